@@ -1,0 +1,88 @@
+"""Gradient attacks with a budget: the fast gradient (sign) method and projected gradient ascent."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from advutils import checks, norms, runtime
+
+
+def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: float = norms.INF) -> Tensor:
+    """One step to the border of the budget: x + eps * argmax_{||u||_p = 1} <grad_x L, u>, clipped to [0, 1].
+
+    At p = inf this is the fast gradient sign method (Goodfellow et al. 2015, Section 4); at other p it is Lyu et al.
+    2015, Eq. (3). ``x`` (N, ...) in [0, 1]; ``y`` (N,) labels to move away from; ``eps`` >= 0 in pixel units of
+    [0, 1], one number or one an example. Where the gradient is exactly zero the image stays.
+
+    Raises ``ValueError`` naming the argument for bad input.
+    """
+    checks.images(x)
+    checks.labels(y, x)
+    radius = norms.per_example(checks.budget(eps, x), x)
+    p = norms.check_p(p)
+    with runtime.evaluating(model):
+        return (x.detach() + radius * norms.steepest(_ascent(model, x.detach(), y), p)).clamp_(0, 1)
+
+
+def pgd(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float | Tensor,
+    step: float,
+    steps: int,
+    p: float = norms.INF,
+    random_start: bool = False,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Projected gradient ascent on the cross-entropy (Madry et al. 2018); without a random start, the iterated
+    fast gradient method.
+
+    Each step goes ``step`` along the steepest direction of the p-norm, then back into the ball of radius ``eps`` around
+    ``x`` and into [0, 1]; p is 1, 2 or inf. The last iterate is returned. ``random_start`` draws the first point
+    uniformly from the cube (inf) or with a uniform direction and radius share (1, 2), from ``generator`` (required).
+
+    Shapes, ranges and errors as in :func:`fgsm`; also ``ValueError`` for step <= 0, steps < 1 or another p.
+    """
+    checks.images(x)
+    checks.labels(y, x)
+    radius = checks.budget(eps, x)
+    if not step > 0:
+        raise ValueError(f"step must be > 0, got {step!r}")
+    if steps < 1:
+        raise ValueError(f"steps must be >= 1, got {steps!r}")
+    if norms.check_p(p) not in (1, 2, norms.INF):
+        raise ValueError(f"p must be 1, 2 or inf, got {p!r}")
+    if random_start and generator is None:
+        raise ValueError("random_start needs a generator, e.g. advutils.runtime.generator(0)")
+    x = x.detach()
+    delta = torch.zeros_like(x)
+    if random_start:
+        delta = _random_in_ball(x, radius, p, generator)
+        delta = (x + delta).clamp_(0, 1) - x
+    with runtime.evaluating(model):
+        for _ in range(steps):
+            delta = delta + step * norms.steepest(_ascent(model, x + delta, y), p)
+            delta = norms.project(delta, radius, p)
+            delta = (x + delta).clamp_(0, 1) - x
+    return (x + delta).clamp_(0, 1)
+
+
+def _ascent(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        z = model(leaf)
+        checks.logits(z, x)
+        checks.labels(y, x, classes=z.shape[1])
+        return torch.autograd.grad(F.cross_entropy(z, y, reduction="sum"), leaf)[0]
+
+
+def _random_in_ball(x: Tensor, radius: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    share = norms.per_example(radius, x)
+    if p == norms.INF:
+        return share * (2 * torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) - 1)
+    direction = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    direction = direction / norms.per_example(norms.norm(direction, p), x)
+    return share * direction * torch.rand(len(x), *[1] * (x.dim() - 1), generator=generator, device=x.device, dtype=x.dtype)

@@ -1,0 +1,1 @@
+"""The machine under the book: ledger, claims, errata, pages, runner, site, command line."""

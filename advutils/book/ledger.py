@@ -1,0 +1,223 @@
+"""The ledger: a measurement is made once, stored the moment it is complete, and replayed for ever.
+
+A measurement is one call of a named function with JSON parameters; it returns a dict of JSON values and, optionally,
+arrays for figures: ``return values`` or ``return values, arrays``. It lives in
+
+    results/<profile>/<chapter>/<function>/<key>.json  (+ .npz)
+
+where the key is the hash of the function's name and its parameters.
+"""
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from advutils import files, provenance
+from advutils.book import paths
+
+REPLAY = ("auto", "never", "only")
+
+
+class MissingRecord(LookupError):
+    """A record is needed and may not be computed (``replay='only'``)."""
+
+
+class DamagedRecord(ValueError):
+    """A record does not match its checksum."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measurement: ``values`` (JSON), ``arrays`` (numpy, read when asked for) and where they come from."""
+
+    path: Path
+    name: str
+    parameters: dict
+    values: dict
+    provenance: dict
+    arrays_sha256: str | None
+    replayed: bool = True
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        if self.arrays_sha256 is None:
+            return {}
+        target = self.path.with_suffix(".npz")
+        raw = target.read_bytes() if target.exists() else b""
+        if files.sha256(raw) != self.arrays_sha256:
+            raise DamagedRecord(f"{target} is damaged: its SHA-256 differs from the one in {self.path.name}")
+        with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def __getitem__(self, name: str):
+        return self.values[name]
+
+
+def canonical(value) -> str:
+    """JSON text that is the same for the same content; ``ValueError`` for what JSON cannot hold (NaN included)."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"not JSON: {error}; use numbers, strings, booleans, lists and dicts, 'inf' for infinity"
+                         ) from None
+
+
+def key(name: str, parameters: dict) -> str:
+    """The name of a record's file: hash of the measurement's name and parameters."""
+    return files.sha256(canonical([name, parameters]).encode())[:16]
+
+
+def path_of(profile: str, chapter: str, name: str, parameters: dict) -> Path:
+    """Where the record of a measurement is kept."""
+    return paths.results() / profile / chapter / name / f"{key(name, parameters)}.json"
+
+
+def read(path: Path) -> Record:
+    """Read a record; :class:`DamagedRecord` if it or its arrays do not match their checksums."""
+    try:
+        document = json.loads(path.read_bytes())
+        seal = document.pop("sha256")
+        whole = files.sha256(canonical(document).encode()) == seal
+    except (ValueError, KeyError, AttributeError):
+        whole = False
+    if not whole:
+        raise DamagedRecord(f"{path} is damaged: its content does not match its checksum")
+    record = Record(path, document["name"], document["parameters"], document["values"], document["provenance"],
+                    document["arrays_sha256"])
+    _ = record.arrays  # a damaged array file makes the record damaged
+    return record
+
+
+def write(path: Path, name: str, parameters: dict, values: dict, arrays: dict | None, origin: dict) -> Record:
+    """Store a finished measurement: the arrays first, so that a record that exists is always whole."""
+    arrays_sha256 = None
+    if arrays:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})
+        files.write_atomic(path.with_suffix(".npz"), buffer.getvalue())
+        arrays_sha256 = files.sha256(buffer.getvalue())
+    document = {"name": name, "parameters": parameters, "values": values, "arrays_sha256": arrays_sha256,
+                "provenance": origin}
+    document["sha256"] = files.sha256(canonical(document).encode())
+    files.write_atomic(path, (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+    return Record(path, name, parameters, json.loads(canonical(values)), origin, arrays_sha256, replayed=False)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process measures one record at a time; a killed process releases its lock by itself."""
+    import fcntl
+
+    lock = paths.build() / "locks" / path.stem  # kept: removing a lock that somebody waits for would break it
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def measure(
+    function: Callable, parameters: dict, *, profile: str, chapter: str, replay: str = "auto", command: str = ""
+) -> Record:
+    """The record of ``function(**parameters)``: replayed if it is in the ledger, computed and stored if not.
+
+    ``replay``: "auto" as said; "never" computes again even if there is a record; "only" raises :class:`MissingRecord`
+    (naming ``command``, which would fill the gap). A damaged record is reported on standard error and computed again
+    under "auto", raised under "only"; it is never used.
+    """
+    if replay not in REPLAY:
+        raise ValueError(f"replay must be one of {', '.join(REPLAY)}, got {replay!r}")
+    if profile not in paths.PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(paths.PROFILES)}, got {profile!r}")
+    name = function.__name__
+    path = path_of(profile, chapter, name, parameters)
+    found = None if replay == "never" else _try(path, replay)
+    if found:
+        return found
+    if replay == "only":
+        raise MissingRecord(f"no {profile} record of {name}({_call(parameters)}); run `{command}`")
+    with _locked(path):
+        found = None if replay == "never" else _try(path, replay)  # another process may have been faster
+        return found or _compute(function, parameters, path)
+
+
+def _try(path: Path, replay: str) -> Record | None:
+    if not path.exists():
+        return None
+    try:
+        return read(path)
+    except DamagedRecord as error:
+        if replay == "only":
+            raise
+        print(f"ledger: {error}; measuring again", file=sys.stderr)
+        return None
+
+
+def _compute(function: Callable, parameters: dict, path: Path) -> Record:
+    started = time.perf_counter()
+    result = function(**parameters)
+    values, arrays = result if isinstance(result, tuple) else (result, None)
+    if not isinstance(values, dict):
+        raise ValueError(f"{function.__name__} must return a dict of JSON values, got {type(values).__name__}")
+    origin = {
+        **provenance.commit(),
+        "function": f"{function.__module__}.{function.__name__}",
+        "code": provenance.code_hash(function),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "seed": parameters.get("seed"),
+        "data": _data(parameters),
+        "seconds": round(time.perf_counter() - started, 3),
+        "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
+        "date": provenance.now(),
+    }
+    return write(path, function.__name__, parameters, values, arrays, origin)
+
+
+def _data(parameters: dict) -> dict | None:
+    from advutils import data
+
+    name = parameters.get("data")
+    if name not in data.NAMES:
+        return None
+    return {split: data.checksum(name, split) for split in data.splits(name)} | {"name": name}
+
+
+def _call(parameters: dict) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+
+
+def records(profile: str = "*", chapter: str = "*", name: str = "*") -> list[Record]:
+    """All whole records that match; damaged ones are named on standard error and left out."""
+    found = []
+    for path in sorted(paths.results().glob(f"{profile}/{chapter}/{name}/*.json")):
+        try:
+            found.append(read(path))
+        except DamagedRecord as error:
+            print(f"ledger: {error}", file=sys.stderr)
+    return found
+
+
+def profile_of(record: Record) -> str:
+    """The profile that a record belongs to."""
+    return record.path.parents[2].name
+
+
+def stale(record: Record) -> bool | None:
+    """Whether the code behind a record has changed since; None if its function no longer exists."""
+    import importlib
+
+    module, _, name = record.provenance["function"].rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return None
+    return provenance.code_hash(function) != record.provenance["code"]

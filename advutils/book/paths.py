@@ -1,0 +1,55 @@
+"""Where the parts of the book are, seen from the checkout that this package is run from."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROFILES = ("quick", "standard", "paper")  # from smallest to largest
+
+
+def root() -> Path:
+    """The top of the checkout: the first folder with ``_toc.yml`` above this file or the current directory."""
+    here = Path(__file__).resolve()
+    for folder in (*here.parents, Path.cwd(), *Path.cwd().parents):
+        if (folder / "_toc.yml").exists() and (folder / "notebooks").is_dir():
+            return folder
+    raise FileNotFoundError(
+        "the book's folder (with _toc.yml and notebooks/) was not found; work inside a clone, "
+        "installed with `pip install -e .` or `make env`"
+    )
+
+
+def results() -> Path:
+    """The ledger's folder: ``ADVUTILS_RESULTS``, else ``results`` in the checkout."""
+    return Path(os.environ["ADVUTILS_RESULTS"]) if os.environ.get("ADVUTILS_RESULTS") else root() / "results"
+
+
+def build() -> Path:
+    """The folder for everything that can be made again."""
+    return root() / "_build"
+
+
+def chapters() -> list[str]:
+    """Names of the chapters that have notebooks, in the order of ``_toc.yml``."""
+    return list(dict.fromkeys(path.parent.name for path in notebooks()))
+
+
+def notebooks() -> list[Path]:
+    """The notebook sources (``.py``) in the order of ``_toc.yml``."""
+    import yaml
+
+    toc = yaml.safe_load((root() / "_toc.yml").read_text())
+    entries = [entry["file"] for entry in _files(toc)]
+    paths = [(root() / entry).with_suffix(".py") for entry in entries if entry.startswith("notebooks/")]
+    return [path for path in paths if path.exists()]
+
+
+def _files(node):
+    if isinstance(node, dict):
+        if "file" in node:
+            yield node
+        for value in node.values():
+            yield from _files(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _files(value)

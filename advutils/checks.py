@@ -1,0 +1,49 @@
+"""Checks of what a caller hands to an attack; every error names the argument and says what would be right."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def images(x: Tensor, *, name: str = "x") -> None:
+    """(N, ...) floating-point pixels in [0, 1], N >= 1, no NaN; else ``ValueError``."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        found = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"{name} must be a floating-point tensor of pixels in [0, 1], got {found}; "
+                         "for 8-bit images use x.float() / 255")
+    if x.dim() < 2 or len(x) == 0:
+        raise ValueError(f"{name} must have shape (N, ...) with N >= 1, got {tuple(x.shape)}")
+    low, high = x.aminmax()
+    if not (low >= 0 and high <= 1):  # also catches NaN
+        raise ValueError(f"{name} must lie in [0, 1], found values from {low.item():.4g} to {high.item():.4g}")
+
+
+def labels(y: Tensor, x: Tensor, *, classes: int | None = None, name: str = "y") -> None:
+    """(N,) integer class numbers on the device of ``x``, in [0, classes); else ``ValueError``."""
+    if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        found = y.dtype if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(f"{name} must be an integer tensor of class numbers, got {found}")
+    if y.shape != x.shape[:1]:
+        raise ValueError(f"{name} must have shape ({len(x)},), one label an image, got {tuple(y.shape)}")
+    if y.device != x.device:
+        raise ValueError(f"{name} is on {y.device} but x is on {x.device}; move one of them")
+    if y.min() < 0 or (classes is not None and y.max() >= classes):
+        raise ValueError(f"{name} must lie in [0, {classes}), found {y.min().item()} to {y.max().item()}")
+
+
+def budget(eps: float | Tensor, x: Tensor, *, name: str = "eps") -> Tensor:
+    """``eps`` as a (N,) tensor like ``x``; ``ValueError`` unless it is one finite number >= 0 or one an example."""
+    value = torch.as_tensor(eps, dtype=x.dtype, device=x.device)
+    if value.dim() > 1 or (value.dim() == 1 and len(value) != len(x)):
+        raise ValueError(f"{name} must be one number or have shape ({len(x)},), got {tuple(value.shape)}")
+    if not (torch.isfinite(value).all() and (value >= 0).all()):
+        raise ValueError(f"{name} must be >= 0 and finite, got {eps}")
+    return value.expand(len(x))
+
+
+def logits(z: Tensor, x: Tensor) -> None:
+    """(N, classes) finite outputs for N images; else ``ValueError``."""
+    if z.dim() != 2 or len(z) != len(x):
+        raise ValueError(f"model must return logits of shape ({len(x)}, classes), got {tuple(z.shape)}")
+    if not torch.isfinite(z).all():
+        raise ValueError("model returned NaN or infinite logits")

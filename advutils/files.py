@@ -1,0 +1,47 @@
+"""Files that are either whole or absent: atomic writes and sealed (checksummed) files."""
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+
+class DamagedFile(ValueError):
+    """A file's content does not match its checksum."""
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of ``data``."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never a part.
+
+    Raises ``OSError`` with the path in its text, e.g. when the disk is full; the old file is then untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # process and thread in the name: two writers never share a temporary file
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        with open(part, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_sealed(path: Path, data: bytes) -> None:
+    """Write ``data`` behind its own SHA-256, atomically."""
+    write_atomic(path, hashlib.sha256(data).digest() + data)
+
+
+def read_sealed(path: Path) -> bytes:
+    """Read what :func:`write_sealed` wrote; raise :class:`DamagedFile` if a bit differs."""
+    raw = path.read_bytes()
+    if len(raw) < 32 or hashlib.sha256(raw[32:]).digest() != raw[:32]:
+        raise DamagedFile(f"{path} is damaged: its SHA-256 does not match its content")
+    return raw[32:]

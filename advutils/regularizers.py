@@ -1,0 +1,86 @@
+"""The gradient regularisation family of Lyu, Huang and Liang (ICDM 2015): train on the worst small perturbation."""
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from advutils import norms, runtime
+
+
+def loss_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """grad_x of the cross-entropy of each example, (N, ...) -> (N, ...).
+
+    The loss is summed, not averaged: row n is then the gradient of example n alone, free of a factor 1/N.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        loss = F.cross_entropy(model(x), y, reduction="sum")
+        return torch.autograd.grad(loss, x)[0]
+
+
+def worst_perturbation(gradient: Tensor, *, sigma: float, p: float) -> Tensor:
+    """epsilon of Lyu et al. 2015, Eq. (3): the maximiser of gradient . epsilon under ||epsilon||_p <= sigma.
+
+    ``gradient`` (N, ...) in loss per pixel unit; ``sigma`` >= 0 in the units of the input; ``p`` in [1, inf].
+    Returns (N, ...) with ||epsilon_n||_p = sigma (0 where the gradient vanishes).
+    Raises ``ValueError`` for sigma < 0 or p outside [1, inf].
+    """
+    if not sigma >= 0:
+        raise ValueError(f"sigma must be >= 0, got {sigma!r}")
+    return sigma * norms.steepest(gradient, p)
+
+
+def perturbed_loss(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    sigma: float,
+    p: float,
+    stop_gradient: bool = True,
+    clip: bool = False,
+    mask: Literal["shared", "fresh", "none"] = "shared",
+) -> Tensor:
+    """Mean of L(x + epsilon), what Lyu et al. 2015 minimise instead of L(x) (Eqs. 1-4).
+
+    The paper leaves three things open; each is a switch here:
+
+    * ``stop_gradient``: epsilon is a constant of the outer minimisation (True) or is differentiated too (False);
+    * ``clip``: x + epsilon is clipped to [0, 1] (True) or left alone (False);
+    * ``mask``: epsilon is computed under the dropout mask of the outer pass ("shared"), under an independent one
+      ("fresh"), or without dropout ("none").
+
+    ``x`` (N, ...) in [0, 1], ``y`` (N,) class numbers; returns a scalar with a graph to the model's parameters.
+    """
+    if mask not in ("shared", "fresh", "none"):
+        raise ValueError(f"mask must be 'shared', 'fresh' or 'none', got {mask!r}")
+    before = torch.get_rng_state() if x.device.type == "cpu" else torch.cuda.get_rng_state(x.device)
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        if mask == "none":
+            with runtime.evaluating(model):
+                inner = F.cross_entropy(model(leaf), y, reduction="sum")
+        else:
+            inner = F.cross_entropy(model(leaf), y, reduction="sum")
+        gradient = torch.autograd.grad(inner, leaf, create_graph=not stop_gradient)[0]
+    if mask == "shared":  # replay the random numbers, hence the dropout mask, of the pass above
+        torch.set_rng_state(before) if x.device.type == "cpu" else torch.cuda.set_rng_state(before, x.device)
+    moved = x + worst_perturbation(gradient, sigma=sigma, p=p)
+    return F.cross_entropy(model(moved.clamp(0, 1) if clip else moved), y)
+
+
+def penalised_loss(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, p: float) -> Tensor:
+    """Mean of L(x) + sigma ||grad_x L||_p*, Lyu et al. 2015, Eq. (4), by double backpropagation.
+
+    A zero gradient has no derivative of its norm; the subgradient 0 is used there, as torch does.
+    Shapes as in :func:`perturbed_loss`.
+    """
+    if not sigma >= 0:
+        raise ValueError(f"sigma must be >= 0, got {sigma!r}")
+    leaf = x.detach().requires_grad_()
+    losses = F.cross_entropy(model(leaf), y, reduction="none")
+    gradient = torch.autograd.grad(losses.sum(), leaf, create_graph=True)[0]
+    return (losses + sigma * norms.norm(gradient, norms.dual(p))).mean()

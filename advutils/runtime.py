@@ -1,0 +1,71 @@
+"""Where and how a computation runs: device, random generators, threads, and leaving a model as it was found."""
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def device() -> torch.device:
+    """The device that measurements use: ``ADVUTILS_DEVICE`` if set, else a GPU if there is one, else the CPU."""
+    wanted = os.environ.get("ADVUTILS_DEVICE")
+    if wanted:
+        return torch.device(wanted)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def cache_root() -> Path:
+    """Folder for data sets and checkpoints: ``ADVUTILS_DATA``, else ``advutils`` in the user's cache folder."""
+    if os.environ.get("ADVUTILS_DATA"):
+        return Path(os.environ["ADVUTILS_DATA"]).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "advutils"
+
+
+def generator(seed: int, on: torch.device | str = "cpu") -> torch.Generator:
+    """A random generator on device ``on``, seeded with ``seed``; the global one is not touched."""
+    return torch.Generator(device=on).manual_seed(seed)
+
+
+@contextmanager
+def seeded(seed: int):
+    """Run a block under the global seed ``seed`` and put the global random state back afterwards."""
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def evaluating(model: nn.Module):
+    """Put ``model`` in evaluation mode for a block and give every submodule its own mode back afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield model
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
+def flushing_denormals():
+    """Round numbers below 1e-38 to zero for a block: saturated units make thousands of them, each slow on a CPU.
+
+    For training only: a confident network's input gradient may be that small, and an attack must still see it.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def deterministic() -> None:
+    """Make results repeat bit for bit on one machine with one thread count."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,0 +1,180 @@
+"""One training loop for every network of the book: momentum SGD with schedules, max-norm, early stopping, resume."""
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from advutils import files, layers, runtime
+
+Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate and momentum of classical momentum SGD, as pylearn2 schedules them.
+
+    ``lr`` is divided by ``lr_divisor`` after every minibatch down to ``lr_floor``; the momentum goes linearly from
+    ``momentum[0]`` in epoch 1 to ``momentum[1]`` in epoch ``momentum_epochs``.
+    """
+
+    lr: float = 0.1
+    lr_divisor: float = 1.000004
+    lr_floor: float = 1e-6
+    momentum: tuple[float, float] = (0.5, 0.7)
+    momentum_epochs: int = 250
+
+    def rate(self, step: int) -> float:
+        """Learning rate of minibatch ``step``, counted from 0."""
+        return max(self.lr / self.lr_divisor**step, self.lr_floor)
+
+    def momentum_at(self, epoch: int) -> float:
+        """Momentum of ``epoch``, counted from 1."""
+        alpha = min(max((epoch - 1) / max(self.momentum_epochs - 1, 1), 0), 1)
+        return self.momentum[0] + alpha * (self.momentum[1] - self.momentum[0])
+
+
+@dataclass
+class History:
+    """What a training run did: one entry an epoch."""
+
+    loss: list[float] = field(default_factory=list)  # mean objective over the epoch's minibatches
+    monitor: list[float] = field(default_factory=list)  # the monitored quantity after the epoch, if any
+    seconds: list[float] = field(default_factory=list)
+    best_epoch: int = 0  # counted from 1; the epoch whose weights the model carries at the end
+    finished: bool = False
+
+
+def train(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    objective: Objective,
+    epochs: int,
+    seed: int,
+    schedule: Schedule = Schedule(),
+    batch_size: int = 100,
+    max_norm: float | None = None,
+    monitor: Callable[[nn.Module], float] | None = None,
+    patience: int | None = None,
+    target: float | None = None,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> History:
+    """Train ``model`` in place on ``images`` (N, ...) and ``labels`` (N,); minimise ``objective(model, x, y)``.
+
+    ``max_norm`` limits the Euclidean norm of the incoming weights of every unit, after each step. ``monitor(model)`` is
+    evaluated after each epoch (lower is better): with ``patience`` training stops when it has not improved for so many
+    epochs and the best weights are restored; with ``target`` it stops as soon as the monitor is <= target.
+    ``checkpoint`` names a file written after every epoch, from which a killed run continues exactly; a damaged one is
+    ignored and the run starts again. ``progress(done, epochs)`` is called after each epoch.
+
+    All randomness (order, dropout) comes from ``seed``. Raises ``ValueError`` for bad arguments and
+    ``FloatingPointError`` when the loss is not finite.
+    """
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be >= 1, got {epochs} and {batch_size}")
+    if len(images) != len(labels) or len(labels) == 0:
+        raise ValueError(f"images and labels must have one length > 0, got {len(images)} and {len(labels)}")
+    if (patience is not None or target is not None) and monitor is None:
+        raise ValueError("patience and target need a monitor")
+
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in parameters if p.dim() > 1]
+    # fused: one pass over the weights instead of three, which is a quarter of the time at batches of 100
+    optimizer = torch.optim.SGD(parameters, lr=schedule.lr, momentum=schedule.momentum[0], fused=True)
+    history, best = History(), None
+    with runtime.seeded(seed), runtime.flushing_denormals():
+        if checkpoint is not None:
+            best = _resume(checkpoint, model, optimizer, history)
+        if history.finished:
+            return history
+        for epoch in range(len(history.loss) + 1, epochs + 1):
+            started = time.perf_counter()
+            history.loss.append(
+                _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoch, batch_size, max_norm)
+            )
+            history.seconds.append(time.perf_counter() - started)
+            stop = epoch == epochs
+            if monitor is not None:
+                history.monitor.append(monitor(model))
+                if patience is None:
+                    stop |= target is not None and history.monitor[-1] <= target
+                elif history.best_epoch == 0 or history.monitor[-1] < history.monitor[history.best_epoch - 1]:
+                    history.best_epoch = epoch
+                    best = {name: value.clone() for name, value in model.state_dict().items()}
+                else:
+                    stop |= epoch - history.best_epoch >= patience
+            if stop:
+                history.finished = True
+                if best is not None:
+                    model.load_state_dict(best)
+                else:
+                    history.best_epoch = epoch
+            if checkpoint is not None:
+                _save(checkpoint, model, optimizer, history, best)
+            if progress is not None:
+                progress(epoch, epochs)
+            if stop:
+                break
+    return history
+
+
+def _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoch, batch_size, max_norm):
+    model.train()
+    batches = torch.randperm(len(labels)).to(labels.device).split(batch_size)
+    (group,) = optimizer.param_groups
+    group["momentum"], total = schedule.momentum_at(epoch), 0.0
+    for number, index in enumerate(batches):
+        loss = objective(model, images[index], labels[index])
+        for weight, gradient in zip(group["params"], torch.autograd.grad(loss, group["params"]), strict=True):
+            weight.grad = gradient
+        group["lr"] = schedule.rate((epoch - 1) * len(batches) + number)
+        optimizer.step()
+        if max_norm is not None:
+            with torch.no_grad():
+                for weight in matrices:
+                    layers.limit_row_norms(weight, max_norm)
+        total += loss.detach() * len(index)
+    optimizer.zero_grad()
+    mean = float(total) / len(labels)
+    if not mean < float("inf"):  # also catches NaN
+        raise FloatingPointError(f"the training loss is {mean} in epoch {epoch}; lower the learning rate")
+    return mean
+
+
+def _save(path: Path, model: nn.Module, optimizer: torch.optim.SGD, history: History, best: dict | None) -> None:
+    state = {"model": model.state_dict(), "history": vars(history), "rng": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["rng_cuda"] = torch.cuda.get_rng_state()
+    if not history.finished:  # a finished run needs neither to be used
+        state |= {"optimizer": optimizer.state_dict(), "best": best}
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    files.write_sealed(path, buffer.getvalue())
+
+
+def _resume(path: Path, model: nn.Module, optimizer: torch.optim.SGD, history: History) -> dict | None:
+    """Load a checkpoint into ``model``, ``optimizer`` and ``history``; returns the best weights so far, if any."""
+    if not path.exists():
+        return None
+    try:
+        raw = files.read_sealed(path)
+    except files.DamagedFile:
+        path.unlink()  # the run starts again; its numbers never come from a damaged file
+        return None
+    state = torch.load(io.BytesIO(raw), map_location=next(model.parameters()).device, weights_only=True)
+    model.load_state_dict(state["model"])
+    vars(history).update(state["history"])
+    torch.set_rng_state(state["rng"].cpu())
+    if "rng_cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["rng_cuda"].cpu())
+    if "optimizer" in state:
+        optimizer.load_state_dict(state["optimizer"])
+    return state.get("best")
