@@ -162,15 +162,17 @@ def _try(path: Path, replay: str) -> Record | None:
 
 
 def _compute(function: Callable, parameters: dict, path: Path) -> Record:
+    code = provenance.code_hash(function)  # before the run: a file may be edited while it lasts
+    commit = provenance.commit()
     started = time.perf_counter()
     result = function(**parameters)
     values, arrays = result if isinstance(result, tuple) else (result, None)
     if not isinstance(values, dict):
         raise ValueError(f"{function.__name__} must return a dict of JSON values, got {type(values).__name__}")
     origin = {
-        **provenance.commit(),
+        **commit,
         "function": f"{function.__module__}.{function.__name__}",
-        "code": provenance.code_hash(function),
+        "code": code,
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "seed": parameters.get("seed"),

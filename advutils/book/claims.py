@@ -1,0 +1,220 @@
+"""Claims and their verdicts: rules are written in YAML before a run and evaluated on the ledger's records.
+
+A rule is a comparison in a tiny language (see :func:`verdict_of`). It is three-valued: a comparison is true or false
+only if the 95 % interval over seeds decides it, and uncertain otherwise.
+"""
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from dataclasses import dataclass
+
+import yaml
+
+from advutils.book import ledger, paths
+
+VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "not attempted")
+JUDGED = ("paper", "standard")  # profiles whose records count, best first
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A quantity with its uncertainty: mean, variance of the mean, number of seeds (degrees of freedom n - 1)."""
+
+    mean: float
+    variance: float
+    n: int
+
+    @classmethod
+    def of(cls, numbers: list[float], *, exact: bool = False) -> Sample:
+        """From one number per seed. One seed has no known spread unless the quantity is ``exact``."""
+        n = len(numbers)
+        mean = sum(numbers) / n
+        if exact:
+            return cls(mean, 0.0, n)
+        if n == 1:
+            return cls(mean, math.inf, 1)
+        return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over seeds."""
+        return math.sqrt(self.variance * self.n)
+
+
+def _as_sample(value) -> Sample:
+    return value if isinstance(value, Sample) else Sample(float(value), 0.0, 0)
+
+
+def less(a, b) -> bool | None:
+    """Whether a < b: True or False if Welch's 95 % interval of the difference excludes 0, else None."""
+    a, b = _as_sample(a), _as_sample(b)
+    variance = a.variance + b.variance
+    if variance == 0:
+        return a.mean < b.mean
+    if math.isinf(variance):
+        return None
+    from scipy.stats import t
+
+    parts = [(s.variance, s.n - 1) for s in (a, b) if s.variance > 0]
+    freedom = variance**2 / sum(v * v / d for v, d in parts)
+    half = t.ppf(0.975, freedom) * math.sqrt(variance)
+    difference = b.mean - a.mean
+    return True if difference > half else False if difference < -half else None
+
+
+def near(value, target: float, tolerance: float) -> bool | None:
+    """Whether the mean lies within ``tolerance`` of ``target``; uncertain for a single seed."""
+    value = _as_sample(value)
+    return None if math.isinf(value.variance) else abs(value.mean - target) <= tolerance
+
+
+_ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_FUNCTIONS = {"near": near, "mean": lambda a: _as_sample(a).mean, "abs": abs}
+
+
+def _combine(function, a, b):
+    """First-order propagation of the variances through + - * /."""
+    if not isinstance(a, Sample) and not isinstance(b, Sample):
+        return function(a, b)
+    a, b = _as_sample(a), _as_sample(b)
+    mean = function(a.mean, b.mean)
+    if function in (operator.add, operator.sub):
+        variance = a.variance + b.variance
+    else:
+        relative = sum(s.variance / s.mean**2 for s in (a, b) if s.variance)
+        variance = mean**2 * relative
+    return Sample(mean, variance, min(s.n for s in (a, b) if s.n))
+
+
+def evaluate_rule(rule: str, values: dict) -> bool | None:
+    """Evaluate ``rule`` over ``values`` (samples or numbers): True, False or None for uncertain.
+
+    The language: names, numbers, ``+ - * /``, ``< <= > >=``, ``and or not``, ``near(a, target, tolerance)``,
+    ``mean(a)``, ``abs(x)``. Anything else raises ``ValueError``.
+    """
+    try:
+        tree = ast.parse(rule, mode="eval").body
+    except SyntaxError as error:
+        raise ValueError(f"rule {rule!r} cannot be read: {error.msg}") from None
+    return _node(tree, values, rule)
+
+
+def _node(node: ast.expr, values: dict, rule: str):
+    def inner(n):
+        return _node(n, values, rule)
+
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in values:
+        return values[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return _combine(operator.mul, -1, inner(node.operand))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        truth = inner(node.operand)
+        return None if truth is None else not truth
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        return _combine(_ARITHMETIC[type(node.op)], inner(node.left), inner(node.right))
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        a, b = inner(node.left), inner(node.comparators[0])
+        if isinstance(node.ops[0], ast.Lt | ast.LtE):
+            return less(a, b)
+        if isinstance(node.ops[0], ast.Gt | ast.GtE):
+            return less(b, a)
+    if isinstance(node, ast.BoolOp):
+        truths = [inner(part) for part in node.values]
+        decisive = isinstance(node.op, ast.Or)  # one True decides an "or", one False an "and"
+        return decisive if decisive in truths else None if None in truths else not decisive
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
+        return _FUNCTIONS[node.func.id](*(inner(argument) for argument in node.args))
+    raise ValueError(f"rule {rule!r} uses {ast.unparse(node)!r}, which is not a value of the claim or of the language")
+
+
+def select(selection: dict, records: list[ledger.Record]) -> list[float]:
+    """One number per record that matches ``from`` and ``where`` (null: the parameter is absent), along path ``take``."""
+    numbers = []
+    for record in records:
+        matches = record.name == selection["from"] and all(
+            _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items()
+        )
+        if matches:
+            numbers.append(_take(record.values, selection["take"]) * selection.get("scale", 1))
+    return numbers
+
+
+def _same(found, wanted) -> bool:
+    if isinstance(wanted, float) and math.isinf(wanted):
+        wanted = "inf"  # JSON has no infinity; YAML's .inf and the word mean the same
+    return found == wanted
+
+
+def _take(values, path: str) -> float:
+    for step in str(path).split("."):
+        values = values[int(step)] if isinstance(values, list) else values[step]
+    return sum(values) / len(values) if isinstance(values, list) else float(values)
+
+
+def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
+    """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples`` and ``n``."""
+    samples, missing = {}, []
+    for name, selection in claim["values"].items():
+        numbers = select(selection, records)
+        if numbers:
+            samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
+        else:
+            missing.append(name)
+    used = {name for name in samples if name in _names(claim)}
+    needed = _names(claim) & set(missing)
+    result = {**claim, "samples": samples, "n": min((samples[name].n for name in used), default=0)}
+    result["recorded"] = "; ".join(f"{name} {show(samples[name])}" for name in claim["values"] if name in used)
+    if needed:
+        return {**result, "verdict": "not attempted",
+                "why": claim.get("why") or f"no record yet for {', '.join(sorted(needed))}"}
+    outcomes = [evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")]
+    return {**result, "verdict": _word(*outcomes), "why": ""}
+
+
+def _word(reproduced: bool | None, trend: bool | None) -> str:
+    if reproduced:
+        return "reproduced"
+    if trend:
+        return "reproduced in trend"
+    return "inconclusive" if reproduced is None or trend is None else "not reproduced"
+
+
+def _names(claim: dict) -> set[str]:
+    """The names that a claim's rules use."""
+    rules = [claim[kind] for kind in ("reproduced", "trend") if kind in claim]
+    return {node.id for rule in rules for node in ast.walk(ast.parse(rule)) if isinstance(node, ast.Name)}
+
+
+def show(sample: Sample) -> str:
+    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds."""
+    if sample.n == 0 or sample.variance == 0:
+        return f"{sample.mean:.4g}" + (f" (n = {sample.n})" if sample.n > 1 else "")
+    return f"{sample.mean:.4g} (n = 1)" if sample.n == 1 else f"{sample.mean:.3g} ± {sample.sd:.2g} (n = {sample.n})"
+
+
+def load(kind: str, chapter: str) -> list[dict]:
+    """The entries of a chapter's ``claims.yml`` or ``errata.yml`` (``kind``), each with its ``chapter``."""
+    path = paths.root() / "notebooks" / chapter / f"{kind}.yml"
+    if not path.exists():
+        return []
+    return [{**entry, "chapter": chapter} for entry in yaml.safe_load(path.read_text()) or []]
+
+
+def evaluate(*, profiles: tuple[str, ...] = JUDGED) -> list[dict]:
+    """Every claim of every chapter with its verdict, from the best profile that attempted it."""
+    judged = []
+    for chapter in paths.chapters():
+        records = {profile: ledger.records(profile, chapter) for profile in profiles}
+        for claim in load("claims", chapter):
+            attempts = [{**verdict_of(claim, records[profile]), "profile": profile} for profile in profiles]
+            judged.append(next((a for a in attempts if a["verdict"] != "not attempted"), attempts[-1]))
+    return judged
+
+
+def errata() -> list[dict]:
+    """Every entry of every chapter's errata."""
+    return [entry for chapter in paths.chapters() for entry in load("errata", chapter)]

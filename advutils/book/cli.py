@@ -1,0 +1,240 @@
+"""The command ``advbook``: thin words over the functions of this package."""
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+
+import click
+
+from advutils.book import claims as claims_module
+from advutils.book import ledger, paths, runner
+
+
+@click.group()
+@click.version_option(package_name="advutils")
+def main() -> None:
+    """Run, judge and render the book. Start with `make book`."""
+
+
+def _fail(message) -> None:
+    click.echo(f"advbook: {message}", err=True)
+    sys.exit(1)
+
+
+def _parse(pairs: tuple[str, ...]) -> dict:
+    import yaml
+
+    parsed = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            _fail(f"-p wants NAME=VALUE, got {pair!r}")
+        parsed[name] = yaml.safe_load(value)
+    return parsed
+
+
+@main.command()
+@click.argument("target", required=False)
+@click.option("--profile", type=click.Choice(paths.PROFILES), default="quick", show_default=True)
+@click.option("--seeds", type=int, help="number of seeds, instead of the profile's own")
+@click.option("--jobs", type=int, default=0, help="notebooks at a time; 0: one a core")
+@click.option("--replay", type=click.Choice(ledger.REPLAY), default="auto", show_default=True)
+@click.option("-p", "pairs", multiple=True, metavar="NAME=VALUE", help="a parameter of the notebook")
+def run(target, profile, seeds, jobs, replay, pairs) -> None:
+    """Execute notebooks: all, CHAPTER, or CHAPTER/NOTEBOOK. A killed run resumes where it was cut."""
+    parameters = _parse(pairs) | ({"seeds": seeds} if seeds is not None else {})
+    try:
+        with _Progress() as progress:
+            results = runner.run(target, profile=profile, replay=replay, jobs=jobs, parameters=parameters,
+                                 report=progress)
+    except (ValueError, FileNotFoundError) as error:
+        _fail(error)
+    _closing_table(results)
+
+
+@main.command()
+@click.option("--edition", type=click.Choice(["published", "run"]), default="published", show_default=True,
+              help="published: committed records alone; run: the notebooks that `advbook run` executed here")
+def site(edition) -> None:
+    """Render the book to _build/site."""
+    from advutils.book.site import build_site
+
+    if edition == "published":
+        with _Progress() as progress:
+            results = runner.publish(report=progress)
+        _closing_table(results)
+    executed = {runner.name_of(path): runner.executed_path(path, edition) for path in runner.find()}
+    missing = [name for name, path in executed.items() if not path.exists()]
+    if missing:
+        _fail(f"not executed yet: {', '.join(missing)}; run `advbook run`")
+    try:
+        folder = build_site(executed)
+    except RuntimeError as error:
+        _fail(error)
+    click.echo(f"open {folder / 'index.html'}")
+
+
+@main.command("claims")
+@click.option("--json", "as_json", is_flag=True, help="a list of objects with id, chapter, verdict and more")
+def claims_command(as_json) -> None:
+    """The verdict on every claim, from recorded standard and paper runs."""
+    judged = claims_module.evaluate()
+    if as_json:
+        fields = ("id", "chapter", "where", "claim", "paper", "recorded", "verdict", "why", "profile", "n",
+                  "reproduced", "trend", "tolerance")
+        click.echo(json.dumps([{name: claim.get(name) for name in fields} for claim in judged], indent=1))
+        return
+    _table(["claim", "where", "recorded", "verdict"],
+           [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")] for c in judged])
+    click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+def status(as_json) -> None:
+    """The records: how many, how old, and which were made by code that has changed since."""
+    rows = []
+    for record in ledger.records():
+        stale = ledger.stale(record)
+        rows.append({"record": str(record.path.relative_to(paths.results())), "profile": ledger.profile_of(record),
+                     "name": record.name, "seconds": record.provenance["seconds"],
+                     "date": record.provenance["date"], "commit": record.provenance["commit"],
+                     "state": "function gone" if stale is None else "code changed" if stale else "current"})
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    counts = Counter((row["profile"], row["name"], row["state"]) for row in rows)
+    _table(["profile", "measurement", "state", "records"], [[*key, str(n)] for key, n in sorted(counts.items())])
+    for row in rows:
+        if row["state"] != "current":
+            click.echo(f"{row['state']}: {row['record']}")
+
+
+@main.group()
+def data() -> None:
+    """Data sets: where they are, fetch them, verify them."""
+
+
+@data.command()
+@click.option("--json", "as_json", is_flag=True)
+def where(as_json) -> None:
+    """The data folder and the state of each data set."""
+    from advutils import data as data_module
+
+    states = {name: data_module.state(name) for name in data_module.NAMES}
+    if as_json:
+        click.echo(json.dumps({"root": str(data_module.where()), "data": states}, indent=1))
+        return
+    click.echo(f"{data_module.where()}  (set ADVUTILS_DATA to change it)")
+    _table(["data set", "state"], list(map(list, states.items())))
+
+
+@data.command()
+@click.argument("name")
+def fetch(name) -> None:
+    """Download a data set with torchvision and verify it."""
+    from advutils import data as data_module
+
+    try:
+        click.echo(f"{name} is under {data_module.fetch(name)}")
+    except (ValueError, OSError) as error:
+        _fail(error)
+
+
+@data.command()
+@click.argument("names", nargs=-1)
+def verify(names) -> None:
+    """Check data sets against their checksums; fails if one that is there is damaged."""
+    from advutils import data as data_module
+
+    bad = []
+    for name in names or data_module.NAMES:
+        if name not in data_module.NAMES:
+            _fail(f"no data set {name!r}; there are {', '.join(data_module.NAMES)}")
+        state = data_module.state(name)
+        click.echo(f"{name}: {state}")
+        if state == "damaged" or (names and state == "missing"):
+            bad.append(name)
+    if bad:
+        _fail(f"not usable: {', '.join(bad)}; run `advbook data fetch NAME`")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="change nothing; fail if an .ipynb is not what its .py generates")
+def pair(check) -> None:
+    """Generate every .ipynb from its .py."""
+    from advutils.book import pairs
+
+    found = pairs.differing() if check else pairs.write()
+    for path in found:
+        click.echo(f"{'differs' if check else 'written'}: {path.with_suffix('.ipynb').relative_to(paths.root())}")
+    if check and found:
+        _fail("run `advbook pair`")
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console().print(table)
+
+
+def _closing_table(results: list[runner.Result]) -> None:
+    """What `make book` ends with; exits with 1 if a notebook failed."""
+    verdicts = Counter((c["chapter"], c["verdict"]) for c in claims_module.evaluate())
+    rows = []
+    for result in results:
+        state = "failed" if result.error else "up to date" if result.skipped else f"{result.seconds:.1f}"
+        rows.append([result.notebook, state, result.made, result.replayed])
+    _table(["notebook", "seconds", "measured", "replayed"], rows)
+    for chapter in dict.fromkeys(result.notebook.split("/")[0] for result in results):
+        counts = ", ".join(f"{verdicts[chapter, v]} {v}" for v in claims_module.VERDICTS if verdicts[chapter, v])
+        click.echo(f"claims of {chapter}, from recorded runs: {counts or 'none'}")
+    failed = [result for result in results if result.error]
+    for result in failed:
+        click.echo(f"advbook: {result.notebook}: {result.error}", err=True)
+    if failed:
+        sys.exit(1)
+
+
+class _Progress:
+    """A bar a notebook: which measurement it makes, and how long still (a guess from what is done)."""
+
+    def __enter__(self):
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._bars: dict = {}
+        self._said: dict = {}
+        self._console = Console(stderr=True)
+        self._progress = Progress(TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[now]}"),
+                                  TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+                                  console=self._console, disable=not self._console.is_terminal)
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_):
+        self._progress.stop()
+
+    def __call__(self, states: list[dict], seconds: float) -> None:
+        for state in states:
+            name = state["notebook"]
+            if name not in self._bars:
+                self._bars[name] = self._progress.add_task(name, total=state["expected"], now="")
+            now = "done" if state["finished"] else f"{state['measuring']} ({state['done'] + 1})" if state[
+                "measuring"] else "starting" if state["running"] else "waiting"
+            total = state["done"] if state["finished"] else state["expected"]
+            self._progress.update(self._bars[name], completed=state["done"], total=total, now=now)
+            if not self._console.is_terminal and self._said.get(name) != now:  # a log file gets one line a change
+                self._said[name] = now
+                click.echo(f"{seconds:6.1f} s  {name}: {now}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Execute notebooks with papermill, several at a time, and show what is going on."""
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from advutils.book import claims, paths
+
+
+@dataclass(frozen=True)
+class Result:
+    """One executed notebook: how long, how many measurements were made and replayed, or the error that stopped it."""
+
+    notebook: str
+    seconds: float
+    made: int
+    replayed: int
+    error: str = ""
+    skipped: bool = False
+
+
+def find(target: str | None = None) -> list[Path]:
+    """The ``.ipynb`` files that ``target`` ("", CHAPTER or CHAPTER/NOTEBOOK) names, in the book's order."""
+    known = [path.with_suffix(".ipynb") for path in paths.notebooks()]
+    if not target:
+        return known
+    chosen = [path for path in known if target in (path.parent.name, name_of(path))]
+    if not chosen:
+        raise ValueError(f"no notebook {target!r}; there are {', '.join(name_of(path) for path in known)}")
+    return chosen
+
+
+def name_of(path: Path) -> str:
+    """'chapter/notebook'."""
+    return f"{path.parent.name}/{path.stem}"
+
+
+def executed_path(path: Path, edition: str = "run") -> Path:
+    """Where the executed copy of a notebook goes: the reader's own run, or the published edition."""
+    return paths.build() / "executed" / edition / path.parent.name / path.name
+
+
+def stamp(path: Path, parameters: dict) -> str:
+    """Changes when the notebook, its parameters, the chapter's claims, the package or the judged records change."""
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
+    recorded = [record for profile in claims.JUDGED
+                for record in sorted((paths.results() / profile / path.parent.name).glob("*/*.json"))]
+    inputs = [path, *sorted(path.parent.glob("*.yml")), *sorted((paths.root() / "advutils").rglob("*.py")), *recorded]
+    for item in inputs:
+        digest.update(f"{item.name}\n".encode() + item.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int) -> Result:
+    """Execute one notebook in a kernel of its own (over ipc, so that parallel kernels cannot clash on ports)."""
+    os.environ |= {"ADVBOOK_PROGRESS": str(progress), "OMP_NUM_THREADS": str(threads),
+                   "MKL_NUM_THREADS": str(threads)}
+    import papermill
+    from traitlets.config import Config
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f".{output.name}")
+    started, error = time.perf_counter(), ""
+    with tempfile.TemporaryDirectory(prefix="ab") as runtime:  # short: a socket's path has at most 107 characters
+        os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+        try:
+            papermill.execute_notebook(
+                str(path), str(part), parameters=parameters, progress_bar=False, cwd=str(paths.root()),
+                kernel_name="python3", config=Config({"KernelManager": {"transport": "ipc"}}),
+            )
+        except papermill.PapermillExecutionError as failure:
+            error = f"{failure.ename}: {failure.evalue}"
+        except (OSError, RuntimeError, ValueError) as failure:
+            error = f"{type(failure).__name__}: {failure}"
+    events = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
+    finished = [event for event in events if "done" in event]
+    result = Result(name_of(path), time.perf_counter() - started, sum(not e["replayed"] for e in finished),
+                    sum(e["replayed"] for e in finished), error)
+    if not error:
+        _finish(part, output, path, parameters, result)
+    return result
+
+
+def _finish(part: Path, output: Path, path: Path, parameters: dict, result: Result) -> None:
+    """Remove what is private or changes between equal runs, add our stamp, put the file in its place."""
+    notebook = nbformat.read(part, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    notebook.metadata["advbook"] = {"stamp": stamp(path, parameters), "seconds": round(result.seconds, 2),
+                                    "measurements": result.made + result.replayed,
+                                    "profile": parameters.get("profile")}
+    nbformat.write(notebook, part)
+    os.replace(part, output)
+
+
+def run(
+    target: str | None = None,
+    *,
+    profile: str = "quick",
+    replay: str = "auto",
+    jobs: int = 0,
+    edition: str = "run",
+    parameters: dict | None = None,
+    report=None,
+) -> list[Result]:
+    """Execute the notebooks that ``target`` names and return one :class:`Result` each.
+
+    A notebook whose executed copy is up to date is skipped, except under ``replay='never'``. ``jobs`` 0 means one
+    process per two cores at least one thread each: threads per process are set so that all jobs together use each
+    core once. ``report(states)`` is called about five times a second with one line of state a notebook.
+    """
+    todo = find(target)
+    given = {**(parameters or {}), "profile": profile, "replay": replay}
+    results = {}
+    for path in todo:
+        skipped = None if replay == "never" else _up_to_date(path, given, edition)
+        if skipped:
+            results[path] = skipped
+    todo = [path for path in todo if path not in results]
+    cores = os.cpu_count() or 1
+    jobs = min(jobs or cores, max(len(todo), 1))
+    threads = max(1, cores // jobs)
+    if todo:
+        with tempfile.TemporaryDirectory(prefix="advbook") as folder:
+            results |= _run_all(todo, given, edition, Path(folder), jobs, threads, report)
+    return [results[path] for path in find(target)]
+
+
+def _run_all(todo, given, edition, folder, jobs, threads, report) -> dict[Path, Result]:
+    context = multiprocessing.get_context("spawn")  # papermill and torch threads do not survive a fork
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        futures: dict[Path, Future] = {}
+        for number, path in enumerate(todo):
+            futures[path] = pool.submit(execute, path, given, executed_path(path, edition), folder / str(number), threads)
+        started = time.perf_counter()
+        while not all(future.done() for future in futures.values()):
+            if report:
+                report([_state(path, futures[path], folder / str(n)) for n, path in enumerate(todo)],
+                       time.perf_counter() - started)
+            time.sleep(0.2)
+        return {path: _outcome(path, future) for path, future in futures.items()}
+
+
+def _outcome(path: Path, future: Future) -> Result:
+    try:
+        return future.result()
+    except Exception as failure:  # the process died: say so in the table instead of losing the other results
+        return Result(name_of(path), 0.0, 0, 0, f"the process died: {type(failure).__name__}: {failure}")
+
+
+def _state(path: Path, future: Future, progress: Path) -> dict:
+    lines = progress.read_text().splitlines() if progress.exists() else []
+    events = [json.loads(line) for line in lines if line.endswith("}")]
+    last = events[-1] if events else {}
+    return {"notebook": name_of(path), "done": sum("done" in event for event in events),
+            "measuring": last.get("measuring", ""), "finished": future.done(), "running": future.running(),
+            "expected": expected(path)}
+
+
+def expected(path: Path) -> int | None:
+    """How many measurements the notebook made the last time, None if it never ran here."""
+    for edition in ("run", "published"):
+        target = executed_path(path, edition)
+        if target.exists():
+            return nbformat.read(target, as_version=4).metadata.get("advbook", {}).get("measurements")
+    return None
+
+
+def _up_to_date(path: Path, given: dict, edition: str) -> Result | None:
+    target = executed_path(path, edition)
+    if not target.exists():
+        return None
+    try:
+        meta = nbformat.read(target, as_version=4).metadata["advbook"]
+    except (OSError, ValueError, KeyError):
+        return None
+    if meta["stamp"] != stamp(path, given):
+        return None
+    return Result(name_of(path), 0.0, 0, meta["measurements"], skipped=True)
+
+
+def publish(report=None) -> list[Result]:
+    """Replay each notebook from committed records alone, under the best profile whose records are complete."""
+    results = []
+    for path in find():
+        attempts = []
+        for profile in reversed(paths.PROFILES):
+            if not any((paths.results() / profile / path.parent.name).glob("*/*.json")):
+                continue
+            attempts = run(name_of(path), profile=profile, replay="only", edition="published", report=report)
+            if not attempts[0].error:
+                break
+        results += attempts or [Result(name_of(path), 0.0, 0, 0, "no records; run `make book` first")]
+    return results
