@@ -29,7 +29,7 @@ def wrong(model: nn.Module, images: Tensor, labels: Tensor, *, batch_size: int =
 
 def error_rate(model: nn.Module, images: Tensor, labels: Tensor, *, batch_size: int = BATCH) -> float:
     """Share of wrong predictions, in [0, 1]."""
-    return wrong(model, images, labels, batch_size=batch_size).float().mean().item()
+    return wrong(model, images, labels, batch_size=batch_size).sum().item() / len(labels)
 
 
 @torch.no_grad()

@@ -64,7 +64,7 @@ class Normalize(nn.Module):
 
 
 def limit_row_norms(weight: Tensor, limit: float) -> None:
-    """Max-norm constraint: scale each row of ``weight`` (out, in...) in place so that its Euclidean norm is <= limit."""
+    """Max-norm constraint: scale each row of ``weight`` (out, in...) in place to a Euclidean norm <= limit."""
     rows = weight.flatten(1)
     size = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     if (size > limit).any():

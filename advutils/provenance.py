@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ def code_hash(function: Callable) -> str:
     return _module_hash(function.__module__)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _module_hash(name: str) -> str:
     digest = hashlib.sha256()
     for module in sorted(_reachable(name)):
@@ -50,7 +50,7 @@ def _reachable(name: str) -> set[str]:
     return seen
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(module: str) -> tuple[str, tuple[str, ...]]:
     """The module's syntax tree as text without docstrings, and the modules of this package that it imports."""
     try:
@@ -73,13 +73,14 @@ def _tree(module: str) -> tuple[str, tuple[str, ...]]:
     return ast.dump(tree), used
 
 
-@lru_cache(maxsize=1)
+@cache
 def commit() -> dict:
     """Commit of the checkout and whether tracked files differ from it; None where there is no git."""
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20)
+            done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
+                                  timeout=20, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
@@ -112,7 +113,7 @@ def machine() -> dict:
     }
 
 
-@lru_cache(maxsize=1)
+@cache
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -85,4 +85,6 @@ def _random_in_ball(x: Tensor, radius: Tensor, p: float, generator: torch.Genera
         return share * (2 * torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) - 1)
     direction = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
     direction = direction / norms.per_example(norms.norm(direction, p), x)
-    return share * direction * torch.rand(len(x), *[1] * (x.dim() - 1), generator=generator, device=x.device, dtype=x.dtype)
+    return share * direction * torch.rand(
+        len(x), *[1] * (x.dim() - 1), generator=generator, device=x.device, dtype=x.dtype
+    )

@@ -132,7 +132,7 @@ def _node(node: ast.expr, values: dict, rule: str):
 
 
 def select(selection: dict, records: list[ledger.Record]) -> list[float]:
-    """One number per record that matches ``from`` and ``where`` (null: the parameter is absent), along path ``take``."""
+    """One number per record that matches ``from`` and ``where`` (null: parameter absent), along path ``take``."""
     numbers = []
     for record in records:
         matches = record.name == selection["from"] and all(

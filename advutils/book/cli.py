@@ -86,7 +86,8 @@ def claims_command(as_json) -> None:
         click.echo(json.dumps([{name: claim.get(name) for name in fields} for claim in judged], indent=1))
         return
     _table(["claim", "where", "recorded", "verdict"],
-           [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")] for c in judged])
+           [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")]
+            for c in judged])
     click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
 
 

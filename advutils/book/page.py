@@ -27,7 +27,8 @@ def style() -> None:
         "font.size": 10, "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False,
         "lines.linewidth": 1.8, "legend.frameon": False, "image.cmap": "gray_r",
         # Okabe and Ito's palette: distinct also for colour-blind readers
-        "axes.prop_cycle": mpl.cycler(color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]),
+        "axes.prop_cycle": mpl.cycler(
+            color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]),
     })
 
 
@@ -140,7 +141,8 @@ class Page:
 
     def threat_model(self, *, norm: str, budget: str, pixels: str, clamp: str, goal: str, label: str) -> None:
         """The threat-model card: what the adversary may do, in which units."""
-        rows = {"norm": norm, "budget": budget, "pixel range": pixels, "clamp": clamp, "goal": goal, "whose label": label}
+        rows = {"norm": norm, "budget": budget, "pixel range": pixels, "clamp": clamp, "goal": goal,
+                "whose label": label}
         self.say("**Threat model**\n\n| | |\n| --- | --- |\n" + "\n".join(f"| {k} | {v} |" for k, v in rows.items()))
 
     def _show_settings(self) -> None:
@@ -151,7 +153,7 @@ class Page:
             value = self._settings[profile].get(name, "")
             if profile == self.profile and name in self.overrides:
                 return f"{self.overrides[name]} (set by hand)"
-            return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            return _plain(value)
 
         rows = [[f"`{name}`", *(cell(profile, name) for profile in self._settings)] for name in names]
         self.table(["setting", *head], rows, caption="Profiles of this notebook")
@@ -188,10 +190,9 @@ class Page:
 
         self.say(f"```sh\n{self.command}\nadvbook run {self.chapter}/{self.notebook} --profile {self.profile}\n```")
         rows = []
-        for record in dict.fromkeys(self.records):
+        for record in {record.path: record for record in self.records}.values():
             origin, machine = record.provenance, record.provenance["machine"]
-            where = record.path.relative_to(paths.results().parent) if record.path.is_relative_to(
-                paths.results().parent) else record.path
+            where = record.path.relative_to(paths.results().parent)
             short = {k: v for k, v in record.parameters.items() if not isinstance(v, list)}
             cells = [record.name, ", ".join(f"{k}={v}" for k, v in short.items()), where,
                      (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
@@ -203,6 +204,13 @@ class Page:
         display(HTML(f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
                      f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
                      "</div></details>"))
+
+
+def _plain(value) -> str:
+    """A setting in words: lists and dicts without brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) or "as in the paper"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _parameters(namespace: dict) -> dict:

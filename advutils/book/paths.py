@@ -30,8 +30,8 @@ def build() -> Path:
 
 
 def chapters() -> list[str]:
-    """Names of the chapters that have notebooks, in the order of ``_toc.yml``."""
-    return list(dict.fromkeys(path.parent.name for path in notebooks()))
+    """Names of the chapters: the folders of ``notebooks`` that state claims."""
+    return sorted(path.parent.name for path in (root() / "notebooks").glob("*/claims.yml"))
 
 
 def notebooks() -> list[Path]:

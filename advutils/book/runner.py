@@ -142,7 +142,8 @@ def _run_all(todo, given, edition, folder, jobs, threads, report) -> dict[Path, 
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
         futures: dict[Path, Future] = {}
         for number, path in enumerate(todo):
-            futures[path] = pool.submit(execute, path, given, executed_path(path, edition), folder / str(number), threads)
+            output, progress = executed_path(path, edition), folder / str(number)
+            futures[path] = pool.submit(execute, path, given, output, progress, threads)
         started = time.perf_counter()
         while not all(future.done() for future in futures.values()):
             if report:

@@ -18,11 +18,11 @@ def family_identities(
 ) -> tuple[dict, dict]:
     """Eq. (3) on a random gradient: is epsilon feasible, does it reach Hoelder's bound, does any random point beat it?
 
-    Values, one an entry of ``powers``: ``norm`` (||eps||_p / sigma), ``reached`` (g.eps / (sigma ||g||_p*)), both 1 if
-    (3) is right, ``random`` (the largest g.e / (sigma ||g||_p*) among ``draws`` random points of the sphere, <= 1), and
-    the largest deviation from 1 as ``worst_gap``, the largest ``random`` as ``best_random``. Arrays: ``to_sign`` and ``to_one_hot``, the largest entry of
-    |eps / sigma - limit| along ``large`` (p -> inf, Eq. 8) and ``small`` (p - 1 -> 0, Eq. 11 corrected); their last
-    entries are the values ``sign_distance`` and ``one_hot_distance``.
+    Values, one an entry of ``powers``: ``norm`` (||eps||_p / sigma) and ``reached`` (g.eps / (sigma ||g||_p*)), both 1
+    if (3) is right, and ``random``, the largest g.e / (sigma ||g||_p*) among ``draws`` random points of the sphere;
+    ``worst_gap``, the largest deviation of the first two from 1, and ``best_random``, the largest of the third.
+    Arrays: ``to_sign`` and ``to_one_hot``, the largest entry of |eps / sigma - limit| along ``large`` (p -> inf,
+    Eq. 8) and ``small`` (p - 1 -> 0, Eq. 11 corrected); their last entries are also values.
     """
     generator = runtime.generator(seed)
     g = torch.randn(1, dimension, dtype=torch.float64, generator=generator)
@@ -158,7 +158,7 @@ def second_order(*, images: int, sigmas: list[float], **spec) -> tuple[dict, dic
     centred = jacobian - (probability[..., None] * jacobian).sum(1, keepdim=True)
     fisher = (probability * centred.square().sum(2)).sum(1)
     signal = torch.eye(logits.shape[1], dtype=x.dtype, device=x.device)
-    squares = torch.stack([torch.einsum("nk,nkd->nd", probability - t, jacobian).square().sum(1) for t in signal], dim=1)
+    squares = torch.stack([torch.einsum("nk,nkd->nd", probability - t, jacobian).square().sum(1) for t in signal], 1)
     expected = (probability * squares).sum(1)
     with torch.no_grad():
         rises = [(stable_losses(model(x + s * u), y) - before).mean().item() for s in sigmas]

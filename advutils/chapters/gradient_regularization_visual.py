@@ -19,11 +19,11 @@ def erase_inject(*, images: int, sigmas: list[float], **spec) -> dict:
     g = sum_{k != t} y_k (J_k - J_t), J_k the gradient of logit k; ``identity_gap`` is the largest relative gap of that.
     Means over images: ``share_pair`` (cos^2 of epsilon and J_r - J_t, the share of ||epsilon||^2 along it),
     ``cos_pair``, ``cos_erase`` (with -J_t) and ``cos_inject`` (with +J_r), logits centred, the same as trained
-    (``*_raw``), ``weight`` (y_r / (1 - y_t)), ``cos_means`` (with the difference of the mean training images of r and t),
+    (``*_raw``), ``weight`` (y_r / (1 - y_t)), ``cos_means`` (with the mean training image of r minus that of t),
     ``means_agree`` (share of images where r has the largest such cosine of nine) and ``image_norm`` (||x||).
-    Among the images classified correctly, per sigma: ``changed`` and ``to_runner_up`` (share then called r); at the last
-    sigma, per band of y_t (``BANDS``): ``band_images``, ``band_changed``, ``band_to_runner_up``, ``band_share_pair``
-    (None in an empty band).
+    Among the images classified correctly, per sigma: ``changed`` and ``to_runner_up`` (share then called r); at the
+    last sigma, per band of y_t (``BANDS``): ``band_images``, ``band_changed``, ``band_to_runner_up`` and
+    ``band_share_pair`` (None in an empty band).
     """
     model, x, y = judged(images, **spec)
     rows = torch.arange(len(y), device=x.device)

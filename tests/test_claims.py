@@ -1,0 +1,111 @@
+"""The rule language and the verdicts."""
+import math
+
+import pytest
+
+from advutils.book import claims
+from advutils.book.claims import Sample, evaluate_rule, less, near
+
+
+def sample(*numbers):
+    return Sample.of(list(numbers))
+
+
+def test_a_comparison_is_decided_only_by_its_interval():
+    assert less(sample(1.0, 1.1, 0.9), sample(5.0, 5.1, 4.9)) is True
+    assert less(sample(5.0, 5.1, 4.9), sample(1.0, 1.1, 0.9)) is False
+    assert less(sample(1.0, 3.0), sample(2.0, 2.5)) is None
+
+
+def test_less_is_welch_s_interval():
+    stats = pytest.importorskip("scipy.stats")
+    a, b = [1.0, 1.2, 1.3], [1.5, 1.75, 1.6]
+    interval = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
+    assert less(sample(*a), sample(*b)) is (True if interval.low > 0 else None)
+    shifted = [v - interval.low for v in b]  # now the interval touches 0 exactly
+    assert less(sample(*a), sample(*[v + 1e-6 for v in shifted])) is True
+    assert less(sample(*a), sample(*[v - 1e-6 for v in shifted])) is None
+
+
+def test_one_seed_decides_nothing_unless_exact():
+    one = sample(1.0)
+    assert less(one, sample(100.0, 101.0)) is None and near(one, 1.0, 0.1) is None
+    exact = Sample.of([1.0], exact=True)
+    assert less(exact, Sample.of([2.0], exact=True)) is True and near(exact, 1.05, 0.1) is True
+
+
+@pytest.mark.parametrize("rule, expected", [
+    ("a < b", True), ("a > b", False), ("a < b and wide < b", None), ("a > b and wide < b", False),
+    ("a < b or wide < b", True), ("not wide < b", None), ("near(a, 1, 0.2)", True), ("near(a, 2, 0.2)", False),
+    ("b / a > 3", True), ("b - a < 100", True), ("mean(a) < 1.5", True), ("-b < a", True),
+])
+def test_three_valued_logic(rule, expected):
+    values = {"a": sample(1.0, 1.01, 0.99), "b": sample(5.0, 5.1, 4.9), "wide": sample(0.0, 10.0)}
+    assert evaluate_rule(rule, values) is expected
+
+
+@pytest.mark.parametrize("rule", ["a < ", "open('x')", "a.__class__", "c < 1", "a < b < 1", "[a]", "near(a)"])
+def test_anything_else_is_refused(rule):
+    with pytest.raises((ValueError, TypeError)):
+        evaluate_rule(rule, {"a": sample(1.0, 2.0), "b": 1.0})
+
+
+class FakeRecord:
+    def __init__(self, value, **parameters):
+        self.name, self.parameters, self.values = "net", parameters, {"error": value, "noise": [[value, value + 2]]}
+
+
+CLAIM = {"id": "x", "chapter": "c", "values": {
+    "plain": {"from": "net", "where": {"p": None}, "take": "error", "scale": 100},
+    "trained": {"from": "net", "where": {"p": math.inf}, "take": "error", "scale": 100},
+}, "reproduced": "trained < plain and near(trained, 1.0, 0.2)", "trend": "trained < plain"}
+
+
+def records(trained):
+    return [FakeRecord(0.05 + 0.0001 * seed) for seed in range(3)] + [
+        FakeRecord(trained + 0.0001 * seed, p="inf") for seed in range(3)]
+
+
+@pytest.mark.parametrize("trained, verdict", [
+    (0.0118, "reproduced"), (0.0122, "reproduced in trend"), (0.0505, "not reproduced"), (0.05005, "inconclusive"),
+])
+def test_the_verdict_flips_when_the_record_crosses_the_rule(trained, verdict):
+    assert claims.verdict_of(CLAIM, records(trained))["verdict"] == verdict
+
+
+def test_without_records_a_claim_is_not_attempted():
+    judged = claims.verdict_of(CLAIM, records(0.01)[:3])
+    assert judged["verdict"] == "not attempted" and "trained" in judged["why"]
+
+
+def test_single_seed_is_inconclusive():
+    assert claims.verdict_of(CLAIM, [records(0.01)[0], records(0.01)[3]])["verdict"] == "inconclusive"
+
+
+def test_a_list_of_draws_is_averaged():
+    assert claims.select({"from": "net", "take": "noise.0"}, [FakeRecord(1.0)]) == [2.0]
+
+
+def test_every_claim_of_the_book_can_be_judged():
+    judged = claims.evaluate()
+    assert len({claim["id"] for claim in judged}) == len(judged) >= 12
+    for claim in judged:
+        assert claim["verdict"] in claims.VERDICTS
+        for field in ("where", "claim", "metric", "tolerance", "reproduced"):
+            assert str(claim[field]).strip(), (claim["id"], field)
+        numbers = {name: sample(1.0, 2.0) for name in claim["values"]}
+        for kind in ("reproduced", "trend"):  # the rule can be read and uses nothing that is not there
+            if kind in claim:
+                assert evaluate_rule(claim[kind], numbers) in (True, False, None)
+
+
+def test_every_erratum_names_a_test_that_exists():
+    from advutils.book import paths
+
+    entries = claims.errata()
+    assert len(entries) >= 9 and len({entry["id"] for entry in entries}) == len(entries)
+    for entry in entries:
+        file, _, function = entry["test"].partition("::")
+        assert f"def {function}(" in (paths.root() / file).read_text(), entry["id"]
+        for field in ("where", "printed", "right", "evidence", "kind", "source"):
+            assert str(entry[field]).strip(), (entry["id"], field)

@@ -1,0 +1,74 @@
+"""The notebooks as files: pairs, length of their helpers, exercises, claims and errata that exist, parameters."""
+import ast
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from advutils.book import claims, pairs, paths, runner
+
+SOURCES = paths.notebooks()
+NAMES = [f"{path.parent.name}/{path.stem}" for path in SOURCES]
+pytestmark = pytest.mark.skipif(not SOURCES, reason="no notebooks")
+
+
+def test_every_ipynb_is_what_its_py_generates():
+    assert pairs.differing() == [], "run `advbook pair`"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_no_outputs_and_no_injected_cell(source):
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    nbformat.validate(notebook)
+    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
+    assert tags.count("parameters") == 1 and "injected-parameters" not in tags
+    assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_helpers_are_short(source):
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 10, f"{node.name} is longer than ten lines; move it to advutils"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=NAMES)
+def test_mentioned_claims_and_errata_exist(source):
+    known = {entry["id"] for kind in ("claims", "errata") for entry in claims.load(kind, source.parent.name)}
+    text = source.read_text()
+    for block in re.findall(r"page\.(?:claims|errata)\(([^)]*)\)", text):
+        assert set(re.findall(r"\"([\w-]+)\"", block)) <= known
+
+
+def solutions():
+    for source in SOURCES:
+        text = re.sub(r"(?m)^# ?", "", source.read_text())
+        for label, body in re.findall(r"(?s)`{3,}\{solution\} ([\w-]+)\n(.*?)\n`{4,}", text):
+            for code in re.findall(r"(?s)```python\n(.*?)```", body):
+                yield pytest.param(code, id=label)
+
+
+@pytest.mark.parametrize("code", list(solutions()))
+def test_solutions_run(code):
+    exec(compile(code, "solution", "exec"), {})
+
+
+def test_every_notebook_has_two_exercises_with_solutions():
+    for source in SOURCES:
+        text = source.read_text()
+        exercises = set(re.findall(r":label: ([\w-]+)", text))
+        assert len(exercises) >= 2 and exercises == set(re.findall(r"\{solution\} ([\w-]+)", text)), source.name
+
+
+def test_an_unknown_papermill_parameter_fails(tmp_path):
+    notebook = runner.find()[0]
+    done = subprocess.run([sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"),
+                           "-p", "profil", "quick"], capture_output=True, text=True, cwd=paths.root(), timeout=120)
+    assert done.returncode != 0 and "unknown parameter profil" in done.stdout + done.stderr
+
+
+def test_unknown_target_is_named():
+    with pytest.raises(ValueError, match="no-such"):
+        runner.find("no-such")

@@ -1,0 +1,74 @@
+"""What notebooks rely on: parameters, settings, records, figures with text."""
+import json
+
+import pytest
+
+from advutils.book.page import Page, mean_sd
+
+SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]}, "standard": {"data": "mnist", "epochs": 60, "eps": []}}
+
+
+def namespace(**extra):
+    return {"__annotations__": {"profile": str, "replay": str, "epochs": int},
+            "profile": "quick", "replay": "auto", "epochs": None, **extra}
+
+
+@pytest.fixture(autouse=True)
+def no_display(monkeypatch, tmp_path):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda thing: shown.append(thing))
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path / "results"))
+    return shown
+
+
+def test_profile_values_and_overrides():
+    assert Page("c", "n", namespace(), settings=SETTINGS).settings.epochs == 2
+    page = Page("c", "n", namespace(epochs=7), settings=SETTINGS)
+    assert page.settings.epochs == 7 and "-p epochs 7" in page.command
+
+
+@pytest.mark.parametrize("extra, word", [
+    ({"epoch": 3}, "epoch"), ({"profile": "fast"}, "profile"), ({"replay": "maybe"}, "replay"),
+    ({"epochs": "many"}, "epochs"),
+])
+def test_a_bad_parameter_is_an_error_that_names_it(extra, word):
+    with pytest.raises(ValueError, match=word):
+        Page("c", "n", namespace(**extra), settings=SETTINGS)
+
+
+def counted(*, seed: int):
+    return {"seed": seed}
+
+
+def test_measure_records_and_tells(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVBOOK_PROGRESS", str(tmp_path / "progress"))
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    assert page.measure(counted, seed=3)["seed"] == 3 and page.measure(counted, seed=3).replayed
+    events = [json.loads(line) for line in (tmp_path / "progress").read_text().splitlines()]
+    assert [event.get("replayed") for event in events if "done" in event] == [False, True]
+
+
+def test_replay_only_names_the_command():
+    from advutils.book.ledger import MissingRecord
+
+    page = Page("c", "n", namespace(replay="only"), settings=SETTINGS)
+    with pytest.raises(MissingRecord, match="papermill notebooks/c/n.ipynb"):
+        page.measure(counted, seed=1)
+
+
+def test_a_figure_without_text_is_refused(no_display):
+    import matplotlib.pyplot as plt
+
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    fig, axis = plt.subplots()
+    axis.plot([0, 1])
+    for caption, alt in (("", "a line"), ("A line.", " ")):
+        with pytest.raises(ValueError, match="caption"):
+            page.figure(fig, caption=caption, alt=alt)
+    page.figure(fig, caption="A line, x < 1.", alt='A "straight" line')
+    shown = no_display[-1].data
+    assert "A line, x &lt; 1." in shown and "&quot;straight&quot;" in shown
+
+
+def test_mean_sd():
+    assert mean_sd([0.01, 0.02]) == "1.50 ± 0.71 %" and mean_sd([0.01]) == "1.00 %"
