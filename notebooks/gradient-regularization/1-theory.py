@@ -40,7 +40,7 @@ from advutils.chapters import gradient_regularization_visual as visual
 page = Page("gradient-regularization", "1-theory", globals(), settings={
     "quick": dict(data="digits", seeds=1, epochs=25, matmul="highest", images=200, hessians=4),
     "standard": dict(data="mnist", seeds=3, epochs=60, matmul="medium", images=2000, hessians=100),
-    "paper": dict(data="mnist", seeds=5, epochs=60, matmul="highest", images=10000, hessians=200),
+    "paper": dict(data="mnist", seeds=5, epochs=60, matmul="highest", images=5000, hessians=200),
 })
 settings = page.settings
 
@@ -426,7 +426,7 @@ page.say(f"Certificates: the middle lies above the mean of the ends by {bowl['vi
 #
 # Figures 1 to 4 of the paper show ten digits, the digits with the $p = 2$ perturbation at $\sigma = 1$, the perturbations
 # magnified ten times, and the digits at $\sigma = 10$. Ours are the **first test image of each class**, chosen by no one, on a plain
-# sigmoid network (the paper does not say which of its networks it drew from). The colour of a letter is no verdict; the captions say what the network reads.
+# sigmoid network (the paper does not say which of its networks it drew from). The network's reading stands below each picture.
 
 # %%
 shown = page.measure(visual.pictures, sigmas=[1.0, 10.0], **plain, seed=0)
