@@ -1,0 +1,113 @@
+"""Executing notebooks: results, failures, skipping what is up to date."""
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from advutils.book import ledger, paths, runner
+
+PARAMETERS = 'profile: str = "quick"\nreplay: str = "auto"\nseeds: int | None = None'
+START = """from advutils.book.page import Page
+page = Page("tiny", "1-tiny", globals(), settings={"quick": dict(seeds=2), "standard": dict(seeds=3)})"""
+MEASURE = """import json as _json
+def double(*, seed):
+    return {"double": 2 * seed}
+for _seed in range(page.settings.seeds):
+    page.measure(double, seed=_seed)"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A notebook that makes two measurements, with its own results folder; returns (execute, path)."""
+    for name, value in {"ADVUTILS_RESULTS": tmp_path / "results", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+                        "ADVBOOK_PROGRESS": "", "JUPYTER_RUNTIME_DIR": "", "PYTHONPATH": paths.root()}.items():
+        monkeypatch.setenv(name, str(value))
+    path = tmp_path / "tiny" / "1-tiny.ipynb"
+    path.parent.mkdir()
+
+    def write(*cells):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.cells[0].metadata["tags"] = ["parameters"]
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, path)
+
+    def execute(number, **parameters):
+        return runner.execute(path, {"profile": "quick", "replay": "auto", **parameters}, tmp_path / "out.ipynb",
+                              tmp_path / f"progress{number}", 1)
+
+    return write, execute, tmp_path
+
+
+def test_measured_then_replayed(tiny):
+    write, execute, folder = tiny
+    write(PARAMETERS, START, MEASURE)
+    first, second = execute(1), execute(2)
+    assert (first.made, first.replayed, first.error) == (2, 0, "")
+    assert (second.made, second.replayed, second.error) == (0, 2, "")
+    output = nbformat.read(folder / "out.ipynb", as_version=4)
+    assert output.metadata["advbook"]["measurements"] == 2 and "papermill" not in output.metadata
+
+
+def test_more_seeds_measure_only_what_is_new(tiny):
+    write, execute, _ = tiny
+    write(PARAMETERS, START, MEASURE)
+    execute(1)
+    again = execute(2, seeds=3)
+    assert (again.made, again.replayed) == (1, 2)
+
+
+def test_a_failing_cell_is_reported_and_leaves_no_output(tiny):
+    write, execute, folder = tiny
+    write(PARAMETERS, START, MEASURE, "1 / 0")
+    result = execute(1)
+    assert "ZeroDivisionError" in result.error and result.made == 2
+    assert not (folder / "out.ipynb").exists()
+
+
+def test_unknown_and_ill_typed_parameters_are_errors(tiny):
+    write, execute, _ = tiny
+    write(PARAMETERS, START, MEASURE)
+    assert "unknown parameter sedes" in execute(1, sedes=3).error
+    assert "seeds" in execute(2, seeds="three").error
+
+
+def test_replay_only_fails_with_the_command(tiny):
+    write, execute, _ = tiny
+    write(PARAMETERS, START, MEASURE)
+    error = execute(1, replay="only").error
+    assert "MissingRecord" in error and "papermill notebooks/tiny/1-tiny.ipynb" in error
+
+
+def test_the_stamp_follows_notebook_and_parameters(tiny):
+    write, _, folder = tiny
+    path = folder / "tiny" / "1-tiny.ipynb"
+    write(PARAMETERS, START)
+    before = runner.stamp(path, {"profile": "quick"})
+    assert before == runner.stamp(path, {"profile": "quick"}) != runner.stamp(path, {"profile": "standard"})
+    write(PARAMETERS, START, "1 + 1")
+    assert runner.stamp(path, {"profile": "quick"}) != before
+
+
+def advbook(*words):
+    return subprocess.run([sys.executable, "-m", "advutils.book.cli", *words], capture_output=True, text=True,
+                          cwd=paths.root(), timeout=120)
+
+
+def test_claims_status_and_data_speak_json():
+    claims = json.loads(advbook("claims", "--json").stdout)
+    assert claims and all({"id", "chapter", "verdict"} <= set(claim) for claim in claims)
+    status = json.loads(advbook("status", "--json").stdout)
+    assert len(status) == len(ledger.records()) and all(row["state"] for row in status)
+    where = json.loads(advbook("data", "where", "--json").stdout)
+    assert where["data"]["digits"] == "ok" and set(where["data"]) == {"digits", "mnist", "cifar10", "nips2017"}
+
+
+@pytest.mark.parametrize("words, message", [
+    (("run", "nowhere"), "no notebook 'nowhere'"), (("run", "-p", "oops"), "NAME=VALUE"),
+    (("data", "fetch", "imagenet"), "must be one of"), (("data", "verify", "imagenet"), "no data set"),
+])
+def test_mistakes_get_one_line_and_a_failing_exit_code(words, message):
+    done = advbook(*words)
+    assert done.returncode != 0 and message in done.stderr and "Traceback" not in done.stderr
