@@ -83,6 +83,8 @@ def transfer(*, images: int, sigmas: list[float], target_seed: int, **spec) -> d
     target = judged(1, **spec | {"seed": target_seed})[0]
     softmax = _softmax(spec["data"], spec["seed"]).double().eval()
     keep = ~sum(evaluation.wrong(m, x, y) for m in (source, target, softmax)).bool()
+    if not keep.any():
+        raise ValueError("no test image is classified correctly by all three networks; train for more epochs")
     x, y = x[keep], y[keep]
     direction = norms.steepest(gradient(source, x, y)[2], 2)
     with torch.no_grad():

@@ -1,0 +1,34 @@
+# Two commands for a newcomer: `make book` builds and opens nothing but says what to open; `make test` tests.
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: book test site serve env lint clean
+
+book: env  ## run every notebook (quick profile) and build the site from that run
+	@$(BIN)/advbook run --profile quick
+	@$(BIN)/advbook site --edition run
+
+site: env  ## build the published edition from committed records alone
+	@$(BIN)/advbook site
+
+serve:  ## show the built site on localhost
+	@test -f _build/site/index.html || { echo "serve: no site yet; run make book or make site" >&2; exit 1; }
+	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C stops)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/site $(PORT)
+
+test: env  ## the fast tests
+	@$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+lint: env
+	@$(BIN)/ruff check .
+
+env:
+	@sh tools/env.sh
+
+clean:  ## remove what can be made again; records and .venv stay
+	rm -rf _build results/quick
+
+environment.yml: requirements.lock  ## the same versions for conda and Binder
+	@{ echo "name: adversarial-examples-book"; echo "channels: [conda-forge]"; echo "dependencies:"; \
+	   echo "  - python=3.11"; echo "  - pip"; echo "  - pip:"; \
+	   grep -v '^#' requirements.lock | sed 's/^/      - /'; echo "      - -e ."; } > $@

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Make .venv from requirements.lock, or say in one line why not. A half-made .venv is made again from nothing.
+set -eu
+cd "$(dirname "$0")/.."
+stop() { echo "env: $1" >&2; exit 1; }
+
+lock=$(cat requirements.lock pyproject.toml | cksum)
+[ -f .venv/.complete ] && [ "$(cat .venv/.complete)" = "$lock" ] && exit 0
+
+python=
+found="none"
+for candidate in ${PYTHON:-} python3.13 python3.12 python3.11 python3; do
+  version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
+  found="$candidate is $version"
+  case $version in 3.11|3.12|3.13) python=$candidate; break ;; esac
+done
+[ -n "$python" ] || stop "Python 3.11, 3.12 or 3.13 is needed ($found); install one or set PYTHON=/path/to/python3.12"
+"$python" -c 'import venv, ensurepip' 2>/dev/null ||
+  stop "$python has no venv module; on Debian or Ubuntu: apt-get install python3-venv"
+free=$(df -Pk . | awk 'NR==2 {print $4}')
+[ "$free" -ge "${MIN_FREE_KIB:-3145728}" ] ||
+  stop "$((free / 1024)) MiB are free here, 3 GiB are needed; make room and run this again"
+
+echo "env: making .venv with $("$python" --version) from requirements.lock"
+rm -rf .venv
+"$python" -m venv .venv || stop "cannot make .venv with $python"
+log=.venv/install.log
+.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock "setuptools>=77" \
+  >"$log" 2>&1 || {
+  grep -m1 -iE 'no space left' "$log" >/dev/null && stop "the disk is full; make room and run this again"
+  grep -m1 -iE 'connection|resolve|timed out|network|retries' "$log" >/dev/null &&
+    stop "the Python package index cannot be reached; check the network or PIP_INDEX_URL and run this again"
+  stop "pip failed: $(grep -m1 -i '^error' "$log" || tail -n 1 "$log") (all of it: $log)"
+}
+.venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -q -e . >>"$log" 2>&1 ||
+  stop "the project itself does not install; see $log"
+echo "$lock" >.venv/.complete
