@@ -1,4 +1,4 @@
-"""Errata of Lyu, Huang and Liang 2015, Sections II, III and V and the appendices: what is printed fails, what is right holds."""
+"""Errata of Lyu, Huang and Liang 2015, Sections II, III, V and the appendices: the printed fails, the right holds."""
 import math
 
 import pytest
@@ -140,7 +140,8 @@ def test_size_of_the_output_error_cancels():
     jacobian, sigma = random(10, 30), 10.0
     mixture = torch.full((10,), 1 / 9, dtype=torch.float64)
     mixture[0] = -1
-    perturbations = [sigma * norms.steepest(((1 - sure) * mixture @ jacobian)[None], 2) for sure in (0.5, 0.99, 1 - 1e-12)]
+    sizes = (0.5, 0.01, 1e-12)  # 1 - probability of the true class
+    perturbations = [sigma * norms.steepest((size * mixture @ jacobian)[None], 2) for size in sizes]
     for eps in perturbations:
         assert eps.norm() == pytest.approx(sigma)
         assert torch.allclose(eps, perturbations[0])

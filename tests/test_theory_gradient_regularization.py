@@ -31,7 +31,7 @@ def hessian(model, x, y):
     return torch.autograd.functional.hessian(lambda z: F.cross_entropy(model(z[None]), y[None]), x)
 
 
-# -- Section 1: the inner problem -------------------------------------------------------------------------------------------
+# -- Section 1: the inner problem --
 
 
 @pytest.mark.parametrize("p", INNER)
@@ -85,7 +85,7 @@ def test_eq_38_to_43_lagrange(p):
 def test_measured_identities_agree():
     values, arrays = theory.family_identities(powers=POWERS, sigma=2.0, dimension=50, draws=100, seed=1)
     assert values["worst_gap"] < 1e-12 and values["best_random"] < 1
-    assert values["to_sign" if "to_sign" in values else "sign_distance"] < 1e-4
+    assert values["sign_distance"] < 1e-4
     assert np.all(np.diff(arrays["to_sign"]) < 0)
 
 
@@ -112,7 +112,7 @@ def test_eq_4_is_the_first_order_of_the_perturbed_loss(network, p):
     assert gaps[1] < 0.02 * gaps[0]  # second order in sigma: a tenth of sigma, a hundredth of the gap
 
 
-# -- Section 2: special cases -----------------------------------------------------------------------------------------------
+# -- Section 2: special cases --
 
 
 def test_eq_5_to_8_limit_is_the_sign():
@@ -142,7 +142,7 @@ def test_eq_12_rotates_with_the_axes():
         assert same is equivariant, p
 
 
-# -- Section 4: second order ------------------------------------------------------------------------------------------------
+# -- Section 4: second order --
 
 
 def test_eq_13_taylor_remainder(network):
@@ -230,11 +230,11 @@ def test_second_order_measurement_agrees_with_autograd(network, monkeypatch):
     assert values["expectation_gap"] < 1e-12
 
 
-# -- Section 5: convexity ---------------------------------------------------------------------------------------------------
+# -- Section 5: convexity --
 
 
 def test_eq_21_certificate_is_exact():
-    """In rational numbers: F(3/4, 1) = 11/32 lies above the mean 6/32 of F(1, 2) = 0 and F(1/2, 0) = 3/8 (sigma = 1)."""
+    """In rational numbers, sigma = 1: F(3/4, 1) = 11/32 > 6/32, the mean of F(1, 2) = 0 and F(1/2, 0) = 3/8."""
     import sympy as sp
 
     def objective(a, b):
@@ -276,11 +276,12 @@ def test_eq_21_exact_inner_maximum():
 
 
 def test_eq_21_robust_objective_is_convex():
-    values, _ = theory.convexity(sigma=0.8, segments={"squared": [[1, 2], [0, 0]], "norm": [[1, 0], [0, 1]]}, points=200, seed=1)
+    segments = {"squared": [[1, 2], [0, 0]], "norm": [[1, 0], [0, 1]]}
+    values, _ = theory.convexity(sigma=0.8, segments=segments, points=200, seed=1)
     assert max(values["exact_worst"].values()) < 1e-12
 
 
-# -- Section 7: Eq. (25) ----------------------------------------------------------------------------------------------------
+# -- Section 7: Eq. (25) --
 
 
 def test_eq_22_to_25_chain_rule(network):
@@ -327,7 +328,7 @@ def test_stable_losses_keep_their_precision():
     assert theory.stable_losses(logits, y).tolist() == pytest.approx(expected, rel=1e-12)
 
 
-# -- the measurements run -------------------------------------------------------------------------------------------------
+# -- the measurements run --
 
 
 @pytest.fixture
