@@ -5,7 +5,8 @@ import pytest
 
 from advutils.book.page import Page, mean_sd
 
-SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]}, "standard": {"data": "mnist", "epochs": 60, "eps": []}}
+SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]},
+            "standard": {"data": "mnist", "epochs": 60, "eps": []}}
 
 
 def namespace(**extra):

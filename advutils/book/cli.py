@@ -229,7 +229,7 @@ class _Progress:
             if name not in self._bars:
                 self._bars[name] = self._progress.add_task(name, total=state["expected"], now="")
             now = "done" if state["finished"] else f"{state['measuring']} ({state['done'] + 1})" if state[
-                "measuring"] else "starting" if state["running"] else "waiting"
+                "measuring"] else "working" if state["done"] else "starting" if state["running"] else "waiting"
             total = state["done"] if state["finished"] else state["expected"]
             self._progress.update(self._bars[name], completed=state["done"], total=total, now=now)
             if not self._console.is_terminal and self._said.get(name) != now:  # a log file gets one line a change

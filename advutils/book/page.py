@@ -130,8 +130,8 @@ class Page:
         plt.close(fig)
         source = base64.b64encode(buffer.getvalue()).decode()
         display(HTML(f'<figure class="result"><img alt="{html.escape(alt, quote=True)}" '
-                     f'src="data:image/png;base64,{source}"><figcaption class="tex2jax_process">{html.escape(caption, quote=False)}'
-                     "</figcaption></figure>"))
+                     f'src="data:image/png;base64,{source}"><figcaption class="tex2jax_process">'
+                     f"{html.escape(caption, quote=False)}</figcaption></figure>"))
 
     def source(self, function) -> None:
         """Show the shipped source of a function."""

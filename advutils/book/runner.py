@@ -61,7 +61,7 @@ def stamp(path: Path, parameters: dict) -> str:
 
 
 def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int) -> Result:
-    """Execute one notebook in a kernel of its own (over ipc, so that parallel kernels cannot clash on ports)."""
+    """Execute one notebook in a kernel of its own, over ipc sockets in a folder of its own: nothing can clash."""
     os.environ |= {"ADVBOOK_PROGRESS": str(progress), "OMP_NUM_THREADS": str(threads),
                    "MKL_NUM_THREADS": str(threads)}
     import papermill
@@ -75,7 +75,8 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
         try:
             papermill.execute_notebook(
                 str(path), str(part), parameters=parameters, progress_bar=False, cwd=str(paths.root()),
-                kernel_name="python3", config=Config({"KernelManager": {"transport": "ipc"}}),
+                kernel_name="python3",
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}}),
             )
         except papermill.PapermillExecutionError as failure:
             error = f"{failure.ename}: {failure.evalue}"

@@ -31,8 +31,8 @@ def build_site(executed: dict[str, Path]) -> Path:
     output = paths.build() / "html"
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "SPHINX_AUTO": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "jupyter_book", "build", str(stage), "--path-output", str(output), "-W", "-n",
-         "--keep-going", "-q"],
+        [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage),
+         "--path-output", str(output), "-W", "-n", "--keep-going", "-q"],
         capture_output=True, text=True, env=environment, check=False,
     )
     if done.returncode:
@@ -112,10 +112,10 @@ def scoreboard() -> str:
         if "trend" in claim:
             rules.append(f"in trend if `{claim['trend']}`")
         cards.append("\n".join([
-            f"({claim['id']})=", f"### {claim['id']}", "", f"{badge(claim['verdict'])} {claim['claim']}", "",
+            f"({claim['id']})=", f"## {claim['id']}", "", f"{badge(claim['verdict'])} {claim['claim']}", "",
             table(["", ""], [
                 ["where", claim["where"]], ["paper", paper], ["recorded", claim["recorded"] or "none"],
-                ["records", f"{claim['profile']} profile, at least {claim['n']} seed(s) a value" if claim["n"] else "none"],
+                ["records", f"{claim['profile']} profile, {claim['n']} or more a value" if claim["n"] else "none"],
                 ["metric", claim["metric"]], ["rule", "; ".join(rules)], ["tolerance", claim["tolerance"]],
                 *([["why not", claim["why"]]] if claim["why"] else []),
             ]), ""]))
@@ -143,8 +143,8 @@ def status() -> str:
         rows.append([chapter, profile, f"`{name}`", len(found), f"{sum(o['seconds'] for o in origins) / 60:.1f} min",
                      "; ".join(sorted(machines)), max(o["date"] for o in origins)[:10],
                      sum(ledger.stale(record) is not False for record in found)])
-    return table(["chapter", "profile", "measurement", "records", "time in all", "machine", "last", "code changed since"],
-                 rows)
+    columns = ["chapter", "profile", "measurement", "records", "time in all", "machine", "last", "code changed since"]
+    return table(columns, rows)
 
 
 def versions() -> str:
@@ -153,7 +153,8 @@ def versions() -> str:
     for record in ledger.records():
         if ledger.profile_of(record) != "quick":
             origin = record.provenance
-            made[", ".join(f"{k} {v}" for k, v in origin["versions"].items()) + f"; {origin['machine']['processor']}"] += 1
+            libraries = ", ".join(f"{k} {v}" for k, v in origin["versions"].items())
+            made[f"{libraries}; {origin['machine']['processor']}"] += 1
     here = ", ".join(f"{k} {v}" for k, v in provenance.versions().items())
     rows = [[f"{n} records", text] for text, n in made.items()]
     return table(["", ""], [*rows, ["this site", f"{here}; {platform.system()} {platform.machine()}"]])
