@@ -113,18 +113,18 @@ page.threat_model(
 #
 # ### The same with Lagrange multipliers, repaired
 #
-# The paper's appendix goes another way; two of its lines are misprinted. With $\epsilon \ne 0$,
+# The paper's appendix goes another way; two of its lines are misprinted (here they are corrected). With $\epsilon \ne 0$,
 #
 # $$\frac{\partial\lVert\epsilon\rVert_p}{\partial\epsilon_i}
 # = \frac{|\epsilon_i|^{p-1}\operatorname{sign}(\epsilon_i)}{\lVert\epsilon\rVert_p^{\,p-1}},
-# \tag{36, 37 corrected}$$
+# \tag{37}$$
 #
 # without the factor $1/p$ that is printed, and with an absolute value and a sign, without which an odd $p - 1$ and a
 # negative entry go wrong. Setting $g = \lambda\nabla\lVert\epsilon\rVert_p$ on the sphere $\lVert\epsilon\rVert_p = \sigma$ and
 # raising $|g_i|$ to the power $q = p/(p-1)$,
 #
-# $$g_i = \lambda\operatorname{sign}(\epsilon_i)\Big(\frac{|\epsilon_i|}{\sigma}\Big)^{p-1}, \qquad
-# |g_i|^q = |\lambda|^q\,\frac{|\epsilon_i|^p}{\sigma^p}. \tag{38, 39 corrected}$$
+# $$g_i = \lambda\operatorname{sign}(\epsilon_i)\Big(\frac{|\epsilon_i|}{\sigma}\Big)^{p-1}, \quad
+# |g_i|^q = |\lambda|^q\,\frac{|\epsilon_i|^p}{\sigma^p}. \tag{38, 39}$$
 #
 # Sum over $i$ (41, 42): $\lVert g\rVert_q^q = |\lambda|^q$. The maximum has $\lambda = +\lVert g\rVert_q$ (43; the minimum
 # has the other sign), and putting that back into (38) gives (44). The stray $p$ of the paper does no harm: it rescales
@@ -212,7 +212,7 @@ page.say(f"The formula keeps to its budget and reaches Hölder's bound to within
 # vanish; the largest stays. As printed, Eq. (11) compares a gradient with a loss and forgets both absolute value and sign. Right is
 #
 # $$\epsilon_i = \begin{cases}\sigma\operatorname{sign}(g_i) & \text{if } |g_i| = \max_j |g_j| \\ 0 & \text{otherwise}\end{cases}
-# \qquad \text{penalty } \sigma\lVert g\rVert_\infty \tag{9-11 corrected}$$
+# \qquad \text{penalty } \sigma\lVert g\rVert_\infty \tag{9-11}$$
 #
 # if the largest entry is unique. If $m$ entries tie, (11) would spend $m$ budgets; the limit of (3) gives each of them
 # $\sigma/m$, and giving all to one of them (our code takes the first) is as good. Tests: `test_eq_5_to_8_limit_is_the_sign`,
@@ -274,8 +274,10 @@ page.figure(fig, caption="Measured rise of the loss over the first-order predict
 # %% tags=["hide-input"]
 def ratio(numbers):
     """Mean and standard deviation over seeds, with digits fit for ratios of any size."""
-    spread = f" ± {np.std(numbers, ddof=1):.2g}" if len(numbers) > 1 else ""
-    return f"{np.mean(numbers):.4g}{spread}"
+    if len(numbers) == 1:
+        return f"{numbers[0]:.4g}"
+    spread = np.std(numbers, ddof=1)
+    return f"{np.mean(numbers):.4g} ± {f'{spread:.0f}' if spread >= 10 else f'{spread:.2g}'}"
 
 
 median = {name: [[r["median"][i] for r in records] for i in range(len(curves))] for name, records in slopes.items()}
@@ -428,10 +430,9 @@ page.say(f"Certificates: the middle lies above the mean of the ends by {bowl['vi
 #
 # $$\max_{\lVert\epsilon\rVert_p\le\sigma}\tfrac12\big(t - \theta^\top(x + \epsilon)\big)^2
 # = \tfrac12\big(r + \sigma\lVert\theta\rVert_{p^*}\big)^2
-# = \underbrace{\tfrac12r^2 + \sigma r\lVert\theta\rVert_{p^*}}_{\text{first order, not convex}}
-# + \underbrace{\tfrac{\sigma^2}2\lVert\theta\rVert_{p^*}^2}_{\text{what was dropped}}.$$
+# = \tfrac12r^2 + \sigma r\lVert\theta\rVert_{p^*} + \tfrac{\sigma^2}2\lVert\theta\rVert_{p^*}^2 .$$
 #
-# This exact objective *is* convex, as every robust objective (1) of a convex loss in a linear model is: it is a maximum
+# The first two terms are (21a), not convex; the last one is what the linearisation dropped. The exact objective *is* convex, as every robust objective (1) of a convex loss in a linear model is: it is a maximum
 # of functions that are convex in $\theta$. **The non-convexity is made by the linearisation**, and the dropped term, an
 # ordinary weight decay, repairs it. (With several outputs and general $p$ the inner maximum is indeed hard; for $p = 2$ it is
 # the trust-region problem, which is not.) Tests: `test_eq_21_certificate_is_exact`, `test_eq_21_exact_inner_maximum`,
@@ -492,7 +493,8 @@ if morphs:
 page.table(["pair", "test images", "of", "share"], [[f"{pair['from']} → {pair['to']}", pair["images"], pair["of"],
            f"{100 * pair['images'] / pair['of']:.0f} %"] for pair in shown["pairs"]],
            caption="How often the paper's target is the most probable wrong class, among correctly classified images of the class")
-page.say("A pair that no test image has is missing from the figure." if len(morphs) < 3 else "")
+if len(morphs) < 3:
+    page.say("A pair that no test image has is missing from the figure.")
 
 # %% [markdown]
 # ## 7. Erase and inject, in numbers
@@ -500,8 +502,8 @@ page.say("A pair that no test image has is missing from the figure." if len(morp
 # Why should a perturbation look like anything? With $o$ the logits and $J_o$ their Jacobian (row $J_k$ is the gradient of
 # logit $k$, itself a picture), the chain rule gives, since $\partial L/\partial o = y - t$,
 #
-# $$\epsilon = \frac{\sigma}{\lVert g\rVert_2}\,g = \frac{\sigma}{\lVert g\rVert_2}\,(y - t)^\top J_o
-# = \frac{\sigma}{\lVert g\rVert_2}\Big[-(1 - y_l)\,J_l + \sum_{k\ne l}y_k J_k\Big]. \tag{22-25}$$
+# $$g = (y - t)^\top J_o = -(1 - y_l)\,J_l + \sum_{k\ne l}y_k J_k, \qquad
+# \epsilon = \frac{\sigma}{\lVert g\rVert_2}\,g. \tag{22-25}$$
 #
 # The paper reads: *minus* the picture of the true class (erase), *plus* that of the most confused one (inject). Before
 # measuring, two warnings.
