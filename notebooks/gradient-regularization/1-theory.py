@@ -211,8 +211,8 @@ page.say(f"The formula keeps to its budget and reaches Hölder's bound to within
 # **$p \to 1$: one pixel.** All ratios $|g_i|/\lVert g\rVert_\infty$ below 1 are raised to a power that tends to infinity and
 # vanish; the largest stays. As printed, Eq. (11) compares a gradient with a loss and forgets both absolute value and sign. Right is
 #
-# $$\epsilon_i = \begin{cases}\sigma\operatorname{sign}(g_i) & \text{if } |g_i| = \max_j |g_j| \\ 0 & \text{otherwise}\end{cases}
-# \qquad \text{penalty } \sigma\lVert g\rVert_\infty \tag{9-11}$$
+# $$\epsilon_i = \sigma\operatorname{sign}(g_i)\ \text{ if } |g_i| = \max_j |g_j|, \quad 0\ \text{ otherwise}; \qquad
+# \text{penalty } \sigma\lVert g\rVert_\infty \tag{9-11}$$
 #
 # if the largest entry is unique. If $m$ entries tie, (11) would spend $m$ budgets; the limit of (3) gives each of them
 # $\sigma/m$, and giving all to one of them (our code takes the first) is as good. Tests: `test_eq_5_to_8_limit_is_the_sign`,
@@ -578,11 +578,19 @@ carried = [page.measure(visual.transfer, images=settings.images, sigmas=strength
                         **plain, seed=s) for s in seed_list]
 
 # %% tags=["hide-input"]
-columns = {"own": "own network", "network": "other network", "network_random": "– random", "softmax": "softmax regression",
-           "softmax_random": "– random", "instance": "another image", "instance_random": "– random"}
-page.table(["σ", *columns.values()],
-           [[s, *(mean_sd([r[key][i] for r in carried], unit="") for key in columns)] for i, s in enumerate(strengths)],
-           caption="Error in % under perturbations (p = 2) of the first plain network; '– random': a random direction of the same length instead")
+columns = {"own": "same network", "network": "other network", "softmax": "softmax regression", "instance": "another image"}
+
+
+def error(name, index):
+    """Error in %, with the error under random directions of the same length in brackets where it was measured."""
+    control = [r[f"{name}_random"][index] for r in carried] if f"{name}_random" in carried[0].values else []
+    tail = f" ({100 * np.mean(control):.2f})" if control else ""
+    return mean_sd([r[name][index] for r in carried], unit="") + tail
+
+
+page.table(["σ", *columns.values()], [[s, *(error(key, i) for key in columns)] for i, s in enumerate(strengths)],
+           caption="Error in % under perturbations (p = 2) of the first plain network; in brackets: under a random direction of "
+           "the same length")
 page.say("Of the other network's answers at σ = 10, "
          f"{mean_sd([r['network_rival'][4] for r in carried])} are the class that the *first* network found most probable among the wrong ones; "
          f"for softmax regression {mean_sd([r['softmax_rival'][4] for r in carried])}. Counted on "
