@@ -1,0 +1,28 @@
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # parallel test runs on two cores do not fight
+
+import pytest
+import torch
+from torch import nn
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def net():
+    """A small network with dropout and batch normalisation, in training mode, as a caller may hand it over."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(16, 12), nn.BatchNorm1d(12), nn.Tanh(), nn.Dropout(0.5), nn.Linear(12, 4)
+    )
+    with torch.no_grad():  # statistics that are not the defaults
+        model(torch.rand(64, 1, 4, 4))
+    return model
+
+
+@pytest.fixture
+def batch():
+    """Twenty images (N, 1, 4, 4) in [0, 1] and labels in 0..3."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(20, 1, 4, 4, generator=generator), torch.randint(0, 4, (20,), generator=generator)

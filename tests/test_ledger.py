@@ -1,0 +1,197 @@
+"""Records: measured once, whole or absent, never used when damaged."""
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from advutils import files, provenance
+from advutils.book import ledger
+
+calls = []
+
+
+def square(*, x: float, seed: int = 0):
+    calls.append(x)
+    return {"square": x * x}, {"curve": np.arange(3.0)}
+
+
+def nan(*, x: float):
+    return {"bad": float("nan")}
+
+
+@pytest.fixture(autouse=True)
+def results(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path / "results"))
+    calls.clear()
+    return tmp_path / "results"
+
+
+def measure(function=square, replay="auto", **parameters):
+    return ledger.measure(function, parameters or {"x": 3.0}, profile="quick", chapter="c", replay=replay,
+                          command="the command")
+
+
+def test_measured_once_then_replayed():
+    first, second = measure(), measure()
+    assert calls == [3.0] and first["square"] == second["square"] == 9.0
+    assert not first.replayed and second.replayed and second.arrays["curve"].tolist() == [0, 1, 2]
+
+
+def test_replay_modes():
+    with pytest.raises(ledger.MissingRecord, match="run `the command`"):
+        measure(replay="only")
+    measure()
+    measure(replay="never")
+    assert calls == [3.0, 3.0] and measure(replay="only").replayed
+    with pytest.raises(ValueError, match="replay"):
+        measure(replay="sometimes")
+
+
+def test_the_key_depends_on_parameters_and_not_on_their_order():
+    assert ledger.key("f", {"a": 1, "b": 2}) == ledger.key("f", {"b": 2, "a": 1}) != ledger.key("f", {"a": 1, "b": 3})
+    assert ledger.key("f", {"a": 1, "b": 2}) == "12ddb7dd5dae5156"  # or every committed record would be lost
+
+
+def test_nan_is_not_a_number_to_store(results):
+    with pytest.raises(ValueError, match="not JSON"):
+        measure(nan, x=1.0)
+    assert not list(results.rglob("*.json"))
+
+
+@pytest.mark.parametrize("suffix", (".json", ".npz"))
+@pytest.mark.parametrize("damage", ("truncated", "one bit", "empty"))
+def test_a_damaged_record_is_named_and_never_used(suffix, damage, capsys):
+    path = measure().path.with_suffix(suffix)
+    raw = bytearray(path.read_bytes())
+    if damage == "one bit":  # a digit of the stored value, or a byte of the array
+        at = raw.index(b"9.0") if suffix == ".json" else len(raw) // 2
+        raw[at] ^= 1
+    path.write_bytes(b"" if damage == "empty" else raw[: len(raw) // 2] if damage == "truncated" else raw)
+    with pytest.raises(ledger.DamagedRecord, match=str(path.stem)):
+        measure(replay="only")
+    assert ledger.records() == [] and path.name.split(".")[0] in capsys.readouterr().err
+    again = measure()
+    assert calls == [3.0, 3.0] and again["square"] == 9.0 and "measuring again" in capsys.readouterr().err
+    assert measure(replay="only")["square"] == 9.0
+
+
+def test_a_missing_array_file_damages_the_record():
+    measure().path.with_suffix(".npz").unlink()
+    with pytest.raises(ledger.DamagedRecord):
+        measure(replay="only")
+
+
+def test_provenance_is_complete():
+    origin = measure(square, x=2.0, seed=5).provenance
+    assert origin["seed"] == 5 and origin["seconds"] >= 0 and origin["machine"]["threads"] >= 1
+    for field in ("commit", "dirty", "function", "code", "versions", "machine", "data", "peak_memory_mib", "date"):
+        assert field in origin
+    assert origin["versions"]["torch"]
+
+
+SERIES = """
+import sys, time
+from advutils.book import ledger
+def slow(*, x):
+    with open(sys.argv[1], "a") as log:
+        log.write(f"start {x}\\n")
+    time.sleep(0.25)
+    with open(sys.argv[1], "a") as log:
+        log.write(f"end {x}\\n")
+    return {"x": x, "text": "y" * 200_000}
+for x in range(8):
+    ledger.measure(slow, {"x": x}, profile="quick", chapter="c")
+    print(x, flush=True)
+"""
+
+
+def series(tmp_path):
+    script = tmp_path / "series.py"
+    script.write_text(SERIES)
+    return [sys.executable, str(script), str(tmp_path / "log")]
+
+
+def test_kill_9_loses_at_most_one_measurement(tmp_path):
+    process = subprocess.Popen(series(tmp_path), stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.strip() == "3":
+            time.sleep(0.1)  # in the middle of the next one
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    assert len(ledger.records()) == 4
+    subprocess.run(series(tmp_path), check=True, capture_output=True)
+    log = (tmp_path / "log").read_text().split("\n")
+    assert sorted(r["x"] for r in ledger.records()) == list(range(8))
+    assert all(log.count(f"end {x}") == 1 for x in range(8)) and log.count("start 4") == 2
+
+
+def test_two_processes_at_once_measure_everything_once(tmp_path):
+    processes = [subprocess.Popen(series(tmp_path), stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    log = (tmp_path / "log").read_text().split("\n")
+    assert all(log.count(f"start {x}") == 1 for x in range(8)) and len(ledger.records()) == 8
+
+
+def test_writers_and_readers_at_once_never_see_a_torn_file(tmp_path):
+    script = tmp_path / "write.py"
+    script.write_text("import sys\nfrom pathlib import Path\nfrom advutils import files\n"
+                      "for _ in range(60): files.write_sealed(Path(sys.argv[1]), sys.argv[2].encode() * 300_000)")
+    target = tmp_path / "file"
+    writers = [subprocess.Popen([sys.executable, str(script), str(target), letter]) for letter in "ab"]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        if target.exists():
+            seen.add(files.read_sealed(target)[:1])  # raises if torn
+    assert [writer.returncode for writer in writers] == [0, 0] and seen <= {b"a", b"b"} and seen
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+def test_code_hash_follows_code_and_not_words(tmp_path, monkeypatch):
+    package = tmp_path / "advutils_probe"
+    package.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def digest(text):
+        (package / "__init__.py").write_text("")
+        (package / "probe.py").write_text(text)
+        provenance._tree.cache_clear()
+        provenance._module_hash.cache_clear()
+        return provenance._module_hash("advutils_probe.probe")
+
+    base = digest('"""A docstring."""\nK = 1\ndef f():\n    """Doc."""\n    return K\n')
+    assert digest('"""Another."""\n# a comment\nK = 1\n\n\ndef f():\n    return K\n') == base
+    assert digest('K = 2\ndef f():\n    return K\n') != base
+    provenance._tree.cache_clear()
+    provenance._module_hash.cache_clear()
+
+
+def test_a_change_in_an_imported_module_is_seen(monkeypatch):
+    from advutils.chapters import gradient_regularization as chapter
+
+    before = provenance.code_hash(chapter.dense_network)
+    assert {"advutils.norms", "advutils.attacks.gradient", "advutils.training", "advutils.layers"} <= (
+        provenance._reachable(chapter.__name__))
+    assert not any("book" in name for name in provenance._reachable(chapter.__name__))  # the arrow runs one way
+    original = provenance._tree
+    monkeypatch.setattr(
+        provenance, "_tree", lambda name: ("changed", ()) if name == "advutils.norms" else original(name))
+    provenance._module_hash.cache_clear()
+    assert provenance.code_hash(chapter.dense_network) != before
+    provenance._module_hash.cache_clear()
+
+
+def test_committed_records_are_whole():
+    """Every record in the checkout can be read, and nothing damaged lies beside them."""
+    from advutils.book import paths
+
+    found = list((paths.root() / "results").glob("*/*/*/*.json"))
+    for path in found:
+        record = ledger.read(path)
+        assert path.stem == ledger.key(record.name, record.parameters) and path.parent.name == record.name
+        json.dumps(record.values, allow_nan=False)
+    assert found
