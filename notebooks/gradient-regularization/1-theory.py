@@ -314,7 +314,7 @@ page.say(f"At the σ = 1 of the paper (p = 2) the loss of the plain network rise
 #
 # * **In expectation over labels it vanishes.** Draw the label from the model's own probabilities: the neglected part
 #   becomes $-\sum_l y_l\,\nabla^2y_l/y_l = -\nabla^2\sum_l y_l = -\nabla^2 1 = 0$, so
-#   $\mathbb E_{l\sim y}[H_l] = \mathbb E_{l\sim y}[g_lg_l^\top]$, the Fisher information.
+#   $\mathrm E_{l\sim y}[H_l] = \mathrm E_{l\sim y}[g_lg_l^\top]$, the Fisher information.
 # * **For the actual label of a confident network it does not.** Take logits that are linear, with orthonormal gradients.
 #   Then $\operatorname{Tr}H = 1 - \sum_k y_k^2$, but $\lVert g\rVert^2 = \lVert y - t\rVert^2$.
 #
@@ -700,7 +700,7 @@ page.errata("gr-e-eq11", "gr-e-eq12", "gr-e-eq37", "gr-e-gauss-newton", "gr-e-le
 # ```{exercise} When the trace is right (hard)
 # :label: gr-theory-3
 #
-# Prove that $\mathbb E_{l\sim y}\lVert y - e_l\rVert^2 = 1 - \sum_ky_k^2$, and that for a label that is wrong in a
+# Prove that $\mathrm E_{l\sim y}\lVert y - e_l\rVert^2 = 1 - \sum_ky_k^2$, and that for a label that is wrong in a
 # *calibrated* way the paper's approximation (20) is right on average although it is wrong on nearly every image. Simulate it: draw confident
 # $y$, draw labels from $y$, compare the means of both trace factors and the median of their ratio.
 # ```

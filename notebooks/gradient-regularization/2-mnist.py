@@ -207,7 +207,7 @@ page.say(f"The smallest mean error is at $\\sigma = {best:g}$. More perturbation
 # %% [markdown]
 # ## Table IV: errors under Gaussian noise
 #
-# Independent noise $\mathcal N(0, s^2)$ is added to every pixel of the test images and not clipped.
+# Independent noise $N(0, s^2)$ is added to every pixel of the test images and not clipped.
 
 # %% tags=["hide-input"]
 paper_table4 = {("maxout-mlp", "none"): ("0.94", "1.14", "2.42"), ("maxout-mlp", "p=2"): ("0.78", "0.83", "1.29")}

@@ -68,11 +68,11 @@ page.threat_model(
 # %% [markdown]
 # ## The model
 #
-# Let $\eta \sim \mathcal N(0, s^2 I_d)$ be noise added to an image $x$, and suppose that $x$ becomes misclassified exactly if
+# Let $\eta \sim N(0, s^2 I_d)$ be noise added to an image $x$, and suppose that $x$ becomes misclassified exactly if
 # $\eta$ reaches beyond $\|a\|$ in the direction $e = a/\|a\|$. The projection of isotropic noise on **any** unit vector is
 # a one-dimensional Gaussian,
 #
-# $$\eta^\top e \sim \mathcal N(0, s^2), \qquad P(\eta^\top e \ge \|a\|) = \Phi(-\|a\|/s), \tag{28}$$
+# $$\eta^\top e \sim N(0, s^2), \qquad P(\eta^\top e \ge \|a\|) = \Phi(-\|a\|/s), \tag{28}$$
 #
 # so the dimension $d$ does not enter: the length of the whole noise vector is about $s\sqrt d$, but its share in one
 # direction stays $s$. With $n$ directions the probabilities add up to an **upper** bound, which the paper calls a lower bound
@@ -88,7 +88,7 @@ page.say(f"For MNIST that is {bound['deviations']:.0f} standard deviations, a pr
          "at once is one that noise never takes.")
 
 # %% [markdown]
-# Distances differ between images. The paper takes them as Gaussian, $\|a\| \sim \mathcal N(\mu_a, \sigma_a^2)$, and independent
+# Distances differ between images. The paper takes them as Gaussian, $\|a\| \sim N(\mu_a, \sigma_a^2)$, and independent
 # of the noise. Then $\delta = \eta_0 - \|a\|$ has mean $-\mu_a$ and variance $s^2 + \sigma_a^2$, and with one direction
 # ($n = 1$) and no misclassification repaired by noise,
 #
