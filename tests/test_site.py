@@ -95,7 +95,8 @@ def test_page_loads_offline_with_mathematics_and_alt_texts(path, visit):
     page = visit(path)
     assert page.trouble == []
     assert len(page.inner_text("article")) > 200
-    written, shown = page.locator(".math.notranslate").count(), page.locator(".math .MathJax, .math .MathJax_Display").count()
+    written = page.locator(".math.notranslate").count()
+    shown = page.locator(".math .MathJax, .math .MathJax_Display").count()
     assert shown >= written and page.locator(".MathJax_Error, .merror, .noError").count() == 0
     assert not re.search(r"\\(frac|sigma|nabla|epsilon)\b", page.inner_text("article").replace("\\\\", ""))
     for image in page.locator("article img").all():
