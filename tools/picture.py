@@ -18,5 +18,5 @@ for network, line in (("sigmoid-mlp", ":"), ("maxout-mlp", "-")):
         axis.plot([0, *same[0].parameters["attack_l2"]], errors, line, marker="o", markersize=3, color=f"C{colour}",
                   label=f"{network.split('-')[0]}, {label} ({len(same)} seeds)")
 axis.set(xlabel="budget of the attack (PGD, l2, 40 steps)", ylabel="error on MNIST (%)")
-axis.legend(fontsize=8)
+axis.legend(fontsize=8, loc="lower right")
 fig.savefig(paths.root() / "book" / "_static" / "picture.png", dpi=130, bbox_inches="tight")
