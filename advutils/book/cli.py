@@ -140,7 +140,7 @@ def fetch(name) -> None:
     try:
         click.echo(f"{name} is under {data_module.fetch(name)}")
     except (ValueError, OSError) as error:
-        _fail(error)
+        _fail(" ".join(str(error).split()))  # torchvision reports every mirror on lines of its own
 
 
 @data.command()
