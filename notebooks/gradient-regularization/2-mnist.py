@@ -42,11 +42,11 @@ page = Page("gradient-regularization", "2-mnist", globals(), settings={
     "quick": dict(data="digits", seeds=1, switch_seeds=dict(sigmoid=0, maxout=0), not_run=[], epochs_sigmoid=15, epochs_maxout=25, protocol="fixed",
                   sizes=dict(sigmoid=dict(width=200, batch_size=50), maxout=dict(width=80, batch_size=25)),
                   sigma_scale=0.25, noise=[0.1, 0.3], draws=2, attack_images=50, **_attack, matmul="highest"),
-    "standard": dict(data="mnist", seeds=3, switch_seeds=dict(sigmoid=1, maxout=2), not_run=["Eq. (4) instead of (3)"], epochs_sigmoid=60, epochs_maxout=40, protocol="fixed",
-                     sizes=dict(sigmoid={}, maxout={}),
+    "standard": dict(data="mnist", seeds=3, switch_seeds=dict(sigmoid=1, maxout=2), not_run=["Eq. (4) instead of (3)"],
+                     epochs_sigmoid=60, epochs_maxout=40, protocol="fixed", sizes=dict(sigmoid={}, maxout={}),
                      sigma_scale=1.0, noise=[0.1, 0.3], draws=5, attack_images=1000, **_attack, matmul="medium"),
-    "paper": dict(data="mnist", seeds=5, switch_seeds=dict(sigmoid=5, maxout=5), not_run=[], epochs_sigmoid=400, epochs_maxout=400, protocol="two-stage",
-                  sizes=dict(sigmoid={}, maxout={}),
+    "paper": dict(data="mnist", seeds=5, switch_seeds=dict(sigmoid=5, maxout=5), not_run=[],
+                  epochs_sigmoid=400, epochs_maxout=400, protocol="two-stage", sizes=dict(sigmoid={}, maxout={}),
                   sigma_scale=1.0, noise=[0.1, 0.3], draws=10, attack_images=10000, **_attack, matmul="highest"),
 })
 settings = page.settings
