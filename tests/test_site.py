@@ -1,23 +1,32 @@
-"""The built site in a real browser, with the network off. Needs `make site` (or `make book`) and Chromium."""
+"""The generated tables and the builder; then the built site in a real browser, with the network off.
+
+The tests of the built site need `make site` (or `make book`) and Chromium; they carry the marker `browser`.
+"""
 import functools
 import http.server
 import re
 import shutil
+import subprocess
 import threading
 
+import nbformat
 import pytest
 
-from advutils.book import paths
+from advutils.book import claims, paths, site
 
 SITE = paths.build() / "site"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/site; run `make site`"),
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+needs_site = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/site; run `make site`")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 PAGES = sorted(
     str(path.relative_to(SITE)) for folder in ("book", "notebooks") for path in (SITE / folder).rglob("*.html"))
+
+
+def in_browser(test):
+    """A test that needs the built site and Chromium."""
+    return pytest.mark.browser(needs_site(needs_chromium(test)))
+
+
 # the luminance contrast of WCAG 2, in the page
 CONTRAST = """element => {
   const rgb = colour => colour.match(/[\\d.]+/g).map(Number);
@@ -27,6 +36,85 @@ CONTRAST = """element => {
     ? getComputedStyle(e).backgroundColor : ground(e.parentElement);
   const [a, b] = [light(rgb(getComputedStyle(element).color)), light(rgb(ground(element)))];
   return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) }"""
+
+
+# -- what the builder generates --------------------------------------------------------------------------------
+
+CLAIM = {"id": "x-one", "chapter": "fake", "where": "Table I", "claim": "Half | of it.", "paper": {"a": 0.9},
+         "metric": "%", "values": {"a": {}, "b": {}}, "samples": {"a": claims.Sample.of([1.0, 1.1])}, "n": 2,
+         "reproduced": "near(a, 0.9, 0.1)", "trend": "a < b", "tolerance": "because", "profile": "standard", "why": "",
+         "verdict": "reproduced in trend"}
+ERRATUM = {"id": "x-e", "chapter": "fake", "where": "Eq. (1)", "printed": "a |b|", "right": "b", "evidence": "Seen.",
+           "kind": "misprint", "test": "tests/t.py::t", "source": "derived here"}
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    monkeypatch.setattr(claims, "evaluate", lambda: [CLAIM, {**CLAIM, "id": "x-two", "verdict": "not reproduced"}])
+    monkeypatch.setattr(claims, "errata", lambda: [ERRATUM])
+
+
+def test_scoreboard_counts_verdicts_and_anchors_every_claim(judged):
+    short, full = site.scoreboard_short({}), site.scoreboard({})
+    assert "2 claims" in short and "1 reproduced in trend<" in short and "1 not reproduced<" in short
+    for name in ("x-one", "x-two"):
+        assert f"({name})=" in full and f"[{name}](#{name})" in full
+    assert "| `a` | 0.9 | 1.05 ± 0.071 (n = 2) |" in full and "| `b` | – | – |" in full  # both sides, or a dash
+    assert "near(a, 0.9, 0.1)" in full and "because" in full
+
+
+def test_errata_name_their_test_and_escape_bars(judged):
+    text = site.errata({})
+    assert "(x-e)=" in text and "`tests/t.py::t`" in text and r"a \|b\|" in text
+
+
+@pytest.fixture
+def small_book(tmp_path, monkeypatch):
+    """A book of one prose page and one executed notebook, and a stand-in for Jupyter Book that counts its calls."""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_config.yml").write_text("title: t\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nparts: []\n")
+    (tmp_path / "book" / "intro.md").write_text("# T\n\n<!-- generated: pages -->\n")
+    notebook = nbformat.v4.new_notebook(metadata={"advbook": {"profile": "quick", "measurements": 3, "seconds": 1.5}})
+    nbformat.write(notebook, tmp_path / "executed.ipynb")
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    calls = []
+
+    def build(command, **_):
+        calls.append(command)
+        html = tmp_path / "_build" / "html" / "_build" / "html"
+        html.mkdir(parents=True, exist_ok=True)
+        (html / "index.html").write_text("built")
+        return subprocess.CompletedProcess(command, build.code, stdout="", stderr="page.md:3: WARNING: no such target")
+
+    build.code = 0
+    monkeypatch.setattr(subprocess, "run", build)
+    return tmp_path, {"fake/1-page": tmp_path / "executed.ipynb"}, build, calls
+
+
+def test_a_site_is_staged_built_and_not_built_twice(small_book):
+    root, executed, _, calls = small_book
+    assert (site.build_site(executed) / "index.html").read_text() == "built"
+    assert (root / "_build/source/notebooks/fake/1-page.ipynb").exists()
+    assert "| quick | 3 | 1.5 |" in (root / "_build/source/book/intro.md").read_text()
+    site.build_site(executed)
+    assert len(calls) == 1
+    (root / "book" / "intro.md").write_text("# Changed\n")
+    site.build_site(executed)
+    assert len(calls) == 2
+
+
+def test_a_warning_is_an_error_and_leaves_the_old_site(small_book):
+    root, executed, build, _ = small_book
+    folder = site.build_site(executed)
+    build.code = 1
+    (root / "book" / "intro.md").write_text("# Changed\n")
+    with pytest.raises(RuntimeError, match="no such target"):
+        site.build_site(executed)
+    assert (folder / "index.html").read_text() == "built"
+
+
+# -- the built site --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +158,7 @@ def visit(browser, address):
             return request.abort()
 
         page.route("**/*", route)
-        page.on("console", lambda m: page.trouble.append(f"console: {m.text}") if m.type == "error"
-                and "about:blank" not in m.text + m.location["url"] else None)  # MathJax names an empty font on purpose
+        page.on("console", lambda m: page.trouble.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda error: page.trouble.append(f"error: {error}"))
         page.on("response", lambda r: page.trouble.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         page.goto(address + path)
@@ -84,12 +171,15 @@ def visit(browser, address):
         context.close()
 
 
+@pytest.mark.browser
+@needs_site
 def test_the_book_has_its_pages():
     assert len(PAGES) >= 10
     for source in paths.notebooks():
         assert f"notebooks/{source.parent.name}/{source.stem}.html" in PAGES
 
 
+@in_browser
 @pytest.mark.parametrize("path", PAGES)
 def test_page_loads_offline_with_mathematics_and_alt_texts(path, visit):
     page = visit(path)
@@ -105,23 +195,27 @@ def test_page_loads_offline_with_mathematics_and_alt_texts(path, visit):
         assert image.evaluate("i => i.complete && i.naturalWidth > 0")
 
 
+@in_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
 def test_text_is_readable(path, scheme, visit):
     page = visit(path, scheme=scheme)
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    for selector in ("article p", "article td", "article h2", "article .verdict", "article figcaption", "nav a"):
+    for selector in ("article p", "article td", "article h2", "article .verdict", "article figcaption", "article a",
+                     "article code", "article li", "article summary", "pre span", "nav a"):
         for element in page.locator(selector).all()[:5]:
             if element.is_visible():
                 assert element.evaluate(CONTRAST) >= 4.5, (selector, element.inner_text()[:40])
 
 
+@in_browser
 @pytest.mark.parametrize("path", PAGES)
 def test_a_phone_does_not_scroll_sideways(path, visit):
     page = visit(path, width=375)
     assert page.evaluate("document.documentElement.scrollWidth") <= 376
 
 
+@in_browser
 def test_search_finds_maxout(visit):
     page = visit("search.html?q=Maxout")
     page.wait_for_selector("#search-results li")
@@ -129,6 +223,7 @@ def test_search_finds_maxout(visit):
     assert "MNIST" in found and page.trouble == []
 
 
+@in_browser
 def test_links_and_launch_buttons_point_at_things_that_exist(visit):
     page = visit("notebooks/gradient-regularization/2-mnist.html")
     links = [a.get_attribute("href") or "" for a in page.locator("a").all()]
@@ -139,9 +234,31 @@ def test_links_and_launch_buttons_point_at_things_that_exist(visit):
     assert any(link.endswith("2-mnist.ipynb") for link in links)  # the download
 
 
+@pytest.mark.browser
+@needs_site
 def test_internal_links_are_not_broken():
     for path in PAGES:
         text = (SITE / path).read_text()
         for link in re.findall(r'href="([^"#?:]+)(?:#[^"]*)?"', text):
             if link.endswith((".html", ".css", ".ipynb")):
                 assert ((SITE / path).parent / link).exists(), (path, link)
+
+
+@pytest.mark.browser
+@needs_site
+def test_nothing_is_loaded_from_the_network():
+    for path in SITE.rglob("*.html"):
+        for tag in re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*>", path.read_text()):
+            if re.search(r'rel="(?:canonical|license|author)"', tag):
+                continue
+            assert not re.search(r'(?:src|href)="(?:https?:)?//', tag), (path.name, tag)
+
+
+@in_browser
+def test_the_menu_of_a_phone_opens(visit):
+    page = visit("book/intro.html", width=375)
+    link = page.locator(".bd-sidebar-primary, dialog").get_by_text("Notation and threat models").first
+    assert not link.is_visible()
+    page.locator("button.primary-toggle:visible").first.click()
+    link.wait_for(state="visible")
+    assert page.trouble == []

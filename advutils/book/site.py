@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -9,19 +10,25 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import yaml
+
 from advutils import files, provenance
 from advutils.book import claims, ledger, paths
-from advutils.book.page import badge
+from advutils.book.page import BADGES, badge
+
+BUILDERS = ("jupyter-book", "sphinx", "sphinx-book-theme", "myst-nb", "jupyter-server-mathjax")
 
 
 def build_site(executed: dict[str, Path]) -> Path:
     """Build ``_build/site`` from the executed notebooks ``{"chapter/notebook": path}``; returns the folder.
 
-    A stage that did not change is not built again. Warnings are errors: ``RuntimeError`` with the first ones, and the
-    old site stays.
+    A stage that did not change is not built again. One that did is built from nothing: an incremental build misses new
+    style sheets, removed pages and changed titles in the menu. Warnings are errors: ``RuntimeError`` with the first
+    ones, and the old site stays.
     """
     stage, site = paths.build() / "source", paths.build() / "site"
     _stage(stage, executed)
@@ -29,6 +36,7 @@ def build_site(executed: dict[str, Path]) -> Path:
     if (site / ".stamp").exists() and (site / ".stamp").read_text() == stamp:
         return site
     output = paths.build() / "html"
+    shutil.rmtree(output, ignore_errors=True)
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "SPHINX_AUTO": "1"}
     done = subprocess.run(
         [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage),
@@ -48,13 +56,14 @@ def build_site(executed: dict[str, Path]) -> Path:
 
 
 def _stage(stage: Path, executed: dict[str, Path]) -> None:
-    """Lay out the sources; files that did not change keep their time, so that Sphinx builds only what did."""
+    """Lay out the sources: what is there and right stays, what is wanted is written, all else is removed."""
     root = paths.root()
     wanted = {Path(name): (root / name).read_bytes() for name in ("_config.yml", "_toc.yml")}
     for path in sorted((root / "book").rglob("*")):
         if path.is_file():
             text = path.read_bytes()
-            wanted[path.relative_to(root)] = _filled(text.decode()).encode() if path.suffix == ".md" else text
+            page = path.suffix == ".md"
+            wanted[path.relative_to(root)] = _filled(text.decode(), executed).encode() if page else text
     for name, path in executed.items():
         wanted[Path("notebooks") / f"{name}.ipynb"] = path.read_bytes()
     for relative, content in wanted.items():
@@ -63,7 +72,10 @@ def _stage(stage: Path, executed: dict[str, Path]) -> None:
             files.write_atomic(target, content)
     mathjax = stage / "mathjax"
     if not mathjax.exists():
-        shutil.copytree(Path(find_spec("jupyter_server_mathjax").origin).parent / "static", mathjax)
+        half = paths.build() / "mathjax.new"  # a copy that was cut short is not taken for a whole one
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(Path(find_spec("jupyter_server_mathjax").origin).parent / "static", half)
+        half.rename(mathjax)
     for path in sorted(stage.rglob("*")):
         relative = path.relative_to(stage)
         if path.is_file() and relative not in wanted and relative.parts[0] not in ("mathjax", "_build"):
@@ -71,7 +83,7 @@ def _stage(stage: Path, executed: dict[str, Path]) -> None:
 
 
 def _digest(stage: Path) -> str:
-    digest = hashlib.sha256(provenance.versions()["python"].encode())
+    digest = hashlib.sha256(" ".join(version(name) for name in BUILDERS).encode())
     for path in sorted(stage.rglob("*")):
         relative = path.relative_to(stage)
         if path.is_file() and relative.parts[0] not in ("mathjax", "_build"):
@@ -82,9 +94,9 @@ def _digest(stage: Path) -> str:
 # -- tables that are generated into the prose pages --------------------------------------------------------------
 
 
-def _filled(text: str) -> str:
-    """Replace each line ``<!-- generated: NAME -->`` by what ``GENERATED[NAME]`` returns."""
-    return re.sub(r"<!-- generated: (\w+) -->", lambda match: GENERATED[match[1]](), text)
+def _filled(text: str, executed: dict[str, Path]) -> str:
+    """Replace each line ``<!-- generated: NAME -->`` by what ``GENERATED[NAME]`` makes of the executed notebooks."""
+    return re.sub(r"<!-- generated: (\w+) -->", lambda match: GENERATED[match[1]](executed), text)
 
 
 def table(columns: list[str], rows: list[list]) -> str:
@@ -94,60 +106,108 @@ def table(columns: list[str], rows: list[list]) -> str:
                      for line in lines)
 
 
-def scoreboard_short() -> str:
-    """Number of claims by verdict, a row a chapter."""
-    counts = Counter((claim["chapter"], claim["verdict"]) for claim in claims.evaluate())
-    chapters = dict.fromkeys(chapter for chapter, _ in counts)
-    rows = [[f"`{c}`", *(counts[c, v] or "–" for v in claims.VERDICTS), sum(counts[c, v] for v in claims.VERDICTS)]
-            for c in chapters]
-    return table(["chapter", *map(badge, claims.VERDICTS), "claims"], rows)
+def chapter_titles() -> dict[str, str]:
+    """Chapter folder -> its caption in ``_toc.yml``."""
+    parts = yaml.safe_load((paths.root() / "_toc.yml").read_text())["parts"]
+    return {Path(entry["file"]).parts[1]: part["caption"] for part in parts for entry in part["chapters"]
+            if entry["file"].startswith("notebooks/")}
 
 
-def scoreboard() -> str:
-    """Every claim as a result card, with an anchor of its own."""
-    cards = []
-    for claim in claims.evaluate():
-        paper = "; ".join(f"{name} {value}" for name, value in claim["paper"].items()) or "no number"
-        rules = [f"reproduced if `{claim['reproduced']}`"]
-        if "trend" in claim:
-            rules.append(f"in trend if `{claim['trend']}`")
-        cards.append("\n".join([
-            f"({claim['id']})=", f"## {claim['id']}", "", f"{badge(claim['verdict'])} {claim['claim']}", "",
-            table(["", ""], [
-                ["where", claim["where"]], ["paper", paper], ["recorded", claim["recorded"] or "none"],
-                ["records", f"{claim['profile']} profile, {claim['n']} or more a value" if claim["n"] else "none"],
-                ["metric", claim["metric"]], ["rule", "; ".join(rules)], ["tolerance", claim["tolerance"]],
-                *([["why not", claim["why"]]] if claim["why"] else []),
-            ]), ""]))
-    return "\n".join(cards)
+def _by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
+    """Entries of claims or errata under the titles of their chapters."""
+    titles, grouped = chapter_titles(), {}
+    for entry in entries:
+        grouped.setdefault(titles.get(entry["chapter"], entry["chapter"]), []).append(entry)
+    return grouped
 
 
-def errata() -> str:
-    """Every erratum, with the test that proves it."""
-    rows = [[e["where"], e["printed"], e["right"], f"{e['evidence']} ({e['source']})", e["kind"],
-             f"`{e['test'].rpartition('::')[2]}`"] for e in claims.errata()]
-    return table(["where", "printed", "right", "evidence", "kind", "test"], rows)
+def scoreboard_short(executed: dict[str, Path]) -> str:
+    """How many claims of each chapter got which verdict."""
+    lines = []
+    for title, judged in _by_chapter(claims.evaluate()).items():
+        counts = Counter(claim["verdict"] for claim in judged)
+        words = [f'<span class="verdict {BADGES[v]}">{counts[v]} {v}</span>' for v in claims.VERDICTS if counts[v]]
+        lines.append(f"**{title}**, {len(judged)} claims:\n{' '.join(words)}")
+    return "\n\n".join(lines)
 
 
-def status() -> str:
-    """Records by profile and notebook function: how many, how long, on what, and how many are older than the code."""
-    groups: dict[tuple, list[ledger.Record]] = {}
+def scoreboard(executed: dict[str, Path]) -> str:
+    """A table of all claims by chapter, then every claim as a result card with an anchor of its own."""
+    parts = []
+    for title, judged in _by_chapter(claims.evaluate()).items():
+        rows = [[f"[{c['id']}](#{c['id']})", c["where"], badge(c["verdict"])] for c in judged]
+        parts += [f"## {title}", "", table(["claim", "where in the paper", "verdict"], rows), "", *map(_card, judged)]
+    return "\n".join(parts)
+
+
+def _card(claim: dict) -> str:
+    """One result card: verdict, claim, the paper's numbers beside the recorded ones, metric, rule, tolerance."""
+    names = dict.fromkeys([*claim["values"], *claim["paper"]])
+    rows = [[f"`{name}`", claim["paper"].get(name, "–"),
+             claims.show(claim["samples"][name]) if name in claim["samples"] else "–"] for name in names]
+    made = f"recorded ({claim['profile']} profile)" if claim["samples"] else "recorded"
+    rule = f"reproduced if `{claim['reproduced']}`" + (f"; in trend if `{claim['trend']}`" if "trend" in claim else "")
+    facts = {"Metric": claim["metric"], "Rule": rule, "Tolerance": claim["tolerance"], "Why no verdict": claim["why"]}
+    return "\n".join([
+        f"({claim['id']})=", f"### {claim['id']}", "",
+        f"{badge(claim['verdict'])} {claim['claim']} *{claim['where']}*", "", table(["value", "paper", made], rows), "",
+        *(f"{name}\n: {_sentence(text)}\n" for name, text in facts.items() if text)])
+
+
+def _sentence(text: str) -> str:
+    """One line of text: YAML's folded lines joined."""
+    return " ".join(str(text).split())
+
+
+def errata(executed: dict[str, Path]) -> str:
+    """Every erratum with an anchor of its own: what is printed, what is right, why, and the test that proves it."""
+    parts = []
+    for title, found in _by_chapter(claims.errata()).items():
+        parts += [f"## {title}", ""]
+        for entry in found:
+            parts += [f"({entry['id']})=", f"### {entry['where'][0].upper()}{entry['where'][1:]}", "",
+                      table(["printed", "right"], [[_sentence(entry["printed"]), _sentence(entry["right"])]]), "",
+                      f"*{entry['kind'].capitalize()}; {entry['source']}.* {_sentence(entry['evidence'])} "
+                      f"Test: `{entry['test']}`.", ""]
+    return "\n".join(parts)
+
+
+def pages(executed: dict[str, Path]) -> str:
+    """The notebooks of this site: profile, measurements, and the seconds that executing (or replaying) them took."""
+    rows = []
+    for name, path in executed.items():
+        meta = json.loads(path.read_text())["metadata"].get("advbook", {})
+        facts = [meta.get(key, "–") for key in ("profile", "measurements", "seconds")]
+        rows.append([f"[{name}](../notebooks/{name})", *facts])
+    return table(["page", "profile", "measurements", "seconds"], rows)
+
+
+def status(executed: dict[str, Path]) -> str:
+    """Records by profile and function: how many, how long they took, on what, how many are older than the code."""
+    groups: dict[str, dict[tuple, list[ledger.Record]]] = {}
     for record in ledger.records():
         profile = ledger.profile_of(record)
         if profile != "quick":
-            groups.setdefault((record.path.parents[1].name, profile, record.name), []).append(record)
-    rows = []
-    for (chapter, profile, name), found in groups.items():
-        origins = [record.provenance for record in found]
-        machines = {f"{o['machine']['device']}, {o['machine']['threads']} thread(s)" for o in origins}
-        rows.append([chapter, profile, f"`{name}`", len(found), f"{sum(o['seconds'] for o in origins) / 60:.1f} min",
-                     "; ".join(sorted(machines)), max(o["date"] for o in origins)[:10],
-                     sum(ledger.stale(record) is not False for record in found)])
-    columns = ["chapter", "profile", "measurement", "records", "time in all", "machine", "last", "code changed since"]
-    return table(columns, rows)
+            chapter = groups.setdefault(record.path.parents[1].name, {})
+            chapter.setdefault((profile, record.name), []).append(record)
+    columns = ["measurement", "profile", "records", "time in all", "machine", "last", "code changed since"]
+    parts = []
+    for chapter, found in groups.items():
+        rows = [[f"`{name}`", profile, *_summary(records)] for (profile, name), records in found.items()]
+        parts.append(f"**{chapter_titles().get(chapter, chapter)}**\n\n{table(columns, rows)}")
+    return "\n\n".join(parts)
 
 
-def versions() -> str:
+def _summary(records: list[ledger.Record]) -> list:
+    origins = [record.provenance for record in records]
+    seconds = sum(origin["seconds"] for origin in origins)
+    machines = {f"{o['machine']['device']}, {o['machine']['threads']} thread(s)" for o in origins}
+    duration = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
+    changed = sum(ledger.stale(record) is not False for record in records)
+    return [len(records), duration, "; ".join(sorted(machines)), max(o["date"] for o in origins)[:10], changed]
+
+
+def versions(executed: dict[str, Path]) -> str:
     """What the committed records were made with, and what built this site."""
     made = Counter()
     for record in ledger.records():
@@ -160,5 +220,5 @@ def versions() -> str:
     return table(["", ""], [*rows, ["this site", f"{here}; {platform.system()} {platform.machine()}"]])
 
 
-GENERATED = {"scoreboard_short": scoreboard_short, "scoreboard": scoreboard, "errata": errata, "status": status,
-             "versions": versions}
+GENERATED = {"scoreboard_short": scoreboard_short, "scoreboard": scoreboard, "errata": errata, "pages": pages,
+             "status": status, "versions": versions}
