@@ -169,7 +169,8 @@ class Page:
         rows = []
         for name in ids:
             claim = recorded[name]
-            mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, self.records)
+            once = list({record.path: record for record in self.records}.values())  # a record may be shown twice
+            mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, once)
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
             rows.append([f"`{name}` {claim['claim']} ({claim['where']})", paper, claim["recorded"] or "none",
                          mine["recorded"] or "none", badge(claim["verdict"])])
