@@ -86,6 +86,11 @@ def test_a_list_of_draws_is_averaged():
     assert claims.select({"from": "net", "take": "noise.0"}, [FakeRecord(1.0)]) == [2.0]
 
 
+def test_a_list_in_where_means_any_of_it():
+    some = [FakeRecord(float(seed), seed=seed) for seed in range(4)]
+    assert claims.select({"from": "net", "where": {"seed": [1, 3, "inf"]}, "take": "error"}, some) == [1.0, 3.0]
+
+
 def test_every_claim_of_the_book_can_be_judged():
     judged = claims.evaluate()
     assert len({claim["id"] for claim in judged}) == len(judged) >= 12

@@ -257,10 +257,12 @@ page.table(["λ", "k", "actual: paper, %", "ours, mean ± sd", "predicted: paper
              f"{100 * records[0]['linear_density'][0]:.3f}", f"{100 * (records[0]['distances'][0] - records[0]['miss']):.3f}"]
             for lam, records in noisy.items()],
            caption="Table IX. Additional error in % at noise .01")
-exponents = {lam: np.log2(fit["share_below"]["0.1"] / fit["share_below"]["0.05"]) for lam, fit in best.items()}
+exponents = {lam: np.log2(fit["share_below"]["0.1"] / fit["share_below"]["0.05"]) for lam, fit in best.items()
+             if fit["share_below"]["0.05"]}
 page.say("Is the density linear near zero? If it were, the share of distances below $h$ would grow as $h^2$; a constant density "
          "makes it grow as $h$. From $h = .05$ to $.1$ our exponents are "
-         + ", ".join(f"{value:.2f} (λ = {lam:g})" for lam, value in exponents.items())
+         + ", ".join(f"{exponents[lam]:.2f} (λ = {lam:g})" if lam in exponents else f"undefined (λ = {lam:g}, no image that near)"
+                     for lam in best)
          + ". Where they are near 1 the premise of the paper's Table IX fails: images lie arbitrarily close to the boundary, and the "
          "column *distances*, which takes each image's own distance, predicts more broken images than the linear density. The "
          "measured column is smaller still, because it is a **net** number: noise also repairs images that were wrong, and near "
