@@ -79,7 +79,7 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
                 config=Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}}),
             )
         except papermill.PapermillExecutionError as failure:
-            error = f"{failure.ename}: {failure.evalue}"
+            error = f"{failure.ename}: {failure.evalue} (In [{failure.exec_count}]; as far as it came: {part})"
         except (OSError, RuntimeError, ValueError) as failure:
             error = f"{type(failure).__name__}: {failure}"
     events = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
