@@ -57,3 +57,9 @@ def logits(z: Tensor, x: Tensor) -> None:
         raise ValueError(f"model must return logits of shape ({len(x)}, classes), got {tuple(z.shape)}")
     if not torch.isfinite(z).all():
         raise ValueError("model returned NaN or infinite logits")
+
+
+def result(image: Tensor) -> None:
+    """No NaN in what an attack returns; else ``ValueError``."""
+    if not torch.isfinite(image).all():
+        raise ValueError("model returned NaN: its logits or its gradient in x are not finite")

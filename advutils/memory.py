@@ -10,8 +10,8 @@ from torch import Tensor
 class Split:
     """Call a function on a batch; where memory runs out, on halves of it, and remember the size that fitted.
 
-    One object serves one attack. The attack keeps its few image-sized tensors whole and draws its random numbers for the
-    whole batch, so that splitting its passes changes nothing but rounding.
+    One object serves one attack. The attack keeps its few image-sized tensors whole and draws its random numbers for
+    all of the batch, so that splitting its passes changes nothing but rounding.
     """
 
     def __init__(self) -> None:

@@ -25,17 +25,17 @@ def carlini_wagner(
     """The smallest perturbation in l2 that Adam finds for a balance c of length and margin, and a search over c.
 
     Carlini and Wagner 2017, Section VI-A, untargeted: minimise ||r||^2 + c [z_y - max_{k != y} z_k + confidence]_+ with
-    r = (tanh(w) + 1) / 2 - x over w, from r = 0 in each of ``search_steps`` runs of at most ``steps`` passes. c starts at
-    ``initial_const``, is multiplied by 10 until a run succeeds, and bisected from then on (a success lowers it).
+    r = (tanh(w) + 1) / 2 - x over w, from r = 0 in each of ``search_steps`` runs of at most ``steps`` passes. c starts
+    at ``initial_const``, is multiplied by 10 until a run succeeds, and bisected from then on (a success lowers it).
 
     Every example has its own c, run and step, and leaves the batch when its search is over. With ``abort_early`` a run
     ends where a tenth of ``steps`` has not lowered an example's smallest objective by .01 % (their code asks it of the
     whole batch), and a search ends where the smallest c that succeeded is within 20 % of the largest that failed: the
     minimum of the objective is concave in c, so a better c could shorten r by a tenth at most, and does by far less.
 
-    ``x`` (N, ...) in [0, 1], ``y`` (N,) the labels to get away from. Returns the closest success, or ``x`` where there is none.
-    Raises ``ValueError`` naming the argument: steps, search_steps < 1, lr, initial_const <= 0, confidence < 0, bad images
-    or labels.
+    ``x`` (N, ...) in [0, 1], ``y`` (N,) the labels to get away from. Returns the closest success, or ``x`` where none
+    was found. Raises ``ValueError`` naming the argument: steps or search_steps < 1, lr or initial_const <= 0,
+    confidence < 0, bad images or labels.
     """
     checks.images(x)
     checks.placed(model, x)
@@ -52,13 +52,17 @@ def carlini_wagner(
     best, shortest = x.detach().clone(), torch.full_like(x.flatten(1)[:, 0], torch.inf)
     state, split = _start(x.detach(), y, initial_const), memory.Split()
     window = max(steps // 10, 1)
+
+    def margins(image: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return _margin(model, image, y, confidence)
+
     with runtime.evaluating(model):
         while len(state["index"]):
             s, index = state, state["index"]
             image = (torch.tanh(s["origin"] + s["shift"]) + 1) / 2
-            margin, slope = split(lambda *batch: _margin(model, *batch, confidence), image, s["y"])  # noqa: B023
+            margin, slope = split(margins, image, s["y"])
             offset = image - s["x"]
-            square = norms.norm(offset, 2) ** 2
+            square = offset.square().flatten(1).sum(1)
             objective = square + s["c"] * margin.clamp(min=0)
 
             success = margin < 0 if confidence == 0 else margin <= 0
@@ -78,6 +82,7 @@ def carlini_wagner(
             _adam(s, 2 * offset + norms.per_example(s["c"], offset) * slope, image, lr)
             if over.any():
                 state = _next_runs(s, over, search_steps, width=0.2 if abort_early else 0.0)
+    checks.result(best)
     return best
 
 

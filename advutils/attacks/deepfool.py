@@ -1,6 +1,8 @@
 """DeepFool (Moosavi-Dezfooli, Fawzi and Frossard 2016), for any p-norm."""
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -53,9 +55,8 @@ def descend(
     here, start, moved, split = x, x, torch.zeros_like(x), memory.Split()
     with runtime.evaluating(model):
         for step in range(max_iter + 1):
-            arrived, classes, move = split(
-                lambda *batch: _look(model, *batch, num_classes, p, walk=step < max_iter), here, classes  # noqa: B023
-            )
+            look = partial(_look, model, num_classes=num_classes, p=p, walk=step < max_iter)
+            arrived, classes, move = split(look, here, classes)
             found[index[arrived]], taken[index[arrived]] = here[arrived], step
             left = ~arrived
             if step == max_iter or not left.any():
@@ -66,7 +67,7 @@ def descend(
     return found, taken
 
 
-def _look(model, x, classes, num_classes, p, walk):
+def _look(model, x, classes, *, num_classes, p, walk):
     """Which examples have another class by now, the candidates, and for the rest (if ``walk``) the next step."""
     leaf, z = _logits(model, x, walk)
     if classes.shape[1] == 0:
