@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def images(x: Tensor, *, name: str = "x") -> None:
@@ -16,6 +16,16 @@ def images(x: Tensor, *, name: str = "x") -> None:
     low, high = x.aminmax()
     if not (low >= 0 and high <= 1):  # also catches NaN
         raise ValueError(f"{name} must lie in [0, 1], found values from {low.item():.4g} to {high.item():.4g}")
+
+
+def placed(model: nn.Module, x: Tensor) -> None:
+    """``x`` on the device and of the dtype of the model's parameters; else ``ValueError``."""
+    for parameter in model.parameters():
+        if parameter.device != x.device:
+            raise ValueError(f"x is on {x.device} but model is on {parameter.device}; move one of them")
+        if parameter.is_floating_point() and parameter.dtype != x.dtype:
+            raise ValueError(f"x is {x.dtype} but model is {parameter.dtype}; use x.to(...) or model.to(...)")
+        return  # one parameter tells
 
 
 def labels(y: Tensor, x: Tensor, *, classes: int | None = None, name: str = "y") -> None:
@@ -47,3 +57,9 @@ def logits(z: Tensor, x: Tensor) -> None:
         raise ValueError(f"model must return logits of shape ({len(x)}, classes), got {tuple(z.shape)}")
     if not torch.isfinite(z).all():
         raise ValueError("model returned NaN or infinite logits")
+
+
+def result(image: Tensor) -> None:
+    """No NaN in what an attack returns; else ``ValueError``."""
+    if not torch.isfinite(image).all():
+        raise ValueError("model returned NaN: its logits or its gradient in x are not finite")

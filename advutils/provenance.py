@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+STORING = ("advutils.files", "advutils.provenance")  # they keep and describe numbers, and compute none
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
 
 
@@ -41,7 +42,7 @@ def _reachable(name: str) -> set[str]:
     seen, todo = set(), [name]
     while todo:
         module = todo.pop()
-        if module in seen or not module.startswith("advutils"):
+        if module in seen or module in STORING or not module.startswith("advutils"):
             continue
         source, imports = _tree(module)
         if source:
@@ -52,25 +53,60 @@ def _reachable(name: str) -> set[str]:
 
 @cache
 def _tree(module: str) -> tuple[str, tuple[str, ...]]:
-    """The module's syntax tree as text without docstrings, and the modules of this package that it imports."""
+    """The module's syntax tree as text without docstrings, and the modules of this package that it uses.
+
+    Where a package only lists names (like ``advutils.attacks``), those used lead to the modules that define them: a new
+    attack does not make the records of another one look old.
+    """
+    tree = _parsed(module)
+    if tree is None:
+        return "", ()
+    used, listed = [], {}  # modules; local names of packages that only list names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            used += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            table = _listing(node.module)
+            for alias in node.names:
+                target = f"{node.module}.{alias.name}"
+                if _listing(target):
+                    listed[alias.asname or alias.name] = target
+                elif table:
+                    used.append(table.get(alias.name, target))
+                else:
+                    used += [node.module, target]
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    inner = {}  # `attacks` in `attacks.pgd` -> "pgd"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            inner[id(node.value)] = node.attr
+        if isinstance(node, ast.Name) and node.id in listed:
+            package, name = listed[node.id], inner.get(id(node))
+            table = _listing(package)
+            used += [table.get(name, f"{package}.{name}")] if name else table.values()
+    # the top of the package lists names and a version; it computes nothing
+    return ast.dump(tree), tuple(sorted({name for name in used if name.startswith("advutils.")}))
+
+
+@cache
+def _listing(package: str) -> dict[str, str]:
+    """Name -> defining module, if ``package`` is an ``__init__`` of imports and ``__all__`` alone; else empty."""
+    tree = _parsed(package)
+    if tree is None or not package.startswith("advutils."):
+        return {}
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
+    rest = [node for node in tree.body if node not in imports and not isinstance(node, ast.Assign | ast.Expr)]
+    only = imports and not rest and all(node.module.startswith(f"{package}.") for node in imports)
+    return {alias.asname or alias.name: node.module for node in imports for alias in node.names} if only else {}
+
+
+def _parsed(module: str) -> ast.Module | None:
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:  # `from package import function` names no module
-        return "", ()
-    if spec is None or spec.origin is None:
-        return "", ()
-    tree = ast.parse(Path(spec.origin).read_text())
-    imports = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imports += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    # the top of the package lists names and a version; it computes nothing
-    used = tuple(sorted({name for name in imports if name.startswith("advutils.")}))
-    return ast.dump(tree), used
+        return None
+    return None if spec is None or spec.origin is None else ast.parse(Path(spec.origin).read_text())
 
 
 @cache
@@ -101,14 +137,13 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict:
-    """Processor, device, threads and the arithmetic of matrix products."""
+    """Processor, device and threads."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "device": gpu or "cpu",
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "matmul_precision": torch.get_float32_matmul_precision(),
         "system": f"{platform.system()} {platform.machine()}",
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from advutils import files, layers, runtime
+from advutils import files, runtime
 
 Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -140,7 +140,7 @@ def _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoc
         if max_norm is not None:
             with torch.no_grad():
                 for weight in matrices:
-                    layers.limit_row_norms(weight, max_norm)
+                    limit_row_norms(weight, max_norm)
         total += loss.detach() * len(index)
     optimizer.zero_grad()
     mean = float(total) / len(labels)
@@ -178,3 +178,11 @@ def _resume(path: Path, model: nn.Module, optimizer: torch.optim.SGD, history: H
     if "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
     return state.get("best")
+
+
+def limit_row_norms(weight: Tensor, limit: float) -> None:
+    """Max-norm constraint: scale each row of ``weight`` (out, in...) in place to a Euclidean norm <= limit."""
+    rows = weight.flatten(1)
+    size = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    if (size > limit).any():
+        rows.mul_((limit / size.clamp(min=1e-7)).clamp(max=1))

@@ -170,13 +170,29 @@ def test_code_hash_follows_code_and_not_words(tmp_path, monkeypatch):
     provenance._module_hash.cache_clear()
 
 
+@pytest.mark.parametrize("text, reached", [
+    ("from advutils import attacks\nattacks.fgsm(0)", {"gradient"}),
+    ("from advutils.attacks import deepfool\ndeepfool(0)", {"deepfool"}),
+    ("from advutils import attacks\ngetattr(attacks, name)(0)", {"gradient", "deepfool", "carlini_wagner"}),
+])
+def test_a_list_of_names_leads_to_the_names_that_are_used(text, reached, tmp_path, monkeypatch):
+    (tmp_path / "probe.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    provenance._tree.cache_clear()
+    used = {name.split(".")[2] for name in provenance._tree("probe")[1] if name.startswith("advutils.attacks.")}
+    provenance._tree.cache_clear()
+    sys.modules.pop("probe", None)
+    assert used == reached
+
+
 def test_a_change_in_an_imported_module_is_seen(monkeypatch):
     from advutils.chapters import gradient_regularization as chapter
 
     before = provenance.code_hash(chapter.dense_network)
-    assert {"advutils.norms", "advutils.attacks.gradient", "advutils.training", "advutils.layers"} <= (
-        provenance._reachable(chapter.__name__))
-    assert not any("book" in name for name in provenance._reachable(chapter.__name__))  # the arrow runs one way
+    reachable = provenance._reachable(chapter.__name__)
+    assert {"advutils.norms", "advutils.attacks.gradient", "advutils.training", "advutils.layers.maxout"} <= reachable
+    assert not any("book" in name for name in reachable)  # the arrow runs one way
+    assert "advutils.attacks.deepfool" not in reachable  # listed beside pgd, not used
     original = provenance._tree
     monkeypatch.setattr(
         provenance, "_tree", lambda name: ("changed", ()) if name == "advutils.norms" else original(name))

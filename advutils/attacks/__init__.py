@@ -1,4 +1,6 @@
 """Attacks: pure functions ``attack(model, x, y, *, ...)`` that return images in [0, 1] like ``x``."""
+from advutils.attacks.carlini_wagner import carlini_wagner
+from advutils.attacks.deepfool import deepfool
 from advutils.attacks.gradient import fgsm, pgd
 
-__all__ = ["fgsm", "pgd"]
+__all__ = ["carlini_wagner", "deepfool", "fgsm", "pgd"]

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import checks, norms, runtime
+from advutils import checks, memory, norms, runtime
 
 
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: float = norms.INF) -> Tensor:
@@ -21,8 +21,12 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: floa
     checks.labels(y, x)
     radius = norms.per_example(checks.budget(eps, x), x)
     p = norms.check_p(p)
+    checks.placed(model, x)
+    x = x.detach()
     with runtime.evaluating(model):
-        return (x.detach() + radius * norms.steepest(_ascent(model, x.detach(), y), p)).clamp_(0, 1)
+        out = (x + radius * norms.steepest(_ascent(model, x, y, memory.Split(), first=True), p)).clamp_(0, 1)
+    checks.result(out)
+    return out
 
 
 def pgd(
@@ -35,6 +39,7 @@ def pgd(
     steps: int,
     p: float = norms.INF,
     random_start: bool = False,
+    sphere: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Projected gradient ascent on the cross-entropy (Madry et al. 2018); without a random start, the iterated
@@ -43,6 +48,8 @@ def pgd(
     Each step goes ``step`` along the steepest direction of the p-norm, then back into the ball of radius ``eps`` around
     ``x`` and into [0, 1]; p is 1, 2 or inf. The last iterate is returned. ``random_start`` draws the first point
     uniformly from the cube (inf) or with a uniform direction and radius share (1, 2), from ``generator`` (required).
+    ``sphere`` goes to the ball's surface after every step instead of into the ball, as the code behind Zhang et al.
+    2019, Eqs. (10)-(11), does: x + eps delta / ||delta||_p.
 
     Shapes, ranges and errors as in :func:`fgsm`; also ``ValueError`` for step <= 0, steps < 1 or another p.
     """
@@ -57,26 +64,38 @@ def pgd(
         raise ValueError(f"p must be 1, 2 or inf, got {p!r}")
     if random_start and generator is None:
         raise ValueError("random_start needs a generator, e.g. advutils.runtime.generator(0)")
+    checks.placed(model, x)
     x = x.detach()
-    delta = torch.zeros_like(x)
+    image, split = x, memory.Split()
     if random_start:
-        delta = _random_in_ball(x, radius, p, generator)
-        delta = (x + delta).clamp_(0, 1) - x
+        image = (x + _random_in_ball(x, radius, p, generator)).clamp_(0, 1)
     with runtime.evaluating(model):
-        for _ in range(steps):
-            delta = delta + step * norms.steepest(_ascent(model, x + delta, y), p)
-            delta = norms.project(delta, radius, p)
-            delta = (x + delta).clamp_(0, 1) - x
-    return (x + delta).clamp_(0, 1)
+        for number in range(steps):
+            delta = image - x + step * norms.steepest(_ascent(model, image, y, split, first=number == 0), p)
+            delta = _to_sphere(delta, radius, p) if sphere else norms.project(delta, radius, p)
+            image = (x + delta).clamp_(0, 1)
+    checks.result(image)
+    return image
 
 
-def _ascent(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    with torch.enable_grad():
-        leaf = x.detach().requires_grad_()
-        z = model(leaf)
-        checks.logits(z, x)
-        checks.labels(y, x, classes=z.shape[1])
-        return torch.autograd.grad(F.cross_entropy(z, y, reduction="sum"), leaf)[0]
+def _ascent(model: nn.Module, x: Tensor, y: Tensor, split: memory.Split, *, first: bool) -> Tensor:
+    """The gradient of each example's cross-entropy; logits and labels are checked in the first pass only."""
+
+    def one_pass(x: Tensor, y: Tensor) -> tuple[Tensor]:
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            z = model(leaf)
+            if first:
+                checks.logits(z, x)
+                checks.labels(y, x, classes=z.shape[1])
+            return torch.autograd.grad(F.cross_entropy(z, y, reduction="sum"), leaf)
+
+    return split(one_pass, x, y)[0]
+
+
+def _to_sphere(delta: Tensor, radius: Tensor, p: float) -> Tensor:
+    size = norms.norm(delta, p)
+    return delta * norms.per_example(radius / torch.where(size > 0, size, 1), delta)
 
 
 def _random_in_ball(x: Tensor, radius: Tensor, p: float, generator: torch.Generator) -> Tensor:

@@ -127,9 +127,11 @@ def trained(
 
 
 def _network(name: str, width: int | None) -> nn.Sequential:
-    if width is None:
-        return models.build(name)
-    return models.build(name, **({"hidden": (width, width)} if name == "sigmoid-mlp" else {"units": width}))
+    if name == "sigmoid-mlp":
+        return models.sigmoid_mlp(hidden=(width or 600, width or 600))
+    if name == "maxout-mlp":
+        return models.maxout_mlp(units=width or 240)
+    raise ValueError(f"network must be 'sigmoid-mlp' or 'maxout-mlp', got {name!r}")
 
 
 def _device_data(name: str, split: str) -> tuple[Tensor, Tensor]:
@@ -140,7 +142,8 @@ def _device_data(name: str, split: str) -> tuple[Tensor, Tensor]:
 def _checkpoint(spec: dict) -> Path:
     """A file name that changes with the parameters, the code and the number of threads (which changes the weights)."""
     given = sorted((name, value) for name, value in spec.items() if value is not None)
-    text = repr([given, provenance.code_hash(training.train), torch.get_num_threads()])
+    code = [provenance.code_hash(part) for part in (training.train, models.maxout_mlp, regularizers.perturbed_loss)]
+    text = repr([given, code, torch.get_num_threads()])
     return runtime.cache_root() / "checkpoints" / f"{spec['network']}-{files.sha256(text.encode())[:16]}.pt"
 
 
@@ -149,7 +152,8 @@ def dense_network(
 ) -> tuple[dict, dict]:
     """One trained network, judged: test error, error under noise (Table IV) and under PGD (beyond the paper).
 
-    Returns values ``error`` (test set, in [0, 1]), ``trials``, ``train_loss``, ``epochs``, ``seconds_per_epoch``,
+    Returns values ``error`` (test set, in [0, 1]), ``trials``, ``train_loss``, ``epochs``, ``seconds_per_epoch`` and
+    ``training_seconds`` (of the training itself, also where a checkpoint made this call short),
     ``noise`` (one list of ``draws`` error rates per standard deviation), ``pgd_l2`` and ``pgd_linf`` (error rate on
     the first ``attack_images`` test images per budget; 40 steps of 2.5 eps / 40), and arrays ``wrong`` (indices of the
     misclassified test images) and ``loss`` (training objective per epoch).
@@ -165,6 +169,7 @@ def dense_network(
         "train_loss": history.loss[-1],
         "epochs": len(history.loss),
         "seconds_per_epoch": sum(history.seconds) / len(history.seconds),
+        "training_seconds": sum(history.seconds),
         "noise": [
             [evaluation.noise_error(model, images, labels, std=std, generator=generator) for _ in range(draws)]
             for std in noise

@@ -116,7 +116,8 @@ def softmax_noise(
     ``actual``: error rate per std and draw. ``eq_33``: the paper's prediction. ``distances``: the same without the
     Gaussian approximation, the mean of Phi(-a_i / std) over the distances a_i along the gradient. ``nearest``: with the
     distance to the nearest of the nine boundaries instead. ``union``: the sum over the nine boundaries, at most 1.
-    ``additional`` is the rise of the error on the same images at each std; ``linear_density`` predicts it.
+    ``additional`` is the rise of the error on the same images at each std, ``broken`` minus ``repaired``;
+    ``linear_density`` predicts it.
     """
     model, images, labels, _ = _fitted(data, convention, lam, max_iter, train_size)
     distance, right = _distances(model, images, labels)
@@ -127,11 +128,14 @@ def softmax_noise(
     boundary = _boundaries(model, images[right], labels[right])
     generator = runtime.generator(seed)
     values = {"miss": miss, "minimum_mean": mean, "minimum_sd": sd, "slope": slope, "actual": [], "additional": [],
+              "broken": [], "repaired": [],
               "eq_33": [], "distances": [], "nearest": [], "union": [], "linear_density": []}
     for std in noise:
-        rates = [_noisy_error(model, images, labels, std, generator) for _ in range(draws)]
-        values["actual"].append(rates)
-        values["additional"].append([rate - miss for rate in rates])
+        changes = [_under_noise(model, images, labels, right, std, generator) for _ in range(draws)]
+        values["broken"].append([broken for broken, _ in changes])
+        values["repaired"].append([repaired for _, repaired in changes])
+        values["additional"].append([broken - repaired for broken, repaired in changes])
+        values["actual"].append([miss + broken - repaired for broken, repaired in changes])
         values["eq_33"].append(eq_33(miss, mean, sd, std))
         values["linear_density"].append(linear_density(miss, slope, std))
         tails = torch.special.ndtr(-boundary / std)
@@ -152,12 +156,16 @@ def _boundaries(model, x: Tensor, y: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _noisy_error(model, images: Tensor, labels: Tensor, std: float, generator: torch.Generator) -> float:
-    errors = 0
-    for x, y in zip(images.split(5000), labels.split(5000), strict=True):
-        noise = torch.randn(x.shape, generator=generator).to(x)
-        errors += (model(x + std * noise).argmax(1) != y).sum().item()
-    return errors / len(labels)
+def _under_noise(
+    model, images: Tensor, labels: Tensor, right: Tensor, std: float, generator: torch.Generator
+) -> tuple[float, float]:
+    """Shares of all images that noise breaks (they were ``right``) and repairs (they were not)."""
+    broken, repaired = 0, 0
+    for x, y, before in zip(images.split(5000), labels.split(5000), right.split(5000), strict=True):
+        after = model(x + std * torch.randn(x.shape, generator=generator).to(x)).argmax(1) == y
+        broken += (before & ~after).sum().item()
+        repaired += (~before & after).sum().item()
+    return broken / len(labels), repaired / len(labels)
 
 
 def printed_tables() -> dict:

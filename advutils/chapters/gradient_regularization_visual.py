@@ -18,12 +18,13 @@ def erase_inject(*, images: int, sigmas: list[float], **spec) -> dict:
 
     g = sum_{k != t} y_k (J_k - J_t), J_k the gradient of logit k; ``identity_gap`` is the largest relative gap of that.
     Means over images: ``share_pair`` (cos^2 of epsilon and J_r - J_t, the share of ||epsilon||^2 along it),
+    ``share_even`` (the same if all nine wrong classes were equally probable),
     ``cos_pair``, ``cos_erase`` (with -J_t) and ``cos_inject`` (with +J_r), logits centred, the same as trained
     (``*_raw``), ``weight`` (y_r / (1 - y_t)), ``cos_means`` (with the mean training image of r minus that of t),
     ``means_agree`` (share of images where r has the largest such cosine of nine) and ``image_norm`` (||x||).
     Among the images classified correctly, per sigma: ``changed`` and ``to_runner_up`` (share then called r); at the
-    last sigma, per band of y_t (``BANDS``): ``band_images``, ``band_changed``, ``band_to_runner_up`` and
-    ``band_share_pair`` (None in an empty band).
+    last sigma, per band of y_t (``BANDS``): ``band_images``, ``band_changed``, ``band_to_runner_up``,
+    ``band_share_pair`` and ``band_share_even`` (None in an empty band).
     """
     model, x, y = judged(images, **spec)
     rows = torch.arange(len(y), device=x.device)
@@ -38,12 +39,16 @@ def erase_inject(*, images: int, sigmas: list[float], **spec) -> dict:
     centred = jacobian - jacobian.mean(1, keepdim=True)
     pair = jacobian[rows, rival] - jacobian[rows, y]
     share = F.cosine_similarity(flat, pair).square()
+    # what the pair would get if all nine wrong classes were equally probable: no class is preferred then
+    even = (jacobian - jacobian[rows, y][:, None]).sum(1)
+    share_even = F.cosine_similarity(even, pair).square()
     mean_of = _class_means(spec["data"], like=x)
     directions = mean_of[None] - mean_of[y][:, None]
     to_means = F.cosine_similarity(flat[:, None], directions, dim=2).scatter(1, y[:, None], -torch.inf)
     values = {
         "identity_gap": ((rebuilt - flat).norm(dim=1) / flat.norm(dim=1)).max().item(),
         "share_pair": share.mean().item(),
+        "share_even": share_even.mean().item(),
         "cos_pair": F.cosine_similarity(flat, pair).mean().item(),
         "cos_erase": F.cosine_similarity(flat, -centred[rows, y]).mean().item(),
         "cos_inject": F.cosine_similarity(flat, centred[rows, rival]).mean().item(),
@@ -65,7 +70,8 @@ def erase_inject(*, images: int, sigmas: list[float], **spec) -> dict:
     band = torch.bucketize(confidence[right], torch.tensor(BANDS[1:-1], dtype=x.dtype, device=x.device))
     parts = [band == b for b in range(len(BANDS) - 1)]
     values["band_images"] = [part.sum().item() for part in parts]
-    for name, what in (("changed", moved != y), ("to_runner_up", moved == rival), ("share_pair", share)):
+    for name, what in (("changed", moved != y), ("to_runner_up", moved == rival), ("share_pair", share),
+                       ("share_even", share_even)):
         values[f"band_{name}"] = [what[right][part].double().mean().item() if part.any() else None for part in parts]
     return values
 
@@ -153,6 +159,6 @@ def _class_means(name: str, *, like: Tensor) -> Tensor:
 
 def _softmax(name: str, seed: int) -> nn.Module:
     x, y = (part.to(runtime.device()) for part in data.load(name, split="train"))
-    model = models.build("softmax").to(x.device)
+    model = models.softmax_regression().to(x.device)
     training.train(model, x, y, objective=lambda m, a, b: F.cross_entropy(m(a), b), epochs=10, seed=seed)
     return model

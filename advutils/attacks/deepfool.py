@@ -1,0 +1,103 @@
+"""DeepFool (Moosavi-Dezfooli, Fawzi and Frossard 2016), for any p-norm."""
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from advutils import checks, memory, norms, runtime
+
+# The authors' code lengthens every step by this, the paper does not say so. Without it, where clipping to [0, 1] takes
+# more than the overshoot gives, the walk converges to the boundary from the inside and never arrives.
+NUDGE = 1e-4
+
+
+def deepfool(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    num_classes: int = 10,
+    overshoot: float = 0.02,
+    max_iter: int = 50,
+    p: float = 2,
+) -> Tensor:
+    """The nearest image of another class, found by walking to the nearest boundary of the linearised network.
+
+    Moosavi-Dezfooli et al. 2016, Algorithm 2; Kuehne and Toedtli 2020, Section 3.1. With f_k the logit of class k
+    minus that of the predicted class and w_k its gradient, each step goes |f_l| / ||w_l||_q along the steepest
+    direction of the p-norm, where l has the smallest |f_k| / ||w_k||_q and 1/p + 1/q = 1 (their formula divides by
+    ||w||_p^2, which is right for p = 2 alone). The sum of the steps is lengthened by ``overshoot``.
+
+    ``x`` (N, ...) in [0, 1]. The label is the model's own prediction; the candidates are the ``num_classes`` largest
+    logits at ``x``, the predicted class among them. Returns images in [0, 1] like ``x``: the first iterate of another
+    class, or ``x`` itself where ``max_iter`` steps found none.
+
+    Raises ``ValueError`` naming the argument: num_classes < 2, overshoot < 0, max_iter < 1, p < 1, or bad images.
+    """
+    return descend(model, x, num_classes=num_classes, overshoot=overshoot, max_iter=max_iter, p=p)[0]
+
+
+def descend(
+    model: nn.Module, x: Tensor, *, num_classes: int, overshoot: float, max_iter: int, p: float
+) -> tuple[Tensor, Tensor]:
+    """As :func:`deepfool`, and the number of steps of each example, (N,), max_iter + 1 where none arrived."""
+    checks.images(x)
+    checks.placed(model, x)
+    p = norms.check_p(p)
+    for name, value, low in (("num_classes", num_classes, 2), ("overshoot", overshoot, 0), ("max_iter", max_iter, 1)):
+        if not value >= low:
+            raise ValueError(f"{name} must be >= {low}, got {value!r}")
+    x = x.detach()
+    found, taken = x.clone(), torch.full((len(x),), max_iter + 1, device=x.device)
+    index = torch.arange(len(x), device=x.device)  # the examples that are still on their way
+    classes = torch.empty(len(x), 0, dtype=torch.long, device=x.device)  # a row: the predicted class, then the others
+    here, start, moved, split = x, x, torch.zeros_like(x), memory.Split()
+    with runtime.evaluating(model):
+        for step in range(max_iter + 1):
+            look = partial(_look, model, num_classes=num_classes, p=p, walk=step < max_iter)
+            arrived, classes, move = split(look, here, classes)
+            found[index[arrived]], taken[index[arrived]] = here[arrived], step
+            left = ~arrived
+            if step == max_iter or not left.any():
+                break
+            index, start, classes = index[left], start[left], classes[left]
+            moved = moved[left] + move
+            here = (start + (1 + overshoot) * moved).clamp_(0, 1)
+    return found, taken
+
+
+def _look(model, x, classes, *, num_classes, p, walk):
+    """Which examples have another class by now, the candidates, and for the rest (if ``walk``) the next step."""
+    leaf, z = _logits(model, x, walk)
+    if classes.shape[1] == 0:
+        classes = z.topk(min(num_classes, z.shape[1]), dim=1).indices
+    arrived = z.amax(1) > z.gather(1, classes[:, :1])[:, 0]
+    left = ~arrived
+    if not walk or not left.any():
+        return arrived, classes, torch.zeros_like(x[left])
+    # A graph cannot be cut. Where dragging the arrived through the backward passes costs more than one forward pass of
+    # the rest, make a new graph.
+    others, rest = classes[left, 1:], left
+    if arrived.sum() * others.shape[1] > left.sum():
+        leaf, z = _logits(model, x[left], walk)
+        rest = slice(None)
+    gaps = z[rest].gather(1, others) - z[rest].gather(1, classes[left, :1])
+    nearest, direction = torch.full_like(gaps[:, 0].detach(), torch.inf), torch.zeros_like(x[left])
+    for k, gap in enumerate(gaps.unbind(1)):
+        (w,) = torch.autograd.grad(gap.sum(), leaf, retain_graph=k + 1 < gaps.shape[1])
+        w = w[rest]
+        distance = gap.detach().abs() / norms.norm(w, norms.dual(p))  # 0 / 0 is nan and 1 / 0 infinite: never nearest
+        closer = distance < nearest
+        nearest = torch.where(closer, distance, nearest)
+        direction = torch.where(norms.per_example(closer, w), w, direction)
+    nearest = torch.where(nearest.isinf(), 0, nearest + NUDGE)
+    return arrived, classes, norms.per_example(nearest, direction) * norms.steepest(direction, p)
+
+
+def _logits(model, x, graph):
+    with torch.set_grad_enabled(graph):
+        leaf = x.detach().requires_grad_(graph)
+        z = model(leaf)
+    checks.logits(z, x)
+    return leaf, z

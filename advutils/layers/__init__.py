@@ -1,0 +1,6 @@
+"""Layers that torch does not have: maxout, pylearn2's dropout, pixel normalisation."""
+from advutils.layers.dropout import Dropout
+from advutils.layers.maxout import Maxout
+from advutils.layers.normalize import Normalize
+
+__all__ = ["Dropout", "Maxout", "Normalize"]
