@@ -67,10 +67,27 @@ def records(trained):
 
 
 @pytest.mark.parametrize("trained, verdict", [
-    (0.0118, "reproduced"), (0.0122, "reproduced in trend"), (0.0505, "not reproduced"), (0.05005, "inconclusive"),
+    (0.0115, "reproduced"), (0.0122, "reproduced in trend"), (0.0505, "not reproduced"), (0.05005, "inconclusive"),
 ])
 def test_the_verdict_flips_when_the_record_crosses_the_rule(trained, verdict):
     assert claims.verdict_of(CLAIM, records(trained))["verdict"] == verdict
+
+
+def test_a_full_rule_that_the_interval_leaves_open_is_said_to_be_open():
+    judged = claims.verdict_of(CLAIM, records(0.0119))  # 1.20 +- .02 (95 %), and the rule asks for 1 +- .2
+    assert judged["verdict"] == "reproduced in trend" and "does not decide" in judged["why"]
+
+
+def test_near_is_decided_only_by_its_interval():
+    assert near(sample(1.0, 1.1, 0.9), 1, 0.5) is True and near(sample(1.0, 1.1, 0.9), 2, 0.5) is False
+    assert near(sample(1.0, 1.1, 0.9), 1.4, 0.5) is None and near(1.0, 1.4, 0.5) is True
+
+
+def test_a_value_can_be_an_expression_in_the_values_above_it():
+    claim = {**CLAIM, "values": {**CLAIM["values"], "gain": "plain - trained"}, "reproduced": "gain > 3", "trend": "gain > 0"}
+    judged = claims.verdict_of(claim, records(0.0115))
+    assert judged["verdict"] == "reproduced" and judged["recorded"].startswith("gain 3.8")
+    assert claims.verdict_of(claim, records(0.0115)[:3])["verdict"] == "not attempted"
 
 
 def test_without_records_a_claim_is_not_attempted():
@@ -95,7 +112,7 @@ def test_every_claim_of_the_book_can_be_judged():
     judged = claims.evaluate()
     assert len({claim["id"] for claim in judged}) == len(judged) >= 12
     for claim in judged:
-        assert claim["verdict"] in claims.VERDICTS
+        assert claim["verdict"] in claims.VERDICTS and claim["scope"] in claims.SCOPES
         for field in ("where", "claim", "metric", "tolerance", "reproduced"):
             assert str(claim[field]).strip(), (claim["id"], field)
         numbers = {name: sample(1.0, 2.0) for name in claim["values"]}

@@ -14,6 +14,7 @@ import yaml
 
 from advutils.book import ledger, paths
 
+SCOPES = ("paper", "identity", "ours")  # what a claim is: the paper's, algebra or arithmetic in it, a question of ours
 VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "not attempted")
 JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
@@ -55,23 +56,31 @@ def less(a, b) -> bool | None:
         return a.mean < b.mean
     if math.isinf(variance):
         return None
-    from scipy.stats import t
-
     parts = [(s.variance, s.n - 1) for s in (a, b) if s.variance > 0]
     freedom = variance**2 / sum(v * v / d for v, d in parts)
-    half = t.ppf(0.975, freedom) * math.sqrt(variance)
+    half = _quantile(freedom) * math.sqrt(variance)
     difference = b.mean - a.mean
     return True if difference > half else False if difference < -half else None
 
 
 def near(value, target: float, tolerance: float) -> bool | None:
-    """Whether the mean lies within ``tolerance`` of ``target``; uncertain for a single seed."""
+    """Whether the value lies within ``tolerance`` of ``target``; None if its 95 % interval crosses that border."""
     value = _as_sample(value)
-    return None if math.isinf(value.variance) else abs(value.mean - target) <= tolerance
+    if math.isinf(value.variance):
+        return None
+    half = _quantile(value.n - 1) * math.sqrt(value.variance) if value.variance else 0.0
+    away = abs(value.mean - target)
+    return True if away + half <= tolerance else False if away - half > tolerance else None
+
+
+def _quantile(freedom: float) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, freedom))
 
 
 _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-_FUNCTIONS = {"near": near, "mean": lambda a: _as_sample(a).mean, "abs": abs}
+_FUNCTIONS = {"near": near, "mean": lambda a: _as_sample(a).mean, "abs": abs}  # abs: of numbers
 
 
 def _combine(function, a, b):
@@ -159,23 +168,31 @@ def _take(values, path: str) -> float:
 
 
 def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
-    """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples`` and ``n``."""
-    samples, missing = {}, []
+    """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples``, ``n`` and ``why``.
+
+    A value of the claim is a selection (see :func:`select`), or an expression in the values above it.
+    """
+    samples, missing = {}, set()
     for name, selection in claim["values"].items():
-        numbers = select(selection, records)
-        if numbers:
+        if isinstance(selection, str):
+            if _used(selection) & missing:
+                missing.add(name)
+            else:
+                samples[name] = _as_sample(_node(ast.parse(selection, mode="eval").body, samples, selection))
+        elif numbers := select(selection, records):
             samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
         else:
-            missing.append(name)
-    used = {name for name in samples if name in _names(claim)}
-    needed = _names(claim) & set(missing)
-    result = {**claim, "samples": samples, "n": min((samples[name].n for name in used), default=0)}
-    result["recorded"] = "; ".join(f"{name} {show(samples[name])}" for name in claim["values"] if name in used)
-    if needed:
+            missing.add(name)
+    names = set().union(*(_used(claim[kind]) for kind in ("reproduced", "trend") if kind in claim))
+    used = [name for name in claim["values"] if name in names and name in samples]
+    result = {"scope": "paper", **claim, "samples": samples, "n": min((samples[name].n for name in used), default=0)}
+    result["recorded"] = "; ".join(f"{name} {show(samples[name])}" for name in used)
+    if names & missing:
         return {**result, "verdict": "not attempted",
-                "why": claim.get("why") or f"no record yet for {', '.join(sorted(needed))}"}
+                "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}"}
     outcomes = [evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")]
-    return {**result, "verdict": _word(*outcomes), "why": ""}
+    undecided = "the interval over seeds does not decide the full rule" if outcomes == [None, True] else ""
+    return {**result, "verdict": _word(*outcomes), "why": undecided}
 
 
 def _word(reproduced: bool | None, trend: bool | None) -> str:
@@ -186,10 +203,9 @@ def _word(reproduced: bool | None, trend: bool | None) -> str:
     return "inconclusive" if reproduced is None or trend is None else "not reproduced"
 
 
-def _names(claim: dict) -> set[str]:
-    """The names that a claim's rules use."""
-    rules = [claim[kind] for kind in ("reproduced", "trend") if kind in claim]
-    return {node.id for rule in rules for node in ast.walk(ast.parse(rule)) if isinstance(node, ast.Name)}
+def _used(expression: str) -> set[str]:
+    """The names in a rule or an expression."""
+    return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)} - set(_FUNCTIONS)
 
 
 def show(sample: Sample) -> str:

@@ -81,7 +81,7 @@ def claims_command(as_json) -> None:
     """The verdict on every claim, from recorded standard and paper runs."""
     judged = claims_module.evaluate()
     if as_json:
-        fields = ("id", "chapter", "where", "claim", "paper", "recorded", "verdict", "why", "profile", "n",
+        fields = ("id", "chapter", "scope", "where", "claim", "paper", "recorded", "verdict", "why", "profile", "n",
                   "reproduced", "trend", "tolerance")
         click.echo(json.dumps([{name: claim.get(name) for name in fields} for claim in judged], indent=1))
         return

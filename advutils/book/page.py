@@ -136,7 +136,7 @@ class Page:
     def source(self, function) -> None:
         """Show the shipped source of a function."""
         name = f"{function.__module__}.{function.__qualname__}"
-        path = Path(inspect.getsourcefile(function)).name
+        path = Path(inspect.getsourcefile(inspect.unwrap(function))).resolve().relative_to(paths.root())
         self.say(f"`{name}` (file `{path}`):\n\n```python\n{inspect.getsource(function).rstrip()}\n```")
 
     def threat_model(self, *, norm: str, budget: str, pixels: str, clamp: str, goal: str, label: str) -> None:
@@ -173,10 +173,11 @@ class Page:
             mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, once)
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
             rows.append([f"`{name}` {claim['claim']} ({claim['where']})", paper, claim["recorded"] or "none",
-                         mine["recorded"] or "none", badge(claim["verdict"])])
+                         mine["recorded"] or "none", badge(claim["verdict"]) + SCOPE[claim["scope"]]])
         self.table(["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"], rows,
-                   caption="Verdicts follow from rules written before the runs (notebooks/"
-                           f"{self.chapter}/claims.yml) and from recorded standard or paper runs only")
+                   caption=f"Verdicts follow from the rules in notebooks/{self.chapter}/claims.yml and from recorded "
+                           "standard or paper runs only; the scoreboard's cards have the rules, and say where one was "
+                           "written or changed when results were known")
 
     def errata(self, *ids: str) -> None:
         """Errors of the paper: what is printed, what is right, how we know, and the test that proves it."""
@@ -205,6 +206,9 @@ class Page:
         display(HTML(f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
                      f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
                      "</div></details>"))
+
+
+SCOPE = {"paper": "", "identity": " (an identity)", "ours": " (our question)"}
 
 
 def _plain(value) -> str:

@@ -18,7 +18,7 @@ import yaml
 
 from advutils import files, provenance
 from advutils.book import claims, ledger, paths
-from advutils.book.page import BADGES, badge
+from advutils.book.page import BADGES, SCOPE, badge
 
 BUILDERS = ("jupyter-book", "sphinx", "sphinx-book-theme", "myst-nb", "jupyter-server-mathjax")
 
@@ -121,13 +121,20 @@ def _by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
     return grouped
 
 
+SCOPES = {"paper": "claims of the paper", "identity": "identities and sums in the paper, checked",
+          "ours": "questions of ours that the paper raises"}
+
+
 def scoreboard_short(executed: dict[str, Path]) -> str:
     """How many claims of each chapter got which verdict."""
     lines = []
     for title, judged in _by_chapter(claims.evaluate()).items():
-        counts = Counter(claim["verdict"] for claim in judged)
-        words = [f'<span class="verdict {BADGES[v]}">{counts[v]} {v}</span>' for v in claims.VERDICTS if counts[v]]
-        lines.append(f"**{title}**, {len(judged)} claims:\n{' '.join(words)}")
+        lines.append(f"**{title}**")
+        for scope, words in SCOPES.items():
+            counts = Counter(claim["verdict"] for claim in judged if claim["scope"] == scope)
+            badges = [f'<span class="verdict {BADGES[v]}">{counts[v]} {v}</span>' for v in claims.VERDICTS if counts[v]]
+            if badges:
+                lines.append(f"{counts.total()} {words}:\n{' '.join(badges)}")
     return "\n\n".join(lines)
 
 
@@ -135,7 +142,7 @@ def scoreboard(executed: dict[str, Path]) -> str:
     """A table of all claims by chapter, then every claim as a result card with an anchor of its own."""
     parts = []
     for title, judged in _by_chapter(claims.evaluate()).items():
-        rows = [[f"[{c['id']}](#{c['id']})", c["where"], badge(c["verdict"])] for c in judged]
+        rows = [[f"[{c['id']}](#{c['id']})", c["where"], badge(c["verdict"]) + SCOPE[c["scope"]]] for c in judged]
         parts += [f"## {title}", "", table(["claim", "where in the paper", "verdict"], rows), "", *map(_card, judged)]
     return "\n".join(parts)
 
@@ -147,10 +154,12 @@ def _card(claim: dict) -> str:
              claims.show(claim["samples"][name]) if name in claim["samples"] else "–"] for name in names]
     made = f"recorded ({claim['profile']} profile)" if claim["samples"] else "recorded"
     rule = f"reproduced if `{claim['reproduced']}`" + (f"; in trend if `{claim['trend']}`" if "trend" in claim else "")
-    facts = {"Metric": claim["metric"], "Rule": rule, "Tolerance": claim["tolerance"], "Why no verdict": claim["why"]}
+    facts = {"Metric": claim["metric"], "Rule": rule, "Tolerance": claim["tolerance"], "Note": claim["why"],
+             "Known when the rule was written": claim.get("known")}
     return "\n".join([
         f"({claim['id']})=", f"### {claim['id']}", "",
-        f"{badge(claim['verdict'])} {claim['claim']} *{claim['where']}*", "", table(["value", "paper", made], rows), "",
+        f"{badge(claim['verdict'])}{SCOPE[claim['scope']]} {claim['claim']} *{claim['where']}*", "",
+        table(["value", "paper", made], rows), "",
         *(f"{name}\n: {_sentence(text)}\n" for name, text in facts.items() if text)])
 
 

@@ -87,16 +87,21 @@ def convexity(*, sigma: float, segments: dict[str, list[list[float]]], points: i
     return values, {"grid": axis.numpy()} | {name: z.numpy().astype(np.float32) for name, z in surfaces.items()}
 
 
-def stable_losses(logits: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy of each example, (N, K) and (N,) -> (N,), as log(1 + sum_{k != y} exp(o_k - o_y)).
-
-    Unlike logsumexp(o) - o_y it keeps its relative precision when the loss is far smaller than the logits.
-    """
+def leads(logits: Tensor, y: Tensor) -> Tensor:
+    """Log-odds of each true class, m = log(p_y / (1 - p_y)) = o_y - logsumexp_{k != y} o_k: (N, K), (N,) -> (N,)."""
     rows = torch.arange(len(y), device=y.device)
     others = torch.ones_like(logits, dtype=torch.bool)
     others[rows, y] = False
     gaps = (logits - logits[rows, y][:, None])[others].reshape(len(y), -1)
-    return F.softplus(gaps.logsumexp(dim=1))
+    return -gaps.logsumexp(dim=1)
+
+
+def stable_losses(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of each example, (N, K) and (N,) -> (N,), as log(1 + exp(-m)) with m the log-odds.
+
+    Unlike logsumexp(o) - o_y it keeps its relative precision when the loss is far smaller than the logits.
+    """
+    return F.softplus(-leads(logits, y))
 
 
 def gradient(model: nn.Module, x: Tensor, y: Tensor, *, graph: bool = False) -> tuple[Tensor, Tensor, Tensor]:
@@ -118,18 +123,26 @@ def first_order(*, powers: list[float | str], sigmas: list[float], images: int, 
     """(L(x + eps) - L(x)) / (sigma ||g||_p*) on the first ``images`` test images: 1 where Eq. (4) is exact.
 
     Values: ``median``, ``low`` and ``high`` (quartiles), each a list per power p of a list per sigma; ``sum``: the
-    ratio of the sums over images, which is what training minimises.
+    ratio of the sums over images, which is what training minimises; ``lead``: the median of (m(x) - m(x + eps)) /
+    (sigma ||grad m||_p*), the same for the log-odds m of the true class, whose gradient is parallel to g.
     """
     model, x, y = judged(images, **spec)
     _, before, g = gradient(model, x, y)
-    values: dict = {"median": [], "low": [], "high": [], "sum": []}
+    with torch.no_grad():
+        lead = leads(model(x), y)
+    doubt = torch.sigmoid(-lead)  # 1 - p_y; grad L = -(1 - p_y) grad m
+    values: dict = {"median": [], "low": [], "high": [], "sum": [], "lead": []}
     for power in powers:
         steepest, slope = norms.steepest(g, power), norms.norm(g, norms.dual(power))
         with torch.no_grad():
-            rises = torch.stack([(stable_losses(model(x + s * steepest), y) - before) / s for s in sigmas])
+            moved = torch.stack([leads(model(x + s * steepest), y) for s in sigmas])
+            length = torch.tensor(sigmas, dtype=x.dtype, device=x.device)[:, None]
+            rises = (F.softplus(-moved) - before) / length
+            falls = (lead - moved) / length
         quarters = torch.tensor([0.25, 0.5, 0.75], dtype=x.dtype, device=x.device)
         low, median, high = (rises / slope).quantile(quarters, dim=1)
-        for name, row in (("median", median), ("low", low), ("high", high), ("sum", rises.sum(1) / slope.sum())):
+        for name, row in (("median", median), ("low", low), ("high", high), ("sum", rises.sum(1) / slope.sum()),
+                          ("lead", (falls / (slope / doubt)).median(dim=1).values)):
             values[name].append(row.tolist())
     return values
 
