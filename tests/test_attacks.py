@@ -15,13 +15,22 @@ ATTACKS = {
     "pgd 1": lambda m, x, y, **o: attacks.pgd(m, x, y, **{"eps": 2.0, "step": 0.5, "steps": 7, "p": 1, **o}),
     "pgd random": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "random_start": True, "generator": runtime.generator(5), **o}),
+    "pgd sphere": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
+        "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": True, **o}),
+    "deepfool 2": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, **o}),
+    "deepfool inf": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": math.inf, **o}),
+    "carlini wagner": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{"steps": 30, "search_steps": 4, **o}),
 }
+MINIMAL = ("deepfool 2", "deepfool inf", "carlini wagner")  # look for the nearest success; the others spend a budget
 NORM = {"fgsm inf": (0.1, math.inf), "fgsm 2": (0.5, 2), "pgd inf": (0.1, math.inf), "pgd 2": (0.5, 2),
-        "pgd 1": (2.0, 1), "pgd random": (0.5, 2)}
+        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2)}
 every = pytest.mark.parametrize("name", ATTACKS)
+with_budget = pytest.mark.parametrize("name", NORM)
+minimal = pytest.mark.parametrize("name", MINIMAL)
+with_labels = pytest.mark.parametrize("name", [name for name in ATTACKS if "deepfool" not in name])
 
 
-@every
+@with_budget
 def test_budget_range_shape_and_loss(name, net, batch):
     x, y = batch
     out = ATTACKS[name](net, x, y)
@@ -76,7 +85,74 @@ def test_a_constant_on_all_logits_changes_nothing(name, net, batch):
     torch.testing.assert_close(ATTACKS[name](net, x.double(), y), before)
 
 
-@every
+@minimal
+def test_minimal_attacks_return_a_success_or_the_input(name, net, batch):
+    x, _ = batch
+    net.eval()
+    y = net(x).argmax(1)
+    out = ATTACKS[name](net, x, y)
+    fooled = net(out).argmax(1) != y  # evaluated again on what was returned
+    assert out.min() >= 0 and out.max() <= 1 and not out.requires_grad and fooled.float().mean() > 0.7
+    assert torch.equal(out[~fooled], x[~fooled]) and (norms.norm(out - x)[fooled] > 0).all()
+
+
+@minimal
+def test_minimal_attacks_find_the_closed_form_distance(name):
+    """Two classes and a plane: DeepFool must be exact but for its overshoot, C&W within 1.25 times."""
+    torch.manual_seed(0)
+    model = nn.Linear(9, 2).double()
+    x = torch.rand(30, 9, dtype=torch.float64) * 0.02 + 0.49
+    y = model(x).argmax(1)
+    p = math.inf if "inf" in name else 2
+    w = model.weight[1] - model.weight[0]
+    distance = ((model(x)[:, 1] - model(x)[:, 0]).abs() / norms.norm(w[None], norms.dual(p))).detach()
+    near = distance < 0.4  # farther ones need clipping, which has no closed form
+    out = ATTACKS[name](model, x, y, **({"steps": 200, "search_steps": 9} if name == "carlini wagner" else {}))
+    assert near.sum() > 10 and (model(out).argmax(1) != y).all()
+    ratio = norms.norm(out - x, p)[near] / distance[near]
+    if "deepfool" in name:
+        torch.testing.assert_close(norms.norm(out - x, p)[near], 1.02 * (distance[near] + 1e-4))
+    else:
+        assert (ratio >= 1).all() and (ratio < 1.25).all()
+
+
+@pytest.mark.parametrize("p", (1.5, 2, 3, math.inf))
+def test_deepfool_of_any_p_lands_on_the_boundary(p):
+    """One step on an affine classifier leaves f = 0 with the dual norm; with the printed ||w||_p^2 for p = 2 alone."""
+    generator = torch.Generator().manual_seed(3)
+    w = torch.randn(1, 20, generator=generator, dtype=torch.float64)
+    f = torch.tensor([-3.6], dtype=torch.float64)
+    step = f.abs() / norms.norm(w, norms.dual(p)) * norms.steepest(w, p)
+    printed = -f * w / norms.norm(w, p) ** 2
+    assert (f + (w * step).sum()).abs() < 1e-12
+    assert ((f + (w * printed).sum()).abs() < 1e-12) == (p == 2)
+    torch.testing.assert_close(norms.norm(step, p), f.abs() / norms.norm(w, norms.dual(p)))
+
+
+@minimal
+def test_a_scaled_network_is_still_attacked(name, net, batch):
+    """Logits times 200, margins about 40: cross-entropy is flat there, logits are not."""
+    x, _ = batch
+    net = net.eval().double()
+    with torch.no_grad():
+        for parameter in net[-1].parameters():
+            parameter *= 200
+    x = x.double()
+    y = net(x).argmax(1)
+    assert (net(ATTACKS[name](net, x, y)).argmax(1) != y).float().mean() > 0.7
+
+
+def test_carlini_wagner_keeps_its_confidence(net, batch):
+    x, _ = batch
+    net.eval()
+    y = net(x).argmax(1)
+    out = attacks.carlini_wagner(net, x, y, steps=60, search_steps=5, confidence=0.05)
+    z = net(out)
+    margin = z.scatter(1, y[:, None], -math.inf).amax(1) - z.gather(1, y[:, None])[:, 0]
+    assert (margin[norms.norm(out - x) > 0] >= 0.05 - 1e-6).all() and (norms.norm(out - x) > 0).float().mean() > 0.5
+
+
+@with_budget
 def test_a_very_confident_network_is_still_attacked(name):
     """Margin 40: the gradient is about 1e-17, below any absolute guard; the step must have its full length."""
     model = nn.Linear(16, 2)
@@ -113,6 +189,7 @@ def test_images_that_are_already_wrong_are_fine(net, batch):
     wrong = (net.eval()(x).argmax(1) + 1) % 4
     for attack in ATTACKS.values():
         assert torch.isfinite(attack(net, x, wrong)).all()
+    assert torch.equal(attacks.carlini_wagner(net, x, wrong), x)  # nothing is nearer than the image itself
 
 
 BAD = [
@@ -122,14 +199,23 @@ BAD = [
     (lambda x, y: (x, y + 4), "y must lie"), (lambda x, y: (x, y - 9), "y must lie"),
     (lambda x, y: (x, y[:3]), "y must have shape"), (lambda x, y: (x[:0], y[:0]), "x must have shape"),
     (lambda x, y: (x, y.to("meta")), "y is on meta"),
+    (lambda x, y: (x.double(), y), "x is torch.float64 but model is torch.float32"),
 ]
 
 
 @every
 @pytest.mark.parametrize("spoil, message", BAD, ids=[m for _, m in BAD])
 def test_bad_input_is_named(name, spoil, message, net, batch):
+    if "deepfool" in name and message.startswith("y "):
+        pytest.skip("takes no labels")
     with pytest.raises(ValueError, match=message):
         ATTACKS[name](net, *spoil(*batch))
+
+
+@every
+def test_a_model_elsewhere_is_named(name, net, batch):
+    with pytest.raises(ValueError, match="x is on cpu but model is on meta"):
+        ATTACKS[name](net.to("meta"), *batch)
 
 
 @pytest.mark.parametrize("options, message", [
@@ -139,6 +225,52 @@ def test_bad_input_is_named(name, spoil, message, net, batch):
 def test_bad_options_are_named(options, message, net, batch):
     with pytest.raises(ValueError, match=message):
         ATTACKS["pgd inf"](net, *batch, **options)
+
+
+@pytest.mark.parametrize("name, options, message", [
+    ("deepfool 2", {"num_classes": 1}, "num_classes"), ("deepfool 2", {"overshoot": -0.1}, "overshoot"),
+    ("deepfool 2", {"max_iter": 0}, "max_iter"), ("deepfool 2", {"p": 0.5}, "p must be"),
+    ("carlini wagner", {"steps": 0}, "steps"), ("carlini wagner", {"search_steps": 0}, "search_steps"),
+    ("carlini wagner", {"lr": 0.0}, "lr"), ("carlini wagner", {"initial_const": 0.0}, "initial_const"),
+    ("carlini wagner", {"confidence": -1.0}, "confidence"), ("carlini wagner", {"lr": math.nan}, "lr"),
+])
+def test_bad_options_of_minimal_attacks_are_named(name, options, message, net, batch):
+    with pytest.raises(ValueError, match=message):
+        ATTACKS[name](net, *batch, **options)
+
+
+@every
+def test_a_batch_too_large_for_memory_is_split(name, net, batch):
+    """A model that refuses more than six images at once gives the same answer."""
+    class Small(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net.double()
+
+        def forward(self, x):
+            if len(x) > 6:
+                raise torch.OutOfMemoryError("no memory")
+            return self.net(x)
+
+    x, y = batch[0].double(), batch[1]
+    torch.testing.assert_close(ATTACKS[name](Small(), x, y), ATTACKS[name](net.double(), x, y))
+
+
+def test_one_example_too_large_for_memory_is_an_error(net, batch):
+    class Never(nn.Module):
+        def forward(self, x):
+            raise torch.OutOfMemoryError("no memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        attacks.fgsm(Never(), *batch, eps=0.1)
+
+
+def test_the_sphere_variant_ends_on_the_sphere(net, batch):
+    x = 0.5 + 0 * batch[0]  # far from 0 and 1
+    out = attacks.pgd(net, x, batch[1], eps=0.3, step=0.05, steps=3, p=2, sphere=True)
+    torch.testing.assert_close(norms.norm(out - x), torch.full((20,), 0.3))
+    inside = attacks.pgd(net, x, batch[1], eps=0.3, step=0.05, steps=3, p=2)
+    assert (norms.norm(inside - x) < 0.2).all()
 
 
 def test_a_model_that_returns_nan_is_named(batch):
@@ -157,6 +289,45 @@ def test_one_budget_an_example(net, batch):
         assert ((out - x).abs().flatten(1).amax(1) <= eps + 1e-6).all() and torch.equal(out[0], x[0])
 
 
+def test_passes_are_counted(net, batch):
+    """DeepFool: one forward pass a step, one more of the rest where some arrived. C&W: none for the finished."""
+    seen = []
+    net.eval().register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+    x, y = batch[0], net(batch[0]).argmax(1)
+    seen.clear()
+    attacks.deepfool(net, x, num_classes=4)
+    assert seen[0] == 20 and all(a >= b for a, b in zip(seen, seen[1:], strict=False))
+    seen.clear()
+    attacks.pgd(net, x, y, eps=0.1, step=0.1, steps=5)
+    assert seen == [20] * 5
+    seen.clear()
+    attacks.carlini_wagner(net, x, y, steps=30, search_steps=9)
+    stopped = sum(seen)
+    seen.clear()
+    attacks.carlini_wagner(net, x, y, steps=30, search_steps=9, abort_early=False)
+    assert sum(seen) == 20 * 9 * 30 and stopped < 0.8 * sum(seen)
+
+
+def test_minimal_attacks_agree_with_foolbox():
+    """Success and norms on a network with curved boundaries, images away from the border and at it."""
+    fb = pytest.importorskip("foolbox")
+    torch.manual_seed(4)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 40), nn.Tanh(), nn.Linear(40, 10)).eval()
+    x = torch.rand(40, 1, 8, 8).mul(1.4).sub(0.2).clamp(0, 1)
+    y = net(x).argmax(1)
+    peer = fb.PyTorchModel(net, bounds=(0, 1))
+    theirs = fb.attacks.L2DeepFoolAttack(steps=50, candidates=10, overshoot=0.02)(peer, x, y, epsilons=None)[1]
+    ours = attacks.deepfool(net, x)
+    assert (net(ours).argmax(1) != y).all()
+    torch.testing.assert_close(norms.norm(ours - x).mean(), norms.norm(theirs - x).mean(), rtol=2e-3, atol=0)
+    theirs = fb.attacks.L2CarliniWagnerAttack(binary_search_steps=9, steps=100, stepsize=0.1, initial_const=1.0,
+                                              abort_early=False)(peer, x, y, epsilons=None)[1]
+    for stop, tolerance in ((False, 0.02), (True, 0.02)):
+        ours = attacks.carlini_wagner(net, x, y, abort_early=stop)
+        assert torch.equal(net(ours).argmax(1) != y, net(theirs).argmax(1) != y)
+        torch.testing.assert_close(norms.norm(ours - x).mean(), norms.norm(theirs - x).mean(), rtol=tolerance, atol=0)
+
+
 def test_agrees_with_foolbox(net, batch):
     fb = pytest.importorskip("foolbox")
     x, y = batch
@@ -165,6 +336,6 @@ def test_agrees_with_foolbox(net, batch):
     theirs = fb.attacks.LinfFastGradientAttack(random_start=False)(peer, x, y, epsilons=0.1)[1]
     assert torch.equal(attacks.fgsm(net, x, y, eps=0.1), theirs)
     theirs = fb.attacks.LinfPGD(abs_stepsize=0.03, steps=7, random_start=False)(peer, x, y, epsilons=0.1)[1]
-    torch.testing.assert_close(attacks.pgd(net, x, y, eps=0.1, step=0.03, steps=7), theirs, atol=1e-6, rtol=0)
+    assert torch.equal(attacks.pgd(net, x, y, eps=0.1, step=0.03, steps=7), theirs)
     theirs = fb.attacks.L2PGD(abs_stepsize=0.2, steps=7, random_start=False)(peer, x, y, epsilons=0.5)[1]
     torch.testing.assert_close(attacks.pgd(net, x, y, eps=0.5, step=0.2, steps=7, p=2), theirs, atol=1e-5, rtol=0)

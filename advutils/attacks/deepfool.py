@@ -82,10 +82,11 @@ def _look(model, x, classes, *, num_classes, p, walk):
     if arrived.sum() * others.shape[1] > left.sum():
         leaf, z = _logits(model, x[left], walk)
         rest = slice(None)
-    gaps = z[rest].gather(1, others) - z[rest].gather(1, classes[left, :1])
-    nearest, direction = torch.full_like(gaps[:, 0].detach(), torch.inf), torch.zeros_like(x[left])
-    for k, gap in enumerate(gaps.unbind(1)):
-        (w,) = torch.autograd.grad(gap.sum(), leaf, retain_graph=k + 1 < gaps.shape[1])
+    with torch.enable_grad():
+        gaps = (z[rest].gather(1, others) - z[rest].gather(1, classes[left, :1])).unbind(1)
+    nearest, direction = torch.full_like(gaps[0].detach(), torch.inf), torch.zeros_like(x[left])
+    for k, gap in enumerate(gaps):
+        (w,) = torch.autograd.grad(gap, leaf, torch.ones_like(gap), retain_graph=k + 1 < len(gaps))
         w = w[rest]
         distance = gap.detach().abs() / norms.norm(w, norms.dual(p))  # 0 / 0 is nan and 1 / 0 infinite: never nearest
         closer = distance < nearest

@@ -180,11 +180,11 @@ class Page:
                            "written or changed when results were known")
 
     def errata(self, *ids: str) -> None:
-        """Errors of the paper: what is printed, what is right, how we know, and the test that proves it."""
+        """Errors of the paper: what is printed, what is right, how we know, and the test that checks it."""
         known = {entry["id"]: entry for entry in claims.load("errata", self.chapter)}
         rows = [[known[i]["where"], known[i]["printed"], known[i]["right"], known[i]["evidence"],
                  f"`{known[i]['test']}`"] for i in ids]
-        self.table(["where", "printed", "right", "evidence", "proved by"], rows, caption="Errata found on the way")
+        self.table(["where", "printed", "right", "evidence", "checked by"], rows, caption="Errata found on the way")
 
     def provenance(self) -> None:
         """The last cell: how to run this page again, and what stands behind each of its numbers."""

@@ -170,7 +170,7 @@ def _sentence(text: str) -> str:
 
 
 def errata(executed: dict[str, Path]) -> str:
-    """Every erratum with an anchor of its own: what is printed, what is right, why, and the test that proves it."""
+    """Every erratum with an anchor of its own: what is printed, what is right, why, and the test that checks it."""
     parts = []
     for title, found in _by_chapter(claims.errata()).items():
         parts += [f"## {title}", ""]
