@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: the embedded digits, minutes. ``python -m benchmarks --standard``: real data, for the book."""
+"""``python -m benchmarks``: embedded digits, minutes; with ``--standard`` real data, for the book's page."""
 from benchmarks.attacks import main
 
 main()

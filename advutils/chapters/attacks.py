@@ -45,8 +45,8 @@ def correct(model: nn.Module, name: str, count: int) -> tuple[Tensor, Tensor]:
 def search_cost(*, images: int, steps: int, search_steps: list[int], **spec) -> dict:
     """What stopping early costs Carlini and Wagner's attack: mean l2 and passes an image, with and without.
 
-    Values, one an entry of ``search_steps`` (the largest number of runs allowed): ``full`` and ``stopped``, each a list of
-    {"passes", "l2", "success"}.
+    Values, one an entry of ``search_steps`` (the largest number of runs allowed): ``full`` and ``stopped``, each a list
+    of {"passes", "l2", "success"}.
     """
     model = network(**spec)
     x, y = correct(model, spec["data"], images)
