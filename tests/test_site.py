@@ -43,6 +43,7 @@ CONTRAST = """element => {
 CLAIM = {"id": "x-one", "chapter": "fake", "where": "Table I", "claim": "Half | of it.", "paper": {"a": 0.9},
          "metric": "%", "values": {"a": {}, "b": {}}, "samples": {"a": claims.Sample.of([1.0, 1.1])}, "n": 2,
          "reproduced": "near(a, 0.9, 0.1)", "trend": "a < b", "tolerance": "because", "profile": "standard", "why": "",
+         "scope": "paper", "known": "One seed.",
          "verdict": "reproduced in trend"}
 ERRATUM = {"id": "x-e", "chapter": "fake", "where": "Eq. (1)", "printed": "a |b|", "right": "b", "evidence": "Seen.",
            "kind": "misprint", "test": "tests/t.py::t", "source": "derived here"}
@@ -50,13 +51,16 @@ ERRATUM = {"id": "x-e", "chapter": "fake", "where": "Eq. (1)", "printed": "a |b|
 
 @pytest.fixture
 def judged(monkeypatch):
-    monkeypatch.setattr(claims, "evaluate", lambda: [CLAIM, {**CLAIM, "id": "x-two", "verdict": "not reproduced"}])
+    monkeypatch.setattr(claims, "evaluate", lambda: [
+        CLAIM, {**CLAIM, "id": "x-two", "verdict": "not reproduced"},
+        {**CLAIM, "id": "x-three", "scope": "ours", "verdict": "inconclusive"}])
     monkeypatch.setattr(claims, "errata", lambda: [ERRATUM])
 
 
 def test_scoreboard_counts_verdicts_and_anchors_every_claim(judged):
     short, full = site.scoreboard_short({}), site.scoreboard({})
-    assert "2 claims" in short and "1 reproduced in trend<" in short and "1 not reproduced<" in short
+    assert "2 claims of the paper" in short and "1 questions of ours" in short and "One seed." in full
+    assert "1 reproduced in trend<" in short and "1 not reproduced<" in short
     for name in ("x-one", "x-two"):
         assert f"({name})=" in full and f"[{name}](#{name})" in full
     assert "| `a` | 0.9 | 1.05 ± 0.071 (n = 2) |" in full and "| `b` | – | – |" in full  # both sides, or a dash
