@@ -2,7 +2,7 @@
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test site serve env lint clean
+.PHONY: book test site serve bench peers env lint clean
 
 book: env  ## run every notebook (quick profile) and build the site from that run
 	@$(BIN)/advbook run --profile quick
@@ -18,6 +18,12 @@ serve:  ## show the built site on localhost
 
 test: env  ## the fast tests
 	@$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+bench: env  ## the attacks beside other libraries, on embedded data; run it on an idle machine
+	@$(BIN)/python -m benchmarks
+
+peers: env  ## the other libraries of make bench that the lock does not have
+	@$(BIN)/pip install --quiet --no-deps -r benchmarks/requirements.txt
 
 lint: env
 	@$(BIN)/ruff check .

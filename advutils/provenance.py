@@ -16,12 +16,13 @@ from pathlib import Path
 
 import torch
 
+OURS = ("advutils", "benchmarks")
 STORING = ("advutils.files", "advutils.provenance")  # they keep and describe numbers, and compute none
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
 
 
 def code_hash(function: Callable) -> str:
-    """Hash of the ``advutils`` modules that ``function`` can reach, its own first.
+    """Hash of the modules of this project that ``function`` can reach, its own first.
 
     Modules are followed through their imports and hashed as syntax trees without docstrings, so that a better comment
     or docstring does not make a record look old, and a changed constant does.
@@ -42,7 +43,7 @@ def _reachable(name: str) -> set[str]:
     seen, todo = set(), [name]
     while todo:
         module = todo.pop()
-        if module in seen or module in STORING or not module.startswith("advutils"):
+        if module in seen or module in STORING or not module.startswith(OURS):
             continue
         source, imports = _tree(module)
         if source:
@@ -86,7 +87,7 @@ def _tree(module: str) -> tuple[str, tuple[str, ...]]:
             table = _listing(package)
             used += [table.get(name, f"{package}.{name}")] if name else table.values()
     # the top of the package lists names and a version; it computes nothing
-    return ast.dump(tree), tuple(sorted({name for name in used if name.startswith("advutils.")}))
+    return ast.dump(tree), tuple(sorted({name for name in used if name.startswith(OURS) and "." in name}))
 
 
 @cache

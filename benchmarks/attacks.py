@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -141,7 +140,7 @@ def _timed(call: Callable) -> tuple[float, object]:
 
 SLOW = {"deepfool": ["art", "torchattacks"], "carlini-wagner, full": ["art"]}  # ten times the others and more; for
 # DeepFool in one round of their own, for Carlini and Wagner left out
-ROUNDS = {"pgd-linf": 7, "pgd-l2": 7, "deepfool": 5, "carlini-wagner": 2, "carlini-wagner, full": 1}
+ROUNDS = {"pgd-linf": 7, "pgd-l2": 7, "deepfool": 5, "carlini-wagner": 1, "carlini-wagner, full": 1}
 
 
 def plan(*, real: bool, images: int) -> list[dict]:
@@ -155,22 +154,3 @@ def plan(*, real: bool, images: int) -> list[dict]:
             if attack == "deepfool":
                 made.append({**common, "rounds": 1, "libraries": SLOW[attack]})
     return made
-
-
-def main() -> None:
-    """Measure everything in the plan through the ledger, and print the table."""
-    from advutils.book import ledger
-
-    missing = [name for name in peers.LIBRARIES if name not in peers.installed()]
-    if missing:
-        print(f"not installed, skipped: {', '.join(missing)} (pip install --no-deps -r benchmarks/requirements.txt)")
-    profile, real = ("standard", True) if "--standard" in sys.argv else ("quick", False)
-    print(f"{'attack':22}{'network':10}{'library':14}{'x floor':>8}{'seconds':>9}{'forward':>9}{'backward':>9}"
-          f"{'success':>9}{'l2':>8}")
-    for parameters in plan(real=real, images=64 if real else 16):
-        record = ledger.measure(compare, parameters, profile=profile, chapter="attacks",
-                                command="make bench")
-        for name, found in record["libraries"].items():
-            print(f"{parameters['attack']:22}{parameters['network']:10}{name:14}{found['ratio']:8.2f}"
-                  f"{found['seconds']:9.2f}{found['forward']:9.1f}{found['backward']:9.1f}{found['success']:9.3f}"
-                  f"{found['l2']:8.4f}", flush=True)

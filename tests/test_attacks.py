@@ -1,5 +1,7 @@
 """The contract of every attack, agreement with foolbox, and oracles that need no peer."""
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -339,3 +341,35 @@ def test_agrees_with_foolbox(net, batch):
     assert torch.equal(attacks.pgd(net, x, y, eps=0.1, step=0.03, steps=7), theirs)
     theirs = fb.attacks.L2PGD(abs_stepsize=0.2, steps=7, random_start=False)(peer, x, y, epsilons=0.5)[1]
     torch.testing.assert_close(attacks.pgd(net, x, y, eps=0.5, step=0.2, steps=7, p=2), theirs, atol=1e-5, rtol=0)
+
+
+
+MEMORY = """
+import resource, sys, torch
+from advutils import attacks
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+classes = int(sys.argv[2])
+model = torch.nn.Linear(12288, classes)
+x = torch.rand(1500, 12288)
+y = torch.zeros(1500, dtype=torch.long)
+calls = {
+    "pgd 2": lambda n: attacks.pgd(model, x[:n], y[:n], eps=1.0, step=0.5, steps=3, p=2),
+    "deepfool 2": lambda n: attacks.deepfool(model, x[:n], num_classes=classes, max_iter=3),
+    "carlini wagner": lambda n: attacks.carlini_wagner(model, x[:n], y[:n], steps=3, search_steps=2),
+}
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+calls[sys.argv[1]](1)  # what the libraries load at their first use
+before = peak()
+calls[sys.argv[1]](1500)
+print((peak() - before) / (4 * x.numel()))
+"""
+
+
+@pytest.mark.parametrize("name, most", [("pgd 2", 8), ("deepfool 2", 10), ("carlini wagner", 20)])
+def test_few_image_sized_tensors_are_alive_at_once(name, most):
+    """Peak memory in units of the batch; DeepFool keeps the nearest boundary, not one tensor a class."""
+    peaks = [float(subprocess.run([sys.executable, "-c", MEMORY, name, str(classes)], capture_output=True, text=True,
+                                  check=True, timeout=120).stdout) for classes in (3, 12)]
+    assert max(peaks) <= most and peaks[1] <= peaks[0] + 1.5, peaks

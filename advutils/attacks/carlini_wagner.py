@@ -28,10 +28,13 @@ def carlini_wagner(
     r = (tanh(w) + 1) / 2 - x over w, from r = 0 in each of ``search_steps`` runs of at most ``steps`` passes. c starts
     at ``initial_const``, is multiplied by 10 until a run succeeds, and bisected from then on (a success lowers it).
 
-    Every example has its own c, run and step, and leaves the batch when its search is over. With ``abort_early`` a run
-    ends where a tenth of ``steps`` has not lowered an example's smallest objective by .01 % (their code asks it of the
-    whole batch), and a search ends where the smallest c that succeeded is within 20 % of the largest that failed: the
-    minimum of the objective is concave in c, so a better c could shorten r by a tenth at most, and does by far less.
+    Every example has its own c, run and step, and leaves the batch when its search is over. With ``abort_early``
+
+    * a run ends when two tenths of ``steps`` in a row have not lowered its smallest objective by .01 %;
+    * a search ends when the smallest c that succeeded is within 20 % of the largest that failed: the minimum of the
+      objective is concave in c, so a better c could shorten r by a tenth at most, and does by far less;
+    * a search ends when a run succeeded only on its way: nothing in its last tenth, and nothing shorter than before.
+      Its minimum is no success, and the next c would be smaller still.
 
     ``x`` (N, ...) in [0, 1], ``y`` (N,) the labels to get away from. Returns the closest success, or ``x`` where none
     was found. Raises ``ValueError`` naming the argument: steps or search_steps < 1, lr or initial_const <= 0,
@@ -66,22 +69,20 @@ def carlini_wagner(
             objective = square + s["c"] * margin.clamp(min=0)
 
             success = margin < 0 if confidence == 0 else margin <= 0
-            s["success"] |= success
             better = success & (square < shortest[index])
             shortest[index[better]], best[index[better]] = square[better], image[better]
 
             at_once = success & (s["step"] == 0)  # the image itself: nothing is shorter
             best[index[at_once]], s["runs"] = s["x"][at_once], s["runs"].masked_fill(at_once, search_steps)
             s["step"] += 1
+            s["last"] = torch.where(success, s["step"], s["last"])
+            s["better"] |= better
             over = at_once | (s["step"] >= steps)
             if abort_early:
-                s["lowest"] = torch.minimum(s["lowest"], objective)
-                check = s["step"] % window == 0
-                over |= check & (s["lowest"] > 0.9999 * s["before"])
-                s["before"] = torch.where(check, s["lowest"], s["before"])
+                over |= _stuck(s, objective, window)
             _adam(s, 2 * offset + norms.per_example(s["c"], offset) * slope, image, lr)
             if over.any():
-                state = _next_runs(s, over, search_steps, width=0.2 if abort_early else 0.0)
+                state = _next_runs(s, over, search_steps, window if abort_early else None)
     checks.result(best)
     return best
 
@@ -91,8 +92,10 @@ def _start(x, y, const):
     return {
         "index": torch.arange(len(x), device=x.device), "x": x, "y": y, "origin": torch.atanh((2 * x - 1) * SHRINK),
         "shift": torch.zeros_like(x), "mean": torch.zeros_like(x), "square": torch.zeros_like(x),  # of w, and Adam's
-        "step": torch.zeros_like(y), "success": torch.zeros_like(y, dtype=torch.bool),
-        "lowest": torch.full_like(one, torch.inf), "before": torch.full_like(one, torch.inf),  # objectives
+        "step": torch.zeros_like(y), "last": torch.zeros_like(y),  # passes of this run; the last success among them
+        "better": torch.zeros_like(y, dtype=torch.bool),  # has this run found the shortest so far?
+        "lowest": torch.full_like(one, torch.inf), "before": torch.full_like(one, torch.inf),  # objectives, and for how
+        "idle": torch.zeros_like(y),  # many windows in a row they have not fallen
         "runs": torch.zeros_like(y), "c": one, "low": torch.zeros_like(one), "high": torch.full_like(one, torch.inf),
     }
 
@@ -121,9 +124,22 @@ def _adam(s, gradient, image, lr):
     s["shift"] -= first * s["mean"] / (s["square"].sqrt() * second + TINY)
 
 
-def _next_runs(s, over, search_steps, width):
+def _stuck(s, objective, window):
+    """Whose smallest objective has not fallen for two windows; the first pass, where r = 0, does not count."""
+    s["lowest"] = torch.where(s["step"] > 1, torch.minimum(s["lowest"], objective), s["lowest"])
+    check = s["step"] % window == 0
+    idle = torch.where(s["lowest"] > 0.9999 * s["before"], s["idle"] + 1, 0)
+    s["idle"] = torch.where(check, idle, s["idle"])
+    s["before"] = torch.where(check, s["lowest"], s["before"])
+    return s["idle"] >= 2
+
+
+def _next_runs(s, over, search_steps, window):
     """Give the examples whose run is over their next c and a fresh start; drop those whose search is over."""
-    won, lost = over & s["success"], over & ~s["success"]
+    won, lost = over & (s["last"] > 0), over & (s["last"] == 0)
+    done = s["runs"] + over >= search_steps
+    if window is not None:
+        done |= won & ~s["better"] & (s["step"] - s["last"] >= window)  # succeeded only on its way
     s["high"] = torch.where(won, s["c"], s["high"])
     s["low"] = torch.where(lost, s["c"], s["low"])
     c = torch.where(s["high"].isinf(), 10 * s["c"], (s["low"] + s["high"]) / 2)
@@ -131,9 +147,11 @@ def _next_runs(s, over, search_steps, width):
     s["runs"] += over
     for name in ("shift", "mean", "square"):
         s[name] = torch.where(norms.per_example(over, s[name]), 0, s[name])
-    s["step"] = torch.where(over, 0, s["step"])
-    s["success"] &= ~over
+    for name in ("step", "last", "idle"):
+        s[name] = torch.where(over, 0, s[name])
     for name in ("lowest", "before"):
         s[name] = torch.where(over, torch.inf, s[name])
-    keep = (s["runs"] < search_steps) & ~(s["high"] - s["low"] < width * s["high"])
-    return {name: value[keep] for name, value in s.items()} if not keep.all() else s
+    s["better"] &= ~over
+    if window is not None:
+        done |= s["high"] - s["low"] < 0.2 * s["high"]
+    return {name: value[~done] for name, value in s.items()} if done.any() else s
