@@ -196,7 +196,8 @@ def _closing_table(results: list[runner.Result]) -> None:
     _table(["notebook", "seconds", "measured", "replayed"], rows)
     for chapter in dict.fromkeys(result.notebook.split("/")[0] for result in results):
         counts = ", ".join(f"{verdicts[chapter, v]} {v}" for v in claims_module.VERDICTS if verdicts[chapter, v])
-        click.echo(f"claims of {chapter}, from recorded runs: {counts or 'none'}")
+        if counts:
+            click.echo(f"claims of {chapter}, from recorded runs: {counts}")
     failed = [result for result in results if result.error]
     for result in failed:
         click.echo(f"advbook: {result.notebook}: {result.error}", err=True)
