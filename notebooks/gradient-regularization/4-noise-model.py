@@ -268,8 +268,10 @@ worst = noisy[chapter.LAMBDAS[0]][0]
 page.say("The table separates what the error mixes. Noise **repairs** images as well as breaking them, and no prediction knows of it. "
          f"For the weakest regularisation at noise .3, where Eq. (33) fails most, it breaks {points(worst['broken'][2])} % of the images and "
          f"the predictions say {points(worst['eq_33'][2] - worst['miss'])} (Eq. 33), {points(worst['distances'][2] - worst['miss'])}, "
-         f"{points(worst['nearest'][2] - worst['miss'])} and {points(worst['union'][2] - worst['miss'])} %: neither the shape of the "
-         "distribution nor the direction is to blame there, but that a single boundary stands for nine.")
+         f"{points(worst['nearest'][2] - worst['miss'])} and {points(worst['union'][2] - worst['miss'])} %. "
+         + ("Neither the shape of the distribution nor the direction is to blame there, but that a single boundary stands for nine."
+            if np.mean(worst["broken"][2]) > 1.2 * (worst["nearest"][2] - worst["miss"]) else
+            "The nearest boundary alone accounts for most of it."))
 
 # %% [markdown]
 # ## Table IX: the error that noise of .01 adds
