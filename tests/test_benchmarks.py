@@ -88,3 +88,11 @@ def test_the_paths_on_the_toy_start_and_end_where_they_should():
     assert values["length"]["fgsm"] <= 0.2 + 1e-9
     assert values["fooled"]["deepfool"] and values["fooled"]["carlini_wagner"]
     assert values["length"]["carlini_wagner"] < 1.1 * values["length"]["deepfool"]
+
+
+def test_training_cost_counts_the_passes_of_each_objective():
+    from advutils.chapters.gradient_regularization_cost import training_cost
+
+    values = training_cost(data="digits", network="sigmoid-mlp", images=200, rounds=1, seed=0)
+    assert values["forward"] == {"none": 1, "perturbation": 2, "penalty": 1}
+    assert all(seconds > 0 for seconds in values["seconds"].values()) and values["ratio"] > 0
