@@ -8,6 +8,16 @@ import torch
 from torch import nn
 
 from advutils import attacks, norms, runtime
+from advutils.smoothing import ImageSmoother
+
+
+def smoother(x):
+    """A smoother for the batch; for input that it refuses, one for grey images: the attack must object itself."""
+    try:
+        return ImageSmoother(x, bandwidth=10.0, alpha=0.9, method="dense")
+    except ValueError:
+        return ImageSmoother(torch.full((20, 1, 4, 4), 0.5))
+
 
 ATTACKS = {
     "fgsm inf": lambda m, x, y, **o: attacks.fgsm(m, x, y, **{"eps": 0.1, **o}),
@@ -19,13 +29,18 @@ ATTACKS = {
         "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "random_start": True, "generator": runtime.generator(5), **o}),
     "pgd sphere": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": True, **o}),
+    "smooth pgd, gradient": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
+        "eps": 0.5, "step": 0.2, "steps": 7, "smoother": smoother(x), **o}),
+    "smooth pgd, perturbation": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
+        "eps": 0.5, "step": 0.2, "steps": 7, "smooth": "perturbation", "smoother": smoother(x), **o}),
     "deepfool 2": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, **o}),
     "deepfool inf": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": math.inf, **o}),
     "carlini wagner": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{"steps": 30, "search_steps": 4, **o}),
 }
 MINIMAL = ("deepfool 2", "deepfool inf", "carlini wagner")  # look for the nearest success; the others spend a budget
 NORM = {"fgsm inf": (0.1, math.inf), "fgsm 2": (0.5, 2), "pgd inf": (0.1, math.inf), "pgd 2": (0.5, 2),
-        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2)}
+        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "smooth pgd, gradient": (0.5, 2),
+        "smooth pgd, perturbation": (0.5, 2)}
 every = pytest.mark.parametrize("name", ATTACKS)
 with_budget = pytest.mark.parametrize("name", NORM)
 minimal = pytest.mark.parametrize("name", MINIMAL)
@@ -65,7 +80,8 @@ def test_no_grad_float64_flat_and_single(name, net, batch):
         inside = ATTACKS[name](net, x, y)
     torch.testing.assert_close(inside, ATTACKS[name](net, x, y))
     assert ATTACKS[name](net.double(), x.double(), y).dtype == torch.float64
-    assert ATTACKS[name](net, x.double().flatten(1), y).shape == (20, 16)
+    if "smooth" not in name:  # smoothing needs rows and columns
+        assert ATTACKS[name](net, x.double().flatten(1), y).shape == (20, 16)
     assert ATTACKS[name](net, x[:1].double(), y[:1]).shape == (1, 1, 4, 4)
 
 
@@ -157,12 +173,12 @@ def test_carlini_wagner_keeps_its_confidence(net, batch):
 @with_budget
 def test_a_very_confident_network_is_still_attacked(name):
     """Margin 40: the gradient is about 1e-17, below any absolute guard; the step must have its full length."""
-    model = nn.Linear(16, 2)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
     with torch.no_grad():
-        model.weight.zero_()
-        model.bias.copy_(torch.tensor([40.0, 0.0]))
-        model.weight[1, :] = 1e-3 * torch.linspace(1, 2, 16)
-    x, y = torch.full((3, 16), 0.5, dtype=torch.float64), torch.zeros(3, dtype=torch.long)
+        model[1].weight.zero_()
+        model[1].bias.copy_(torch.tensor([40.0, 0.0]))
+        model[1].weight[1, :] = 1e-3 * torch.linspace(1, 2, 16)
+    x, y = torch.full((3, 1, 4, 4), 0.5, dtype=torch.float64), torch.zeros(3, dtype=torch.long)
     out = ATTACKS[name](model.double(), x, y)
     eps, p = NORM[name]
     # p = 1 moves one pixel at a time, here always the same one, which has only .5 of room
@@ -265,6 +281,39 @@ def test_one_example_too_large_for_memory_is_an_error(net, batch):
 
     with pytest.raises(torch.OutOfMemoryError):
         attacks.fgsm(Never(), *batch, eps=0.1)
+
+
+def test_smoothing_with_alpha_0_is_no_smoothing(net, batch):
+    x, y = 0.4 + 0.2 * batch[0].double(), batch[1]  # far from 0 and 1
+    net, none = net.double(), ImageSmoother(0.4 + 0.2 * batch[0].double(), alpha=0.0)
+    given = {"eps": 0.3, "step": 0.1, "steps": 5}
+    torch.testing.assert_close(attacks.smooth_pgd(net, x, y, smoother=none, **given),
+                               attacks.pgd(net, x, y, p=2, **given))
+    torch.testing.assert_close(attacks.smooth_pgd(net, x, y, smoother=none, smooth="perturbation", **given),
+                               attacks.pgd(net, x, y, p=2, sphere=True, **given))
+
+
+def test_one_smooth_step_is_the_formula(net, batch):
+    x, y = 0.4 + 0.2 * batch[0].double(), batch[1]
+    net, guided = net.double().eval(), ImageSmoother(x, bandwidth=10.0, alpha=0.9, method="dense")
+    leaf = x.clone().requires_grad_()
+    (g,) = torch.autograd.grad(nn.functional.cross_entropy(net(leaf), y, reduction="sum"), leaf)
+    one = {"eps": 0.3, "step": 0.1, "steps": 1, "smoother": guided}
+    smoothed = guided(g)
+    expected = 0.1 * smoothed / norms.norm(smoothed)[:, None, None, None]
+    torch.testing.assert_close(attacks.smooth_pgd(net, x, y, **one) - x, expected)  # Eq. (12)
+    coded = attacks.smooth_pgd(net, x, y, smooth="perturbation", **one) - x
+    torch.testing.assert_close(norms.norm(coded), torch.full((20,), 0.3).double())  # on the sphere
+    torch.testing.assert_close(coded / 0.3, expected / 0.1)  # smoothing is linear: the same direction in the first step
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"smooth": "image"}, "smooth must be"), ({"step": 0.0}, "step"), ({"steps": 0}, "steps"), ({"eps": -1.0}, "eps"),
+    ({"smoother": ImageSmoother(torch.full((2, 1, 4, 4), 0.5))}, "smoother was made for"),
+])
+def test_bad_options_of_smooth_pgd_are_named(options, message, net, batch):
+    with pytest.raises(ValueError, match=message):
+        ATTACKS["smooth pgd, gradient"](net, *batch, **options)
 
 
 def test_the_sphere_variant_ends_on_the_sphere(net, batch):

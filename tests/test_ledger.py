@@ -173,7 +173,7 @@ def test_code_hash_follows_code_and_not_words(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text, reached", [
     ("from advutils import attacks\nattacks.fgsm(0)", {"gradient"}),
     ("from advutils.attacks import deepfool\ndeepfool(0)", {"deepfool"}),
-    ("from advutils import attacks\ngetattr(attacks, name)(0)", {"gradient", "deepfool", "carlini_wagner"}),
+    ("from advutils import attacks\ngetattr(attacks, name)(0)", {"gradient", "deepfool", "carlini_wagner", "smooth"}),
 ])
 def test_a_list_of_names_leads_to_the_names_that_are_used(text, reached, tmp_path, monkeypatch):
     (tmp_path / "probe.py").write_text(text)
