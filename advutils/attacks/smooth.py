@@ -26,9 +26,9 @@ def smooth_pgd(
 
     ``smooth="gradient"`` is Eqs. (10) to (12) as printed: the gradient is smoothed, scaled to length ``step`` and
     added, and the sum projected into the ball. ``smooth="perturbation"`` is what the authors' code does: a step of
-    plain ascent, clipping to [0, 1], then the **whole** perturbation so far is smoothed and scaled to length ``eps``, be it
-    longer or shorter; the image is clipped at the end only. Both ascend the cross-entropy, as their code does (the
-    text has the margin loss). The last iterate is returned.
+    plain ascent, clipping to [0, 1], then the **whole** perturbation so far is smoothed and scaled to length ``eps``,
+    be it longer or shorter; the image is clipped at the end only. Both ascend the cross-entropy, as their code does
+    (the text has the margin loss). The last iterate is returned.
 
     ``smoother`` must have been made for ``x``, an (N, C, H, W) batch. Shapes, ranges and errors otherwise as in
     :func:`advutils.attacks.fgsm`; also ``ValueError`` for step <= 0, steps < 1, another ``smooth`` or another smoother.
