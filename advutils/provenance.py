@@ -122,7 +122,7 @@ def commit() -> dict:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/advutils")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", *(f":/{folder}" for folder in OURS))
     return {"commit": git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed)}
 
 

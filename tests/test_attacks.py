@@ -147,6 +147,17 @@ def test_deepfool_of_any_p_lands_on_the_boundary(p):
     torch.testing.assert_close(norms.norm(step, p), f.abs() / norms.norm(w, norms.dual(p)))
 
 
+def test_deepfool_needs_its_extra_step_where_clipping_takes_part_of_each(monkeypatch):
+    """Images at the border: without the authors' 1e-4 the walk stops short of the boundary and never arrives."""
+    torch.manual_seed(4)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 40), nn.Tanh(), nn.Linear(40, 10)).eval()
+    x = torch.rand(40, 1, 8, 8).round()
+    y = net(x).argmax(1)
+    assert (net(attacks.deepfool(net, x)).argmax(1) != y).all()
+    monkeypatch.setattr(sys.modules["advutils.attacks.deepfool"], "NUDGE", 0.0)
+    assert (net(attacks.deepfool(net, x)).argmax(1) != y).float().mean() < 0.9
+
+
 @minimal
 def test_a_scaled_network_is_still_attacked(name, net, batch):
     """Logits times 200, margins about 40: cross-entropy is flat there, logits are not."""

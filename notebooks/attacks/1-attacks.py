@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Four attacks
 #
-# Every chapter of this book attacks networks, and all of them do it with the same four functions of `advutils.attacks`. This page
+# The chapters of this book attack networks with the same few functions of `advutils.attacks`; these four are the common ones. This page
 # says what each of them solves, shows its code, draws the path it takes on a toy classifier, tells when to use which, and
 # measures what it costs: against the passes that the mathematics asks for, and against the same attack in other libraries.
 #
@@ -181,7 +181,8 @@ page.figure(fig, caption="The points at which each attack looks (dots), from the
 #    its minimum is none. If a run's last tenth has no success and it found nothing shorter than earlier runs, its $c$ was too small already,
 #    and the next would be smaller.
 #
-# The figure shows what they cost; they were chosen on the paths of 32 images of each of the two networks below.
+# The figure shows what they cost. They were chosen on the paths of 32 images of each of the two networks below, which are among the
+# images of the figure and of the tables: a part of what they save may be selected.
 
 # %%
 search = page.measure(chapter.search_cost, network="lenet", data=settings.data, epochs=settings.epochs, seed=0, images=settings.images,
