@@ -51,6 +51,27 @@ def budget(eps: float | Tensor, x: Tensor, *, name: str = "eps") -> Tensor:
     return value.expand(len(x))
 
 
+def attack(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """What every attack on labelled images needs: :func:`images`, :func:`placed` and :func:`labels`."""
+    images(x)
+    placed(model, x)
+    labels(y, x)
+
+
+def positive(**numbers: float) -> None:
+    """Each number > 0 and not NaN; else ``ValueError`` with its name."""
+    for name, value in numbers.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be > 0, got {value!r}")
+
+
+def at_least(low: float, **numbers: float) -> None:
+    """Each number >= ``low`` and not NaN; else ``ValueError`` with its name."""
+    for name, value in numbers.items():
+        if not value >= low:
+            raise ValueError(f"{name} must be >= {low}, got {value!r}")
+
+
 def logits(z: Tensor, x: Tensor) -> None:
     """(N, classes) finite outputs for N images; else ``ValueError``."""
     if z.dim() != 2 or len(z) != len(x):

@@ -1,4 +1,4 @@
-"""One training loop for every network of the book: momentum SGD with schedules, max-norm, early stopping, resume."""
+"""One training loop for every network of the book: momentum SGD or Adam, max-norm, early stopping, resume."""
 from __future__ import annotations
 
 import io
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from advutils import files, runtime
 
 Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+OPTIMIZERS = ("momentum", "adam")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Schedule:
 
     def rate(self, step: int) -> float:
         """Learning rate of minibatch ``step``, counted from 0."""
-        return max(self.lr / self.lr_divisor**step, self.lr_floor)
+        try:
+            return max(self.lr / self.lr_divisor**step, self.lr_floor)
+        except OverflowError:  # after some 1e8 minibatches
+            return self.lr_floor
 
     def momentum_at(self, epoch: int) -> float:
         """Momentum of ``epoch``, counted from 1."""
@@ -59,6 +63,7 @@ def train(
     epochs: int,
     seed: int,
     schedule: Schedule = Schedule(),
+    optimizer: str = "momentum",
     batch_size: int = 100,
     max_norm: float | None = None,
     monitor: Callable[[nn.Module], float] | None = None,
@@ -69,11 +74,13 @@ def train(
 ) -> History:
     """Train ``model`` in place on ``images`` (N, ...) and ``labels`` (N,); minimise ``objective(model, x, y)``.
 
-    ``max_norm`` limits the Euclidean norm of the incoming weights of every unit, after each step. ``monitor(model)`` is
-    evaluated after each epoch (lower is better): with ``patience`` training stops when it has not improved for so many
-    epochs and the best weights are restored; with ``target`` it stops as soon as the monitor is <= target.
-    ``checkpoint`` names a file written after every epoch, from which a killed run continues exactly; a damaged one is
-    ignored and the run starts again. ``progress(done, epochs)`` is called after each epoch.
+    ``optimizer`` is "momentum", classical momentum SGD, or "adam" (Kingma and Ba 2015 with their constants), which
+    takes the learning rate alone from ``schedule``. ``max_norm`` limits the Euclidean norm of the incoming weights of
+    every unit, after each step. ``monitor(model)`` is evaluated after each epoch (lower is better): with ``patience``
+    training stops when it has not improved for so many epochs and the best weights are restored; with ``target`` it
+    stops as soon as the monitor is <= target. ``checkpoint`` names a file written after every epoch, from which a
+    killed run continues exactly; a damaged one is ignored and the run starts again. ``progress(done, epochs)`` is
+    called after each epoch.
 
     All randomness (order, dropout) comes from ``seed``. Raises ``ValueError`` for bad arguments and
     ``FloatingPointError`` when the loss is not finite.
@@ -84,21 +91,24 @@ def train(
         raise ValueError(f"images and labels must have one length > 0, got {len(images)} and {len(labels)}")
     if (patience is not None or target is not None) and monitor is None:
         raise ValueError("patience and target need a monitor")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
 
     parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.dim() > 1]
     # fused: one pass over the weights instead of three, which is a quarter of the time at batches of 100
-    optimizer = torch.optim.SGD(parameters, lr=schedule.lr, momentum=schedule.momentum[0], fused=True)
+    stepper = (torch.optim.Adam(parameters, lr=schedule.lr, fused=True) if optimizer == "adam" else
+               torch.optim.SGD(parameters, lr=schedule.lr, momentum=schedule.momentum[0], fused=True))
     history, best = History(), None
     with runtime.seeded(seed), runtime.flushing_denormals():
         if checkpoint is not None:
-            best = _resume(checkpoint, model, optimizer, history)
+            best = _resume(checkpoint, model, stepper, history)
         if history.finished:
             return history
         for epoch in range(len(history.loss) + 1, epochs + 1):
             started = time.perf_counter()
             history.loss.append(
-                _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoch, batch_size, max_norm)
+                _epoch(model, images, labels, objective, stepper, matrices, schedule, epoch, batch_size, max_norm)
             )
             history.seconds.append(time.perf_counter() - started)
             stop = epoch == epochs
@@ -118,7 +128,7 @@ def train(
                 else:
                     history.best_epoch = epoch
             if checkpoint is not None:
-                _save(checkpoint, model, optimizer, history, best)
+                _save(checkpoint, model, stepper, history, best)
             if progress is not None:
                 progress(epoch, epochs)
             if stop:
@@ -130,7 +140,9 @@ def _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoc
     model.train()
     batches = torch.randperm(len(labels)).to(labels.device).split(batch_size)
     (group,) = optimizer.param_groups
-    group["momentum"], total = schedule.momentum_at(epoch), 0.0
+    total = 0.0
+    if "momentum" in group:
+        group["momentum"] = schedule.momentum_at(epoch)
     for number, index in enumerate(batches):
         loss = objective(model, images[index], labels[index])
         for weight, gradient in zip(group["params"], torch.autograd.grad(loss, group["params"]), strict=True):
@@ -149,7 +161,7 @@ def _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoc
     return mean
 
 
-def _save(path: Path, model: nn.Module, optimizer: torch.optim.SGD, history: History, best: dict | None) -> None:
+def _save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History, best: dict | None) -> None:
     state = {"model": model.state_dict(), "history": vars(history), "rng": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["rng_cuda"] = torch.cuda.get_rng_state()
@@ -160,7 +172,7 @@ def _save(path: Path, model: nn.Module, optimizer: torch.optim.SGD, history: His
     files.write_sealed(path, buffer.getvalue())
 
 
-def _resume(path: Path, model: nn.Module, optimizer: torch.optim.SGD, history: History) -> dict | None:
+def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> dict | None:
     """Load a checkpoint into ``model``, ``optimizer`` and ``history``; returns the best weights so far, if any."""
     if not path.exists():
         return None

@@ -14,7 +14,7 @@ from advutils.smoothing import ImageSmoother
 def smoother(x):
     """A smoother for the batch; for input that it refuses, one for grey images: the attack must object itself."""
     try:
-        return ImageSmoother(x, bandwidth=10.0, alpha=0.9, method="dense")
+        return ImageSmoother(x, bandwidth=10.0, alpha=0.5, method="dense")
     except ValueError:
         return ImageSmoother(torch.full((20, 1, 4, 4), 0.5))
 
@@ -36,8 +36,15 @@ ATTACKS = {
     "deepfool 2": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, **o}),
     "deepfool inf": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": math.inf, **o}),
     "carlini wagner": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{"steps": 30, "search_steps": 4, **o}),
+    "carlini wagner, clip": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{
+        "steps": 30, "search_steps": 4, "lr": 0.05, "variable": "clip", **o}),
+    "smooth carlini wagner": lambda m, x, y, **o: attacks.smooth_carlini_wagner(m, x, y, **{
+        "steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), **o}),
+    "smooth carlini wagner, norm": lambda m, x, y, **o: attacks.smooth_carlini_wagner(m, x, y, **{
+        "steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), "penalty": "norm", **o}),
 }
-MINIMAL = ("deepfool 2", "deepfool inf", "carlini wagner")  # look for the nearest success; the others spend a budget
+MINIMAL = ("deepfool 2", "deepfool inf", "carlini wagner", "carlini wagner, clip", "smooth carlini wagner",
+           "smooth carlini wagner, norm")  # look for the nearest success; the others spend a budget
 NORM = {"fgsm inf": (0.1, math.inf), "fgsm 2": (0.5, 2), "pgd inf": (0.1, math.inf), "pgd 2": (0.5, 2),
         "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "smooth pgd, gradient": (0.5, 2),
         "smooth pgd, perturbation": (0.5, 2)}
@@ -114,7 +121,7 @@ def test_minimal_attacks_return_a_success_or_the_input(name, net, batch):
     assert torch.equal(out[~fooled], x[~fooled]) and (norms.norm(out - x)[fooled] > 0).all()
 
 
-@minimal
+@pytest.mark.parametrize("name", [name for name in MINIMAL if "smooth" not in name])
 def test_minimal_attacks_find_the_closed_form_distance(name):
     """Two classes and a plane: DeepFool must be exact but for its overshoot, C&W within 1.25 times."""
     torch.manual_seed(0)
@@ -125,7 +132,7 @@ def test_minimal_attacks_find_the_closed_form_distance(name):
     w = model.weight[1] - model.weight[0]
     distance = ((model(x)[:, 1] - model(x)[:, 0]).abs() / norms.norm(w[None], norms.dual(p))).detach()
     near = distance < 0.4  # farther ones need clipping, which has no closed form
-    out = ATTACKS[name](model, x, y, **({"steps": 200, "search_steps": 9} if name == "carlini wagner" else {}))
+    out = ATTACKS[name](model, x, y, **({} if "deepfool" in name else {"steps": 200, "search_steps": 9}))
     assert near.sum() > 10 and (model(out).argmax(1) != y).all()
     ratio = norms.norm(out - x, p)[near] / distance[near]
     if "deepfool" in name:
@@ -216,9 +223,10 @@ def test_a_linear_model_is_fooled_exactly_beyond_its_distance(p):
 def test_images_that_are_already_wrong_are_fine(net, batch):
     x, _ = batch
     wrong = (net.eval()(x).argmax(1) + 1) % 4
-    for attack in ATTACKS.values():
-        assert torch.isfinite(attack(net, x, wrong)).all()
-    assert torch.equal(attacks.carlini_wagner(net, x, wrong), x)  # nothing is nearer than the image itself
+    for name, attack in ATTACKS.items():
+        out = attack(net, x, wrong)
+        assert torch.isfinite(out).all()
+        assert "wagner" not in name or torch.equal(out, x)  # nothing is nearer than the image itself
 
 
 BAD = [
@@ -262,6 +270,9 @@ def test_bad_options_are_named(options, message, net, batch):
     ("carlini wagner", {"steps": 0}, "steps"), ("carlini wagner", {"search_steps": 0}, "search_steps"),
     ("carlini wagner", {"lr": 0.0}, "lr"), ("carlini wagner", {"initial_const": 0.0}, "initial_const"),
     ("carlini wagner", {"confidence": -1.0}, "confidence"), ("carlini wagner", {"lr": math.nan}, "lr"),
+    ("carlini wagner", {"variable": "log"}, "variable"), ("smooth carlini wagner", {"penalty": "cube"}, "penalty"),
+    ("smooth carlini wagner", {"smoother": ImageSmoother(torch.full((2, 1, 4, 4), 0.5))}, "smoother was made for"),
+    ("smooth carlini wagner", {"steps": 0}, "steps"),
 ])
 def test_bad_options_of_minimal_attacks_are_named(name, options, message, net, batch):
     with pytest.raises(ValueError, match=message):
@@ -302,6 +313,58 @@ def test_smoothing_with_alpha_0_is_no_smoothing(net, batch):
                                attacks.pgd(net, x, y, p=2, **given))
     torch.testing.assert_close(attacks.smooth_pgd(net, x, y, smoother=none, smooth="perturbation", **given),
                                attacks.pgd(net, x, y, p=2, sphere=True, **given))
+
+
+def test_smooth_carlini_wagner_without_smoothing_is_that_of_eq_13(net, batch):
+    x, y = batch[0].double(), batch[1]
+    net, given = net.double(), {"steps": 30, "search_steps": 4, "lr": 0.05}
+    none = ImageSmoother(x, alpha=0.0)
+    torch.testing.assert_close(attacks.smooth_carlini_wagner(net, x, y, smoother=none, **given),
+                               attacks.carlini_wagner(net, x, y, variable="clip", **given))
+
+
+@pytest.mark.parametrize("penalty", ("squared", "norm"))
+def test_the_gradients_of_the_smooth_objective_are_those_of_autograd(penalty, net, batch):
+    """Eqs. (18) and (19): the gradient in z that the search hands to Adam, beside autograd through everything."""
+    from advutils.attacks import margin_search, smooth
+
+    x, y = batch[0].double(), batch[1]
+    net, guided = net.double().eval(), ImageSmoother(x, bandwidth=10.0, alpha=0.9, method="dense")
+    z = (0.4 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).requires_grad_()
+    r, c = guided(z), torch.linspace(0.1, 5, 20, dtype=torch.float64)
+    logits = net((x + r).clamp(0, 1))
+    margin = logits.gather(1, y[:, None])[:, 0] - logits.scatter(1, y[:, None], -math.inf).amax(1) + 0.1
+    length = norms.norm(r).square() if penalty == "squared" else norms.norm(r)
+    (expected,) = torch.autograd.grad((length + c * margin.clamp(min=0)).sum(), z)
+    image, r, pull = smooth._smoothed({"x": x, "v": z.detach(), "smoother": guided})
+    assert ((image == 0) | (image == 1)).any() and (margin < 0).any()  # clipping and the hinge both matter
+    _, slope = margin_search._margin(net, image, y, c, 0.1)
+    along = 2 * r if penalty == "squared" else margin_search._unit(r, norms.norm(r))
+    torch.testing.assert_close(pull(along, slope), expected)
+
+
+def test_smooth_carlini_wagner_gives_smooth_perturbations():
+    """Flat halves with an edge: within a half the perturbation varies less than without smoothing."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).double()
+    with torch.no_grad():
+        net[1].weight[0] += 1  # a part of the weights that smoothing keeps
+    x = torch.full((20, 1, 4, 4), 0.3, dtype=torch.float64)
+    x[..., 2:] = 0.5 + 0.01 * torch.arange(20, dtype=torch.float64)[:, None, None, None]
+    with torch.no_grad():
+        net[1].bias[1] += (net(x)[10, 0] - net(x)[10, 1]) - 0.5  # close to the boundary
+    y = net(x).argmax(1)
+
+    def roughness(out):
+        r = (out - x)[norms.norm(out - x) > 0]
+        left = r[..., :2] - r[..., :2].mean((2, 3), keepdim=True)
+        return (norms.norm(left) / norms.norm(r)).mean()
+
+    given = {"steps": 60, "search_steps": 6, "lr": 0.05}
+    guided = ImageSmoother(x, bandwidth=100.0, alpha=0.99, method="dense")
+    smooth = attacks.smooth_carlini_wagner(net, x, y, smoother=guided, **given)
+    assert (net(smooth).argmax(1) != y).all()
+    assert roughness(smooth) < 0.3 * roughness(attacks.carlini_wagner(net, x, y, **given))
 
 
 def test_one_smooth_step_is_the_formula(net, batch):

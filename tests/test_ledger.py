@@ -1,4 +1,5 @@
 """Records: measured once, whole or absent, never used when damaged."""
+import importlib
 import json
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from advutils import files, provenance
+from advutils import codehash, files
 from advutils.book import ledger
 
 calls = []
@@ -151,54 +152,73 @@ def test_writers_and_readers_at_once_never_see_a_torn_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
-def test_code_hash_follows_code_and_not_words(tmp_path, monkeypatch):
+@pytest.fixture
+def probe(tmp_path, monkeypatch):
+    """Write modules of a package that counts as ours, and hash its function ``f``."""
     package = tmp_path / "advutils_probe"
     package.mkdir()
+    (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
 
-    def digest(text):
-        (package / "__init__.py").write_text("")
-        (package / "probe.py").write_text(text)
-        provenance._tree.cache_clear()
-        provenance._module_hash.cache_clear()
-        return provenance._module_hash("advutils_probe.probe")
+    def forget():
+        for cached in (codehash.reachable, codehash._source, codehash._text):
+            cached.cache_clear()
+        for name in [name for name in sys.modules if name.startswith("advutils_probe")]:
+            del sys.modules[name]
 
-    base = digest('"""A docstring."""\nK = 1\ndef f():\n    """Doc."""\n    return K\n')
-    assert digest('"""Another."""\n# a comment\nK = 1\n\n\ndef f():\n    return K\n') == base
-    assert digest('K = 2\ndef f():\n    return K\n') != base
-    provenance._tree.cache_clear()
-    provenance._module_hash.cache_clear()
+    def digest(**modules):
+        for name, text in modules.items():
+            (package / f"{name}.py").write_text(text)
+        forget()
+        return codehash.code_hash(importlib.import_module("advutils_probe.probe").f)
+
+    yield digest
+    forget()
 
 
-@pytest.mark.parametrize("text, reached", [
-    ("from advutils import attacks\nattacks.fgsm(0)", {"gradient"}),
-    ("from advutils.attacks import deepfool\ndeepfool(0)", {"deepfool"}),
-    ("from advutils import attacks\ngetattr(attacks, name)(0)", {"gradient", "deepfool", "carlini_wagner", "smooth"}),
+def test_code_hash_follows_code_and_not_words(probe):
+    base = probe(probe='"""A docstring."""\nK = 1\ndef f():\n    """Doc."""\n    return K\n')
+    assert probe(probe='"""Another."""\n# a comment\nK = 1\n\n\ndef f():\n    return K\n') == base
+    assert probe(probe="K = 1\ndef g():\n    return 3\ndef f():\n    return K\n") == base  # f does not use g
+    assert probe(probe="K = 2\ndef f():\n    return K\n") != base
+    assert probe(probe="K = 1\nprint()\ndef f():\n    return K\n") != base  # done at every import
+
+
+USER = "from advutils_probe import other\ndef f():\n    return {}\n"
+
+
+@pytest.mark.parametrize("text, seen, unseen", [
+    (USER.format("other.a()"), ("a", "b", "K"), ("c",)),  # a uses b, and b the constant
+    (USER.format("[other][0]"), ("a", "b", "c", "K"), ()),  # the module itself is handed on
+    ("from advutils_probe.other import a as x\ndef f(c=1):\n    return x\n", ("a", "b", "K"), ("c",)),
+    ("import advutils_probe.other\ndef f():\n    return advutils_probe.other.c()\n", ("c",), ("a", "b", "K")),
+    ("def f():\n    from advutils_probe.other import c\n    return c\n", ("c",), ("a", "b", "K")),
+    ("from advutils_probe import other\ndef f(other):\n    return other\n", (), ("a", "b", "c", "K")),
+    ("from advutils_probe import list\ndef f():\n    return list.c()\n", ("c",), ("a", "b", "K")),
+    ("from advutils_probe import other\nTABLE = {1: other.c}\ndef f():\n    return TABLE[1]()\n", ("c",), ("a",)),
+    ("from advutils_probe import other\nclass C:\n    def m(self):\n        return other.c()\ndef f():\n    C()\n",
+     ("c",), ("a",)),
 ])
-def test_a_list_of_names_leads_to_the_names_that_are_used(text, reached, tmp_path, monkeypatch):
-    (tmp_path / "probe.py").write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    provenance._tree.cache_clear()
-    used = {name.split(".")[2] for name in provenance._tree("probe")[1] if name.startswith("advutils.attacks.")}
-    provenance._tree.cache_clear()
-    sys.modules.pop("probe", None)
-    assert used == reached
+def test_code_hash_follows_names_from_definition_to_definition(text, seen, unseen, probe):
+    parts = {"a": "def a():\n    return b(), {}\n", "b": "def b():\n    return K, {}\n",
+             "c": "def c():\n    return {}\n", "K": "K = {}\n"}
+
+    def digest(changed):
+        other = "".join(part.format(2 if name == changed else 1) for name, part in parts.items())
+        return probe(other=other, list="from advutils_probe.other import a, c\n", probe=text)
+
+    base = digest(None)
+    assert all(digest(name) != base for name in seen) and all(digest(name) == base for name in unseen)
 
 
-def test_a_change_in_an_imported_module_is_seen(monkeypatch):
+def test_code_hash_of_a_real_measurement():
     from advutils.chapters import gradient_regularization as chapter
 
-    before = provenance.code_hash(chapter.dense_network)
-    reachable = provenance._reachable(chapter.__name__)
-    assert {"advutils.norms", "advutils.attacks.gradient", "advutils.training", "advutils.layers.maxout"} <= reachable
-    assert not any("book" in name for name in reachable)  # the arrow runs one way
-    assert "advutils.attacks.deepfool" not in reachable  # listed beside pgd, not used
-    original = provenance._tree
-    monkeypatch.setattr(
-        provenance, "_tree", lambda name: ("changed", ()) if name == "advutils.norms" else original(name))
-    provenance._module_hash.cache_clear()
-    assert provenance.code_hash(chapter.dense_network) != before
-    provenance._module_hash.cache_clear()
+    reached = codehash.reachable(chapter.__name__, "dense_network")
+    assert {("advutils.norms", "steepest"), ("advutils.attacks.gradient", "pgd"), ("advutils.training", "train"),
+            ("advutils.layers.maxout", "Maxout")} <= reached
+    assert not any("book" in module for module, _ in reached)  # the arrow runs one way
+    assert not any("deepfool" in module or name == "fgsm" for module, name in reached)  # beside pgd, not used
 
 
 def test_committed_records_are_whole():

@@ -7,6 +7,7 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from advutils import smoothing
 from advutils.smoothing import ImageSmoother
 
 PAIRS = [(300.0, 0.997), (10.0, 0.95)]  # the bandwidth and alpha of the authors' code
@@ -135,12 +136,29 @@ def test_smooth_where_the_image_is_and_sharp_at_its_edges(images):
 
 def test_joint_weights_are_shared_by_the_channels(images):
     joint = ImageSmoother(images, per_channel=False, method="exact")
-    assert joint.across.shape == (2, 1, 9, 10)
+    assert torch.equal(joint.across[:, 0], joint.across[:, 2])
     z = torch.randn(2, 1, 9, 11, dtype=torch.float64).expand(-1, 3, -1, -1)
     r = joint(z.contiguous())
     torch.testing.assert_close(r[:, 0], r[:, 1])
     torch.testing.assert_close(ImageSmoother(images, per_channel=False, method="dense")(z.contiguous()), r,
                                rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["cg", "exact", "dense"])
+def test_some_images_of_a_smoother(images, method):
+    whole, z = ImageSmoother(images, method=method), torch.rand(images.shape, dtype=torch.float64)
+    for rows in (torch.tensor([False, True]), torch.tensor([1])):
+        part = whole[rows]
+        assert part.shape == (1, *images.shape[1:])
+        torch.testing.assert_close(part(z[1:]), whole(z)[1:])
+        torch.testing.assert_close(part.adjoint(z[1:]), whole.adjoint(z)[1:])
+
+
+def test_planes_that_do_not_fit_in_the_cache_together_change_nothing(images, monkeypatch):
+    z = torch.rand(images.shape, dtype=torch.float64)
+    together = ImageSmoother(images)(z)
+    monkeypatch.setattr(smoothing, "IN_CACHE", 1)
+    torch.testing.assert_close(ImageSmoother(images)(z), together)
 
 
 def test_float32_and_one_image_alone_as_in_a_batch(images):

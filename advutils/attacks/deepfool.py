@@ -45,9 +45,9 @@ def descend(
     checks.images(x)
     checks.placed(model, x)
     p = norms.check_p(p)
-    for name, value, low in (("num_classes", num_classes, 2), ("overshoot", overshoot, 0), ("max_iter", max_iter, 1)):
-        if not value >= low:
-            raise ValueError(f"{name} must be >= {low}, got {value!r}")
+    checks.at_least(2, num_classes=num_classes)
+    checks.at_least(0, overshoot=overshoot)
+    checks.at_least(1, max_iter=max_iter)
     x = x.detach()
     found, taken = x.clone(), torch.full((len(x),), max_iter + 1, device=x.device)
     index = torch.arange(len(x), device=x.device)  # the examples that are still on their way

@@ -17,14 +17,12 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: floa
 
     Raises ``ValueError`` naming the argument for bad input.
     """
-    checks.images(x)
-    checks.labels(y, x)
+    checks.attack(model, x, y)
     radius = norms.per_example(checks.budget(eps, x), x)
     p = norms.check_p(p)
-    checks.placed(model, x)
     x = x.detach()
     with runtime.evaluating(model):
-        out = (x + radius * norms.steepest(_ascent(model, x, y, memory.Split(), first=True), p)).clamp_(0, 1)
+        out = (x + radius * steepest(ascent(model, x, y, memory.Split(), first=True), p)).clamp_(0, 1)
     checks.result(out)
     return out
 
@@ -53,32 +51,28 @@ def pgd(
 
     Shapes, ranges and errors as in :func:`fgsm`; also ``ValueError`` for step <= 0, steps < 1 or another p.
     """
-    checks.images(x)
-    checks.labels(y, x)
+    checks.attack(model, x, y)
     radius = checks.budget(eps, x)
-    if not step > 0:
-        raise ValueError(f"step must be > 0, got {step!r}")
-    if steps < 1:
-        raise ValueError(f"steps must be >= 1, got {steps!r}")
+    checks.positive(step=step)
+    checks.at_least(1, steps=steps)
     if norms.check_p(p) not in (1, 2, norms.INF):
         raise ValueError(f"p must be 1, 2 or inf, got {p!r}")
     if random_start and generator is None:
         raise ValueError("random_start needs a generator, e.g. advutils.runtime.generator(0)")
-    checks.placed(model, x)
     x = x.detach()
     image, split = x, memory.Split()
     if random_start:
         image = (x + _random_in_ball(x, radius, p, generator)).clamp_(0, 1)
     with runtime.evaluating(model):
         for number in range(steps):
-            delta = image - x + step * norms.steepest(_ascent(model, image, y, split, first=number == 0), p)
-            delta = _to_sphere(delta, radius, p) if sphere else norms.project(delta, radius, p)
+            delta = image - x + step * steepest(ascent(model, image, y, split, first=number == 0), p)
+            delta = to_sphere(delta, radius, p) if sphere else norms.project(delta, radius, p)
             image = (x + delta).clamp_(0, 1)
     checks.result(image)
     return image
 
 
-def _ascent(model: nn.Module, x: Tensor, y: Tensor, split: memory.Split, *, first: bool) -> Tensor:
+def ascent(model: nn.Module, x: Tensor, y: Tensor, split: memory.Split, *, first: bool) -> Tensor:
     """The gradient of each example's cross-entropy; logits and labels are checked in the first pass only."""
 
     def one_pass(x: Tensor, y: Tensor) -> tuple[Tensor]:
@@ -93,7 +87,18 @@ def _ascent(model: nn.Module, x: Tensor, y: Tensor, split: memory.Split, *, firs
     return split(one_pass, x, y)[0]
 
 
-def _to_sphere(delta: Tensor, radius: Tensor, p: float) -> Tensor:
+def steepest(g: Tensor, p: float) -> Tensor:
+    """:func:`advutils.norms.steepest`, which rescales g first; for p = 2 that is needed near 0 and infinity only."""
+    if p == 2:
+        size = norms.norm(g, 2)
+        low, high = size.aminmax()
+        if low > 1e-12 and high < 1e12:  # squares of the entries that matter are normal numbers, in float32 too
+            return g / norms.per_example(size, g)
+    return norms.steepest(g, p)
+
+
+def to_sphere(delta: Tensor, radius: Tensor, p: float) -> Tensor:
+    """``delta``, longer or shorter, with ||delta||_p = radius; 0 stays."""
     size = norms.norm(delta, p)
     return delta * norms.per_example(radius / torch.where(size > 0, size, 1), delta)
 

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from advutils import checks, memory, norms, runtime
-from advutils.attacks.gradient import _ascent, _to_sphere
+from advutils.attacks import margin_search
+from advutils.attacks.carlini_wagner import clipped
+from advutils.attacks.gradient import ascent, steepest, to_sphere
 from advutils.smoothing import ImageSmoother
 
 SMOOTHED = ("gradient", "perturbation")
@@ -33,29 +35,68 @@ def smooth_pgd(
     ``smoother`` must have been made for ``x``, an (N, C, H, W) batch. Shapes, ranges and errors otherwise as in
     :func:`advutils.attacks.fgsm`; also ``ValueError`` for step <= 0, steps < 1, another ``smooth`` or another smoother.
     """
-    checks.images(x)
-    checks.labels(y, x)
-    checks.placed(model, x)
+    checks.attack(model, x, y)
     radius = checks.budget(eps, x)
-    if not step > 0:
-        raise ValueError(f"step must be > 0, got {step!r}")
-    if steps < 1:
-        raise ValueError(f"steps must be >= 1, got {steps!r}")
+    checks.positive(step=step)
+    checks.at_least(1, steps=steps)
     if smooth not in SMOOTHED:
         raise ValueError(f"smooth must be one of {', '.join(SMOOTHED)}, got {smooth!r}")
-    if smoother.shape != x.shape:
-        raise ValueError(f"smoother was made for images of shape {tuple(smoother.shape)}, x has {tuple(x.shape)}")
+    _check(smoother, x)
     x = x.detach()
     image, split = x, memory.Split()
     with runtime.evaluating(model), torch.no_grad():
         for number in range(steps):
-            g = _ascent(model, image, y, split, first=number == 0)
+            g = ascent(model, image, y, split, first=number == 0)
             if smooth == "gradient":
-                moved = image - x + step * norms.steepest(smoother(g), 2)
+                moved = image - x + step * steepest(smoother(g), 2)
                 image = (x + norms.project(moved, radius, 2)).clamp_(0, 1)
             else:
-                moved = (image + step * norms.steepest(g, 2)).clamp_(0, 1) - x
-                image = x + _to_sphere(smoother(moved), radius, 2)
+                moved = (image + step * steepest(g, 2)).clamp_(0, 1) - x
+                image = x + to_sphere(smoother(moved), radius, 2)
     image = image.clamp(0, 1)
     checks.result(image)
     return image
+
+
+def smooth_carlini_wagner(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    smoother: ImageSmoother,
+    penalty: str = "squared",
+    steps: int = 100,
+    search_steps: int = 9,
+    lr: float = 0.1,
+    initial_const: float = 1.0,
+    confidence: float = 0.0,
+    abort_early: bool = True,
+) -> Tensor:
+    """sC&W, Eq. (18): minimise ||s^(z)||^2 + c [z_y - max_{k != y} z_k + m]_+ at the image clip(x + s^(z)), over z.
+
+    c is 1 / lambda, m is ``confidence``, s^ is ``smoother``, which must have been made for ``x`` (N, C, H, W). Adam
+    starts at z = 0 with the gradient of Eq. (19), whose adjoint the smoother has. ``penalty="norm"`` has ||s^(z)|| in
+    place of its square, as every version of the authors' code does. Options, result and errors otherwise as in
+    :func:`advutils.attacks.carlini_wagner`.
+    """
+    checks.attack(model, x, y)
+    options = dict(steps=steps, search_steps=search_steps, lr=lr, initial_const=initial_const, confidence=confidence)
+    margin_search.check(**options)
+    if penalty not in margin_search.PENALTIES:
+        raise ValueError(f"penalty must be one of {', '.join(margin_search.PENALTIES)}, got {penalty!r}")
+    _check(smoother, x)
+    return margin_search.closest_success(
+        model, x.detach(), y, _smoothed, needs={"smoother": smoother}, penalty=penalty, abort_early=abort_early,
+        **options,
+    )
+
+
+def _smoothed(s: margin_search.State):
+    """r = s^(z), Eq. (17), at z = v; the gradient in r goes to z by the adjoint, Eq. (19)."""
+    image, r, pull = clipped(s, s["smoother"](s["v"]))
+    return image, r, lambda along_r, along_image: s["smoother"].adjoint(pull(along_r, along_image))
+
+
+def _check(smoother: ImageSmoother, x: Tensor) -> None:
+    if smoother.shape != x.shape:
+        raise ValueError(f"smoother was made for images of shape {tuple(smoother.shape)}, x has {tuple(x.shape)}")

@@ -23,6 +23,7 @@ import numpy as np
 
 from advutils import files, provenance
 from advutils.book import paths
+from advutils.codehash import code_hash
 
 REPLAY = ("auto", "never", "only")
 
@@ -162,7 +163,7 @@ def _try(path: Path, replay: str) -> Record | None:
 
 
 def _compute(function: Callable, parameters: dict, path: Path) -> Record:
-    code = provenance.code_hash(function)  # before the run: a file may be edited while it lasts
+    code = code_hash(function)  # before the run: a file may be edited while it lasts
     commit = provenance.commit()
     started = time.perf_counter()
     result = function(**parameters)
@@ -222,4 +223,4 @@ def stale(record: Record) -> bool | None:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         return None
-    return provenance.code_hash(function) != record.provenance["code"]
+    return code_hash(function) != record.provenance["code"]

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, data, evaluation, files, models, norms, provenance, runtime, training
+from advutils import attacks, data, evaluation, files, models, norms, runtime, training
+from advutils.codehash import code_hash
 
 BUILDERS = {"lenet": models.lenet, "resnet8": models.resnet8}
 SCHEDULE = training.Schedule(lr=0.05, lr_divisor=1.0, momentum=(0.9, 0.9), momentum_epochs=1)
@@ -20,7 +21,7 @@ def network(*, network: str, data: str, epochs: int, seed: int, train_size: int 
         images, labels = images[:train_size], labels[:train_size]
     with runtime.seeded(seed):
         model = BUILDERS[network](channels=images.shape[1]).to(images.device)
-    code = [provenance.code_hash(training.train), provenance.code_hash(models.lenet), torch.get_num_threads()]
+    code = [code_hash(training.train), code_hash(models.lenet), torch.get_num_threads()]
     name = files.sha256(repr([sorted(spec.items()), code]).encode())[:16]
     training.train(
         model, images, labels, objective=lambda m, x, y: F.cross_entropy(m(x), y), epochs=epochs, seed=seed,

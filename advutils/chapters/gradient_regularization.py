@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, data, evaluation, files, models, provenance, regularizers, runtime, training
+from advutils import attacks, data, evaluation, files, models, regularizers, runtime, training
+from advutils.codehash import code_hash
 
 # The paper fixes the max-norm (Section IV-A) and, through pylearn2's mnist_pi.yaml, everything about maxout. The
 # sigmoid network's optimiser is unknown; this one was chosen in runs of 8 to 25 epochs so that the strongest
@@ -142,7 +143,7 @@ def _device_data(name: str, split: str) -> tuple[Tensor, Tensor]:
 def _checkpoint(spec: dict) -> Path:
     """A file name that changes with the parameters, the code and the number of threads (which changes the weights)."""
     given = sorted((name, value) for name, value in spec.items() if value is not None)
-    code = [provenance.code_hash(part) for part in (training.train, models.maxout_mlp, regularizers.perturbed_loss)]
+    code = [code_hash(part) for part in (training.train, models.maxout_mlp, regularizers.perturbed_loss)]
     text = repr([given, code, torch.get_num_threads()])
     return runtime.cache_root() / "checkpoints" / f"{spec['network']}-{files.sha256(text.encode())[:16]}.pt"
 
