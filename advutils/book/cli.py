@@ -76,10 +76,13 @@ def site(edition) -> None:
 
 
 @main.command("claims")
+@click.argument("chapter", required=False)
 @click.option("--json", "as_json", is_flag=True, help="a list of objects with id, chapter, verdict and more")
-def claims_command(as_json) -> None:
-    """The verdict on every claim, from recorded standard and paper runs."""
-    judged = claims_module.evaluate()
+def claims_command(chapter, as_json) -> None:
+    """The verdict on every claim (of CHAPTER), from recorded standard and paper runs."""
+    if chapter is not None and chapter not in paths.chapters():
+        _fail(f"no claims of {chapter!r}; chapters with claims: {', '.join(paths.chapters())}")
+    judged = [claim for claim in claims_module.evaluate() if chapter in (None, claim["chapter"])]
     if as_json:
         fields = ("id", "chapter", "scope", "where", "claim", "paper", "recorded", "verdict", "why", "profile", "n",
                   "reproduced", "trend", "tolerance")

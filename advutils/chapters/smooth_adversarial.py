@@ -1,16 +1,22 @@
-"""Measurements of the chapter on Zhang, Avrithis, Furon and Amsaleg 2019: networks on MNIST, attacks with smoothing."""
+"""Measurements of the chapter on Zhang et al. 2019: its networks, its attacks and what they cost in distortion."""
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, data, files, models, runtime, training
+from advutils import attacks, data, distortion, evaluation, files, models, norms, photographs, runtime, training
 from advutils.codehash import code_hash
+from advutils.smoothing import ImageSmoother
 
 ADAM = training.Schedule(lr=1e-3, lr_divisor=1.0)
 TRAINING_EPS = 0.3  # of the fast gradient sign method in adversarial training
 SMOOTHED_LABELS = 1 / 9  # targets of .9 and .1 / 9, as in the authors' code
+ATTACKS = {
+    "fgsm": attacks.fgsm, "pgd": attacks.pgd, "smooth_pgd": attacks.smooth_pgd,
+    "carlini_wagner": attacks.carlini_wagner, "smooth_carlini_wagner": attacks.smooth_carlini_wagner,
+}
 
 
 def natural_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -22,25 +28,172 @@ def adversarial_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """The mean of the loss on images and on their fast gradient sign attack, which ascends on the predicted class."""
     z = model(x)
     moved = attacks.fgsm(model, x, z.argmax(1), eps=TRAINING_EPS)
-    both = F.cross_entropy(torch.cat([z, model(moved)]), torch.cat([y, y]), label_smoothing=SMOOTHED_LABELS)
-    return both
+    return F.cross_entropy(torch.cat([z, model(moved)]), torch.cat([y, y]), label_smoothing=SMOOTHED_LABELS)
 
 
 def classifier(*, data: str, adversarial: bool, epochs: int, seed: int) -> nn.Sequential:
     """C4, trained naturally or adversarially; kept in the cache folder, so that a second call only loads it."""
-    spec = dict(locals())
-    images, labels = loaded(data, "train")
+    return _trained(models.c4, adversarial_loss if adversarial else natural_loss, _loaded(data, "train"),
+                    name="c4", spec=dict(locals()), epochs=epochs, seed=seed)
+
+
+def _trained(builder, objective, images_and_labels, *, name: str, spec: dict, epochs: int, seed: int) -> nn.Sequential:
+    images, labels = images_and_labels
     with runtime.seeded(seed):
-        model = models.c4().to(images.device)
-    objective = adversarial_loss if adversarial else natural_loss
-    code = [code_hash(part) for part in (training.train, models.c4, objective)]
-    name = files.sha256(repr([sorted(spec.items()), code, torch.get_num_threads()]).encode())[:16]
+        model = builder().to(images.device)
+    code = [code_hash(part) for part in (training.train, builder, objective)]
+    file = f"{name}-{files.sha256(repr([sorted(spec.items()), code, torch.get_num_threads()]).encode())[:16]}.pt"
     training.train(model, images, labels, objective=objective, epochs=epochs, seed=seed, schedule=ADAM,
-                   optimizer="adam", batch_size=128, checkpoint=runtime.cache_root() / "checkpoints" / f"c4-{name}.pt")
+                   optimizer="adam", batch_size=128, checkpoint=runtime.cache_root() / "checkpoints" / file)
     return model.eval()
 
 
-def loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
-    """Images and labels on the device of the measurements."""
-    images, labels = data.load(name, split=split)
+def _loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
+    images, labels = photographs.crops(split=split) if name == "photographs" else data.load(name, split=split)
     return images.to(runtime.device()), labels.to(runtime.device())
+
+
+def _photograph_net() -> nn.Sequential:
+    return models.resnet8(channels=3, classes=len(photographs.NAMES))
+
+
+def natural_network(name: str) -> nn.Sequential:
+    """A network by name; "resnet8" is a small one that tells scikit-image's photographs apart by their crops."""
+    if name == "resnet8":
+        return _trained(_photograph_net, natural_loss, _loaded("photographs", "train"), name="photographs",
+                        spec={}, epochs=3, seed=0)
+    return models.pretrained(name).to(runtime.device())
+
+
+def natural_images(*, data: str, first: int, images: int, size: int) -> tuple[Tensor, Tensor]:
+    """Test images number ``first`` and on, and their labels; "nips2017" resized to ``size`` pixels, in 8 bits."""
+    x, y = (part[first:first + images] for part in _loaded(data, "test"))
+    return (resized(x, size) if data == "nips2017" else x), y
+
+
+def resized(images: Tensor, size: int) -> Tensor:
+    """(N, 3, H, W) to (N, 3, size, size) by Pillow's bilinear filter, rounded to 8 bits as a file would be."""
+    from PIL import Image
+
+    frames = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    small = np.stack([np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR))
+                      for frame in frames])
+    return torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(images) / 255
+
+
+def mnist_attack(*, data: str, adversarial: bool, epochs: int, seed: int, images: int, **spec) -> tuple[dict, dict]:
+    """An attack on C4 by the protocol of Section 5.1, on the first ``images`` test images. See :func:`judged`."""
+    model = classifier(data=data, adversarial=adversarial, epochs=epochs, seed=seed)
+    x, y = _loaded(data, "test")
+    values, arrays = judged(model, x[:images], y[:images], batch=500, **spec)
+    return values | {"error": evaluation.error_rate(model, x, y)}, arrays
+
+
+def natural_attack(*, data: str, network: str, first: int, images: int, **spec) -> tuple[dict, dict]:
+    """An attack on a network for natural images, on a group of test images. See :func:`judged`."""
+    model = natural_network(network)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    size = 48 if data == "photographs" else models.input_size(network)
+    return judged(model, *natural_images(data=data, first=first, images=images, size=size), batch=20, **spec)
+
+
+def judged(
+    model: nn.Module, x: Tensor, y: Tensor, *, attack: str, options: dict, eps: list[float], smoothing: dict,
+    every_run: bool = True, batch: int,
+) -> tuple[dict, dict]:
+    """The protocol of Section 5.1: images that are classified correctly, the closest success over all runs.
+
+    ``attack`` names one of ``ATTACKS``, ``options`` are its own, ``eps`` the budgets to run it with (none: one run),
+    ``smoothing`` the options of its smoother (none: it takes none). Without ``every_run`` an image that has been fooled
+    is spared the larger budgets. Images are judged as the attack returns them ("float"), as an 8-bit file keeps them
+    ("rounded"), and as the authors' code stored them ("truncated").
+
+    Values: ``accuracy`` (N / N'), ``correct`` (N), for each of the three ``success`` and its ``interval``,
+    ``distortion`` (mean l2 of the successes) and its ``interval``, and ``runs``, each budget's share of success and
+    mean distortion. Arrays: the distortions (N,), inf for failures, and ``index``, which images these are.
+    """
+    index = (evaluation.predictions(model, x) == y).nonzero().flatten()
+    total, x, y = len(x), x[index], y[index]
+    best = {kind: torch.full((len(x),), torch.inf) for kind in distortion.QUANTISED}
+    runs = []
+    for budget in eps or [None]:
+        found, lengths, tried = 0, [], 0
+        for rows in torch.arange(len(x)).split(batch):
+            rows = rows if every_run else rows[best["float"][rows].isinf()]
+            if len(rows) == 0:
+                continue
+            given = dict(options) if budget is None else options | {"eps": budget}
+            if smoothing:
+                given["smoother"] = ImageSmoother(x[rows], **smoothing)
+            out = ATTACKS[attack](model, x[rows], y[rows], **given)
+            for kind, store in distortion.QUANTISED.items():
+                stored = store(out)
+                fooled = (evaluation.predictions(model, stored) != y[rows]).cpu()
+                length = torch.where(fooled, norms.norm(stored - x[rows]).cpu(), torch.inf)
+                best[kind][rows] = torch.minimum(best[kind][rows], length)
+                if kind == "float":
+                    tried, found = tried + len(rows), found + int(fooled.sum())
+                    lengths.append(length[fooled])
+        runs.append({"eps": budget, "tried": tried, "success": found / max(tried, 1),
+                     "distortion": torch.cat(lengths).mean().item() if found else None})
+    values: dict = {"accuracy": len(x) / total, "correct": len(x), "runs": runs}
+    for kind, lengths in best.items():
+        probability, low, high = distortion.success_probability(lengths.numpy())
+        mean, *interval = distortion.conditional_mean(lengths.numpy())
+        values[kind] = {"success": probability, "interval": [low, high],
+                        "distortion": None if probability == 0 else mean,
+                        "distortion_interval": None if probability == 0 else interval}
+    return values, {kind: lengths.numpy() for kind, lengths in best.items()} | {"index": index.cpu().numpy()}
+
+
+def correlation(*, data: str, network: str, images: int, smoothing: dict, **spec) -> tuple[dict, dict]:
+    """How far smoothing turns the gradient (Section 5.3): the cosine between g and s^(g), image by image.
+
+    ``network`` "c4" is trained with ``spec``; others are for natural images. Values: ``cosine`` (mean), ``flat`` (the
+    mean share of neighbouring pixels that differ by less than 1/255). Array: ``cosines``.
+    """
+    if network == "c4":
+        model, (x, y) = classifier(data=data, **spec), (part[:images] for part in _loaded(data, "test"))
+    else:
+        model = natural_network(network)
+        size = 48 if data == "photographs" else models.input_size(network)
+        x, y = natural_images(data=data, first=0, images=images, size=size)
+    cosines, flat = [], []
+    for part, label in zip(x.split(20), y.split(20), strict=True):
+        leaf = part.clone().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(leaf), label, reduction="sum"), leaf)
+        smooth = ImageSmoother(part, **smoothing)(g)
+        size = norms.norm(g) * norms.norm(smooth)
+        kept = size > 0
+        cosines.append(((g * smooth).flatten(1).sum(1)[kept] / size[kept]).cpu())
+        flat.append((part.diff(dim=-1).abs() < 1 / 255).float().mean(dim=(1, 2, 3)).cpu())
+    together = torch.cat(cosines)
+    return {"cosine": together.mean().item(), "flat": torch.cat(flat).mean().item()}, {"cosines": together.numpy()}
+
+
+def worst_cases(
+    *, data: str, adversarial: bool, epochs: int, seed: int, index: list[int], calls: list[dict]
+) -> tuple[dict, dict]:
+    """Figure 5: the test images ``index`` under every attack of ``calls`` (attack, options, smoothing; one budget).
+
+    Arrays: ``images`` (M, 28, 28), ``adversarial`` (attacks, M, 28, 28). Values: ``length`` and ``fooled``, by attack
+    and image.
+    """
+    model = classifier(data=data, adversarial=adversarial, epochs=epochs, seed=seed)
+    x, y = (part[index] for part in _loaded(data, "test"))
+    out, values = [], {"length": [], "fooled": []}
+    for call in calls:
+        smoother = {"smoother": ImageSmoother(x, **call["smoothing"])} if call["smoothing"] else {}
+        moved = ATTACKS[call["attack"]](model, x, y, **call["options"], **smoother)
+        values["length"].append(norms.norm(moved - x).tolist())
+        values["fooled"].append((evaluation.predictions(model, moved) != y).tolist())
+        out.append(moved[:, 0])
+    return values, {"images": x[:, 0].cpu().numpy(), "adversarial": torch.stack(out).cpu().numpy()}
+
+
+def storage_floor(*, data: str, images: int) -> dict:
+    """What storing an image that nobody has attacked costs in l2: mean over the first ``images`` test images."""
+    x, _ = (part[:images] for part in _loaded(data, "test"))
+    return {kind: norms.norm(store(x) - x).mean().item() for kind, store in distortion.QUANTISED.items()} | {
+        "pixels": x.shape[-1], "largest": norms.norm(distortion.truncated(x) - x).max().item()}

@@ -1,6 +1,7 @@
 """Networks of the papers: images in [0, 1], (N, C, H, W), to logits (N, classes)."""
 from advutils.models.c4 import c4
 from advutils.models.dense import maxout_mlp, sigmoid_mlp, softmax_regression
+from advutils.models.pretrained import input_size, pretrained
 from advutils.models.small import lenet, resnet8
 
-__all__ = ["c4", "lenet", "maxout_mlp", "resnet8", "sigmoid_mlp", "softmax_regression"]
+__all__ = ["c4", "lenet", "input_size", "maxout_mlp", "pretrained", "resnet8", "sigmoid_mlp", "softmax_regression"]

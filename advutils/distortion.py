@@ -1,0 +1,59 @@
+"""How well an attack does: success, distortion, and the images that a viewer would really get (Zhang et al. 2019)."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from advutils import evaluation
+
+
+def rounded(images: Tensor) -> Tensor:
+    """Images in [0, 1] as an 8-bit file stores them, each value at the nearest of the 256 grey levels."""
+    return (images * 255).round() / 255
+
+
+def truncated(images: Tensor) -> Tensor:
+    """Images in [0, 1] as the code behind Zhang et al. 2019 stored them: to [-1, 1] and back in float32, then cast.
+
+    The cast rounds down, and the detour falls short of a whole number for 95 of the 256 grey levels, so that even an
+    unchanged image comes back changed.
+    """
+    signed = images.float() * 2 - 1
+    return (((signed + 1) * 0.5) * 255).floor().to(images.dtype) / 255
+
+
+QUANTISED: dict[str, Callable[[Tensor], Tensor]] = {"float": lambda images: images, "rounded": rounded,
+                                                    "truncated": truncated}
+
+
+def success_probability(distortion: np.ndarray) -> tuple[float, float, float]:
+    """P_suc of Eq. (20) and its 95 % Wilson interval (low, high). ``distortion`` (N,): inf where the attack failed."""
+    found = int(np.isfinite(_checked(distortion)).sum())
+    return found / len(distortion), *evaluation.wilson(found, len(distortion))
+
+
+def conditional_mean(distortion: np.ndarray, *, resamples: int = 2000) -> tuple[float, float, float]:
+    """The mean distortion of the successes, Eq. (20), and its 95 % bootstrap interval; NaN where there is none.
+
+    ``distortion`` (N,), inf where the attack failed. The resampling is seeded, so that a number has one interval.
+    """
+    found = _checked(distortion)[np.isfinite(distortion)]
+    if len(found) == 0:
+        return (float("nan"),) * 3
+    draws = np.random.default_rng(0).integers(len(found), size=(resamples, len(found)))
+    low, high = np.quantile(found[draws].mean(axis=1), [0.025, 0.975])
+    return float(found.mean()), float(low), float(high)
+
+
+def operating_characteristic(distortion: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """P(D) of Eq. (21) at each of ``bounds``: the share of the images fooled with distortion <= D."""
+    return (_checked(distortion)[None] <= np.asarray(bounds)[:, None]).mean(axis=1)
+
+
+def _checked(distortion: np.ndarray) -> np.ndarray:
+    distortion = np.asarray(distortion)
+    if distortion.ndim != 1 or len(distortion) == 0 or np.isnan(distortion).any() or (distortion < 0).any():
+        raise ValueError("distortion must be a vector of numbers >= 0, inf for a failure")
+    return distortion
