@@ -91,7 +91,9 @@ class ImageSmoother:
     def neighbours(self, v: Tensor) -> Tensor:
         """S v: each pixel's sum over its four neighbours, weighted by the normalised weights."""
         flat = v.flatten(2).flatten(0, 1)
-        return _add_neighbours(torch.zeros_like(flat), flat, *self._planes(), v.shape[3], 1).reshape(v.shape)
+        out = torch.zeros_like(flat)
+        _add_neighbours(_views(out, flat, *self._planes(), v.shape[3]), 1)
+        return out.reshape(v.shape)
 
     def solve(self, z: Tensor) -> Tensor:
         """A^-1 z by the chosen method, image by image and channel by channel."""
@@ -111,18 +113,20 @@ class ImageSmoother:
     def _conjugate_gradients(self, z: Tensor, across: Tensor, down: Tensor) -> Tensor:
         """For planes (B, P) and their weights."""
         width, exact = self.shape[3], self.method == "exact"
-        x, residual = z.clone(), _add_neighbours(torch.zeros_like(z), z, across, down, width, self.alpha)  # z - A z
-        direction, size = residual.clone(), _dot(residual, residual)
-        goal, image = self.tolerance**2 * _dot(z, z), torch.empty_like(z)
+        x, residual, image = z.clone(), torch.zeros_like(z), torch.empty_like(z)
+        _add_neighbours(_views(residual, z, across, down, width), self.alpha)  # z - A z
+        direction, size, goal = residual.clone(), _dot(residual, residual), self.tolerance**2 * _dot(z, z)
+        views = _views(image, direction, across, down, width)  # made once: both tensors only change in place
         for _ in range(LONGEST if exact else self.iterations):
             if exact and (size <= goal).all():
                 return x
-            _add_neighbours(image.copy_(direction), direction, across, down, width, -self.alpha)  # A direction
+            image.copy_(direction)
+            _add_neighbours(views, -self.alpha)  # image = A direction
             step = _ratio(size, _dot(direction, image))
             x.addcmul_(step, direction)
             residual.addcmul_(step, image, value=-1)
             before, size = size, _dot(residual, residual)
-            direction.mul_(_ratio(size, before)).add_(residual)
+            torch.addcmul(residual, _ratio(size, before), direction, out=direction)
         if exact and not (size <= goal).all():
             raise ArithmeticError(f"method 'exact' did not reach tolerance {self.tolerance} in {LONGEST} iterations; "
                                   "use a larger tolerance or float64")
@@ -167,13 +171,21 @@ def _edges(images: Tensor, kernel: str, bandwidth: float, per_channel: bool) -> 
     return tuple(part.to(images.dtype).expand_as(images).contiguous() for part in (across, down))
 
 
-def _add_neighbours(out: Tensor, v: Tensor, across: Tensor, down: Tensor, width: int, factor: float) -> Tensor:
-    """out + factor S v, in place, for planes (B, P): the weights are 0 at the ends of rows, so rows need no care."""
-    out[:, :-1].addcmul_(across[:, :-1], v[:, 1:], value=factor)
-    out[:, 1:].addcmul_(across[:, :-1], v[:, :-1], value=factor)
-    out[:, :-width].addcmul_(down[:, :-width], v[:, width:], value=factor)
-    out[:, width:].addcmul_(down[:, :-width], v[:, :-width], value=factor)
-    return out
+def _views(out: Tensor, v: Tensor, across: Tensor, down: Tensor, width: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Of planes (B, P): pixels, the weights of their edges and their neighbours, in each of the four directions.
+
+    The weights are 0 where the image ends, so that rows need no care.
+    """
+    return [
+        (out[:, :-1], across[:, :-1], v[:, 1:]), (out[:, 1:], across[:, :-1], v[:, :-1]),
+        (out[:, :-width], down[:, :-width], v[:, width:]), (out[:, width:], down[:, :-width], v[:, :-width]),
+    ]
+
+
+def _add_neighbours(views: list[tuple[Tensor, Tensor, Tensor]], factor: float) -> None:
+    """out + factor S v, in place."""
+    for out, weights, neighbours in views:
+        out.addcmul_(weights, neighbours, value=factor)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
@@ -182,7 +194,8 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    return torch.where(b > 0, a / b, 0)
+    """a / b for b >= 0, and 0 where both are 0."""
+    return a / (b + torch.finfo(b.dtype).tiny)
 
 
 class _Smooth(torch.autograd.Function):

@@ -2,7 +2,7 @@
 import sys
 
 from advutils.book import ledger
-from benchmarks import attacks, peers
+from benchmarks import attacks, peers, smoothing
 
 
 def main() -> None:
@@ -20,6 +20,19 @@ def main() -> None:
             print(f"{parameters['attack']:22}{parameters['network']:10}{name:14}{found['ratio']:8.2f}"
                   f"{found['seconds']:9.2f}{found['forward']:9.1f}{found['backward']:9.1f}{found['success']:9.3f}"
                   f"{found['l2']:8.4f}", flush=True)
+    smooth_costs(profile, real)
+
+
+def smooth_costs(profile: str, real: bool) -> None:
+    """Smoothing guided by an image, and with real data what it adds to Carlini and Wagner's attack."""
+    given = dict(profile=profile, chapter="smooth-adversarial", command="make bench")
+    found = ledger.measure(smoothing.smoothing_cost, dict(batch=8 if real else 2, size=224, rounds=3, seed=0), **given)
+    print(f"smoothing, forward and adjoint: {found['ours']:.3f} s; unrolled: {found['unrolled']:.3f} s, "
+          f"{found['memory_unrolled'] / found['memory_ours']:.0f} times the memory")
+    for network in ("mobilenet_v2", "squeezenet1_1") if real else ():
+        found = ledger.measure(smoothing.search_cost, dict(network=network, batch=8, size=224, steps=10, rounds=3),
+                               **given)
+        print(f"an iteration of sC&W on {network}: {found['ratio']:.2f} times one of C&W")
 
 
 main()

@@ -6,7 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, data, distortion, evaluation, files, models, norms, photographs, runtime, training
+from advutils import (
+    attacks,
+    data,
+    detection,
+    distortion,
+    evaluation,
+    files,
+    models,
+    norms,
+    photographs,
+    runtime,
+    training,
+)
 from advutils.codehash import code_hash
 from advutils.smoothing import ImageSmoother
 
@@ -85,23 +97,36 @@ def mnist_attack(*, data: str, adversarial: bool, epochs: int, seed: int, images
     """An attack on C4 by the protocol of Section 5.1, on the first ``images`` test images. See :func:`judged`."""
     model = classifier(data=data, adversarial=adversarial, epochs=epochs, seed=seed)
     x, y = _loaded(data, "test")
-    values, arrays = judged(model, x[:images], y[:images], batch=500, **spec)
+    values, arrays, _ = judged(model, x[:images], y[:images], batch=500, **spec)
     return values | {"error": evaluation.error_rate(model, x, y)}, arrays
 
 
 def natural_attack(*, data: str, network: str, first: int, images: int, **spec) -> tuple[dict, dict]:
-    """An attack on a network for natural images, on a group of test images. See :func:`judged`."""
+    """An attack on a network for natural images, on a group of test images. See :func:`judged`.
+
+    Also arrays ``clean`` and ``attacked``: the features of :func:`advutils.detection.residual_features` of the images
+    and of their closest successes, both in 8 bits.
+    """
+    model, x, y = natural(data=data, network=network, first=first, images=images)
+    values, arrays, found = judged(model, x, y, batch=20, **spec)
+    for name, pictures in (("clean", x[arrays["index"]]), ("attacked", distortion.rounded(found))):
+        arrays[name] = torch.cat([detection.residual_features(part) for part in pictures.split(20)]).cpu().numpy()
+    return values, arrays
+
+
+def natural(*, data: str, network: str, first: int, images: int) -> tuple[nn.Sequential, Tensor, Tensor]:
+    """A network, not to be trained any more, and a group of test images of its size with their labels."""
     model = natural_network(network)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     size = 48 if data == "photographs" else models.input_size(network)
-    return judged(model, *natural_images(data=data, first=first, images=images, size=size), batch=20, **spec)
+    return model, *natural_images(data=data, first=first, images=images, size=size)
 
 
 def judged(
     model: nn.Module, x: Tensor, y: Tensor, *, attack: str, options: dict, eps: list[float], smoothing: dict,
     every_run: bool = True, batch: int,
-) -> tuple[dict, dict]:
+) -> tuple[dict, dict, Tensor]:
     """The protocol of Section 5.1: images that are classified correctly, the closest success over all runs.
 
     ``attack`` names one of ``ATTACKS``, ``options`` are its own, ``eps`` the budgets to run it with (none: one run),
@@ -111,12 +136,13 @@ def judged(
 
     Values: ``accuracy`` (N / N'), ``correct`` (N), for each of the three ``success`` and its ``interval``,
     ``distortion`` (mean l2 of the successes) and its ``interval``, and ``runs``, each budget's share of success and
-    mean distortion. Arrays: the distortions (N,), inf for failures, and ``index``, which images these are.
+    mean distortion. Arrays: the distortions (N,), inf for failures, and ``index``, which images these are. Third: the
+    closest successes as images, the image itself where there is none.
     """
     index = (evaluation.predictions(model, x) == y).nonzero().flatten()
     total, x, y = len(x), x[index], y[index]
     best = {kind: torch.full((len(x),), torch.inf) for kind in distortion.QUANTISED}
-    runs = []
+    closest, runs = x.clone(), []
     for budget in eps or [None]:
         found, lengths, tried = 0, [], 0
         for rows in torch.arange(len(x)).split(batch):
@@ -131,8 +157,10 @@ def judged(
                 stored = store(out)
                 fooled = (evaluation.predictions(model, stored) != y[rows]).cpu()
                 length = torch.where(fooled, norms.norm(stored - x[rows]).cpu(), torch.inf)
-                best[kind][rows] = torch.minimum(best[kind][rows], length)
+                closer = length < best[kind][rows]
+                best[kind][rows] = torch.where(closer, length, best[kind][rows])
                 if kind == "float":
+                    closest[rows[closer]] = out[closer.to(out.device)]
                     tried, found = tried + len(rows), found + int(fooled.sum())
                     lengths.append(length[fooled])
         runs.append({"eps": budget, "tried": tried, "success": found / max(tried, 1),
@@ -144,7 +172,8 @@ def judged(
         values[kind] = {"success": probability, "interval": [low, high],
                         "distortion": None if probability == 0 else mean,
                         "distortion_interval": None if probability == 0 else interval}
-    return values, {kind: lengths.numpy() for kind, lengths in best.items()} | {"index": index.cpu().numpy()}
+    arrays = {kind: lengths.numpy() for kind, lengths in best.items()} | {"index": index.cpu().numpy()}
+    return values, arrays, closest
 
 
 def correlation(*, data: str, network: str, images: int, smoothing: dict, **spec) -> tuple[dict, dict]:
@@ -156,9 +185,7 @@ def correlation(*, data: str, network: str, images: int, smoothing: dict, **spec
     if network == "c4":
         model, (x, y) = classifier(data=data, **spec), (part[:images] for part in _loaded(data, "test"))
     else:
-        model = natural_network(network)
-        size = 48 if data == "photographs" else models.input_size(network)
-        x, y = natural_images(data=data, first=0, images=images, size=size)
+        model, x, y = natural(data=data, network=network, first=0, images=images)
     cosines, flat = [], []
     for part, label in zip(x.split(20), y.split(20), strict=True):
         leaf = part.clone().requires_grad_()

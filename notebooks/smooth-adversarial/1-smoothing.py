@@ -1,0 +1,280 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Smoothing guided by an image
+#
+# Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` want perturbations that are smooth where the image is smooth, and free where it is not: sharp at its edges,
+# noisy in its textures. Their tool is Laplacian smoothing on a graph of pixels. This page builds it from nothing, shows what it does to
+# a single pixel, how its system of equations is solved, and what its derivative is, which the text leaves a little too short.
+#
+# **Time to learn**: 25 minutes. **You need** linear algebra (eigenvalues, quadratic forms) and gradients.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: a smaller crop | standard: a photograph of scikit-image, seconds | paper: as standard
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from advutils import smoothing
+from advutils.book.page import Page
+from advutils.chapters import smooth_adversarial_visual as visual
+
+_spots = {"in the flat cup": [90, 110], "at the rim": [40, 95], "in the wood": [35, 35]}
+_half = {"in the flat cup": [45, 52], "at the rim": [8, 38], "in the wood": [10, 10]}
+page = Page("smooth-adversarial", "1-smoothing", globals(), settings={
+    "quick": dict(photograph="coffee", window=[40, 170, 60], spots=_half, iterations=[1, 5, 20, 50]),
+    "standard": dict(photograph="coffee", window=[0, 120, 128], spots=_spots, iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200]),
+    "paper": dict(photograph="coffee", window=[0, 120, 128], spots=_spots, iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200]),
+})
+settings = page.settings
+
+# %% [markdown]
+# ## A graph of pixels
+#
+# Take an image $x$ of $n$ pixels (one channel, for now). Each pixel is a vertex; it is joined to its four neighbours. The edge between pixels $i$ and $j$ has the weight
+#
+# $$w_{ij} = k(x_i, x_j),\qquad k(a, b) = e^{-b\,(a-b)^2}\ \text{(Gaussian)}\quad\text{or}\quad e^{-b\,|a-b|}\ \text{(Laplacian)}, \tag{5}$$
+#
+# close to 1 where the image hardly changes, and tiny across an edge. The degree of a pixel is $d_i = \sum_j w_{ij}$, and $D$ the diagonal matrix of degrees.
+# $\mathcal W = D^{-1/2}WD^{-1/2}$ has eigenvalues in $[-1, 1]$.
+#
+# A signal $r$ on the graph (a perturbation, say) is **smooth like the image** if it changes little along heavy edges. Given any signal $z$, the paper asks for
+# the $r$ that is close to $z$ and smooth like $x$:
+#
+# $$\phi_\alpha(r, z) = \frac{\alpha}{2}\sum_{i,j}w_{ij}\Big(\frac{r_i}{\sqrt{d_i}} - \frac{r_j}{\sqrt{d_j}}\Big)^2 + (1-\alpha)\lVert r - z\rVert^2. \tag{6}$$
+#
+# **From (6) to (8).** Expand the square. Each edge occurs twice in the sum, and $\sum_j w_{ij} = d_i$, so the first part is $\alpha(r^\top r - r^\top\mathcal W r)$. Together
+#
+# $$\phi_\alpha(r, z) = r^\top(I - \alpha\mathcal W)r - 2(1-\alpha)z^\top r + (1-\alpha)z^\top z, \tag{7}$$
+#
+# which is $(1-\alpha)$ times the paper's form with $\mathcal L_\alpha = (I - \alpha\mathcal W)/(1-\alpha)$. For $\alpha < 1$ the matrix $I - \alpha\mathcal W$ has eigenvalues in
+# $[1-\alpha, 1+\alpha]$, so it is positive definite, and the minimum is where the gradient vanishes:
+#
+# $$s_\alpha(z) = \mathcal L_\alpha^{-1}z = (1-\alpha)(I - \alpha\mathcal W)^{-1}z. \tag{8}$$
+#
+# `tests/test_smoothing.py` checks both steps with numbers, and the solution against a sparse solver.
+#
+# **Normalisation.** $s_\alpha$ does not keep constants: at a pixel with few or weak edges it returns less. So the paper divides by what it makes of the constant 1,
+#
+# $$\hat s_\alpha(z) = \frac{s_\alpha(z)}{s_\alpha(\mathbf 1)}\quad\text{(pixel by pixel)}, \tag{9}$$
+#
+# and the factor $1-\alpha$ cancels. Each row of $\hat s_\alpha$ has non-negative entries that sum to one: every pixel becomes a weighted mean of all pixels.
+
+# %% tags=["hide-input"]
+page.source(smoothing.ImageSmoother)
+
+# %% [markdown]
+# ## What it does to one pixel
+#
+# The text has one weight per pair of pixels and a Laplacian kernel; the authors' code for ImageNet builds one graph **per colour channel** with a **Gaussian** kernel and
+# bandwidth 300, and $\alpha = .997$; their MNIST experiments use a Laplacian kernel, bandwidth 10 and $\alpha = .95$, and a later version of the code the Gaussian one with the same numbers.
+# Here is an impulse, one pixel set to 1, in the green channel, after smoothing with each of three graphs.
+
+# %%
+graphs = {"Gaussian, 300, .997": dict(kernel="gaussian", bandwidth=300.0, alpha=0.997), "Gaussian, 10, .95": dict(kernel="gaussian", bandwidth=10.0, alpha=0.95),
+          "Laplacian, 10, .95": dict(kernel="laplacian", bandwidth=10.0, alpha=0.95)}
+impulses = page.measure(visual.impulse_responses, photograph=settings.photograph, window=settings.window, spots=settings.spots,
+                        graphs=[dict(**graph, method="exact") for graph in graphs.values()], channel=1)
+
+# %% tags=["hide-input"]
+fig, axes = plt.subplots(len(settings.spots), 1 + len(graphs), figsize=(9, 7), layout="constrained")
+for row, (name, (top, left)) in enumerate(settings.spots.items()):
+    axes[row, 0].imshow(impulses.arrays["picture"])
+    axes[row, 0].plot(left, top, "x", color="cyan", ms=9, mew=2)
+    axes[row, 0].set_ylabel(name)
+    for column, label in enumerate(graphs):
+        response = impulses.arrays["responses"][row, column]
+        axes[row, column + 1].imshow(np.sqrt(response / response.max()), cmap="magma", vmin=0, vmax=1)
+        axes[row, column + 1].set_xlabel(f"radius {impulses['radius'][name][column]:.1f} px", fontsize=8)
+        if row == 0:
+            axes[row, column + 1].set_title(label, fontsize=9)
+for axis in axes.flat:
+    axis.set(xticks=[], yticks=[])
+page.figure(fig, caption="Left: a photograph of scikit-image and the pixel of the impulse (cross). Right: the square root of the smoothed impulse, each divided by its largest value, for three graphs; below "
+            "each its root mean square distance from the pixel.",
+            alt="Three rows, for a pixel in a flat, an edge and a textured place. In the flat place the sharp graph spreads the impulse over the whole cup and stops at its edge; in the wood it follows the grain. The other "
+            "two graphs give round spots of a few pixels everywhere.")
+radii = {name: impulses["radius"][name] for name in settings.spots}
+page.say("Read it so: with the graph (300, .997) the impulse spreads over "
+         + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items()) + "; with (10, .95) and a Gaussian kernel over "
+         + ", ".join(f"{found[1]:.1f}" for found in radii.values()) + ". Only the first looks at the image much: at bandwidth 10 two grey levels that differ by .1 still have "
+         f"the weight {np.exp(-10 * 0.01):.2f} (Gaussian), or {np.exp(-1):.2f} (Laplacian), at bandwidth 300 {np.exp(-3):.2f}.")
+
+# %% [markdown]
+# ## Solving the system
+#
+# A small image's matrix can be inverted or factorised. For others the paper runs **conjugate gradients**; the authors' code makes exactly 50 iterations, starting from $z$ itself. The error
+# after $k$ iterations is at most $2\big(\frac{\sqrt q - 1}{\sqrt q + 1}\big)^k$ times the first, in the norm of the matrix, where $q \le (1+\alpha)/(1-\alpha)$ is the condition number.
+
+# %%
+pairs = {"(10, .95)": graphs["Gaussian, 10, .95"], "(300, .997)": graphs["Gaussian, 300, .997"]}
+solver = page.measure(visual.convergence, photograph=settings.photograph, window=settings.window, graphs=list(pairs.values()), iterations=settings.iterations, seed=0)
+
+# %% tags=["hide-input"]
+fig, axis = plt.subplots()
+for number, name in enumerate(pairs):
+    axis.semilogy(settings.iterations, solver["error"][number], "o-", color=f"C{number}", label=f"{name}: error")
+    axis.semilogy(settings.iterations, solver["bound"][number], "--", color=f"C{number}", label=f"{name}: bound, $q$ = {solver['condition'][number]:.0f}")
+axis.axvline(50, color="0.5", lw=0.8)
+axis.set(xlabel="iterations", ylabel="relative error in the norm of $I - \\alpha\\mathcal{W}$", ylim=(1e-13, 3))
+axis.legend()
+page.figure(fig, caption="Conjugate gradients on the photograph above with a random right-hand side. The grey line is where the authors' code stops.",
+            alt="Error against iterations on a logarithmic axis: the graph (10, .95) reaches 1e-6 well before 50 iterations; the graph (300, .997) is still above 1e-3 there. Both stay below their dashed bounds.")
+at = settings.iterations.index(50)
+page.say(f"After 50 iterations the error is {solver['error'][0][at]:.0e} for (10, .95), and {solver['error'][1][at]:.0e} for (300, .997). At $\\alpha = .997$ the fifty iterations are therefore **part of the operator's "
+         "definition**: it is not the minimum of Eq. (6) that the attacks on ImageNet use, but what fifty steps towards it reach. `method=\"cg\"` is that operator, `method=\"exact\"` the minimum.")
+
+# %% [markdown]
+# ## The derivative
+#
+# An attack needs the gradient of a loss in $z$ when it is known in $r = \hat s_\alpha(z)$. The operator is linear, $r = \operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}z$, so that
+#
+# $$\nabla_zL = \big(\operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}\big)^\top\nabla_rL = \mathcal L_\alpha^{-1}\Big(\frac{\nabla_rL}{s(\mathbf 1)}\Big). \tag{19}$$
+#
+# The transpose **divides first and smooths afterwards**. The text says that the gradient "is obtained [...] by smoothing, much like how $r$ is obtained from $z$", which invites the opposite order; since $s(\mathbf 1)$
+# is far from constant, the two differ. Their code differentiates through the unrolled iterations and gets it right, at the price of storing them all; ours solves one more system and stores nothing.
+
+# %% tags=["hide-input"]
+page.source(smoothing.ImageSmoother.adjoint)
+page.source(smoothing.ImageSmoother._conjugate_gradients)
+page.source(smoothing._add_neighbours)
+
+# %% [markdown]
+# The matrix is never formed: four multiplications by shifted copies of the image are one product with it. The weights are stored as planes with a column or row of zeros at the end, so that a shift by
+# one pixel or by one row runs through memory in one go. On a CPU a few planes at a time are solved, so that they stay in the cache.
+
+# %% tags=["hide-input"]
+from advutils.book import ledger
+
+costs = [record for record in ledger.records("standard", "smooth-adversarial") if record.name in ("smoothing_cost", "search_cost")]
+page.records += costs
+for record in costs:
+    if record.name == "smoothing_cost":
+        page.say(f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x {record.parameters['size']}: forward and adjoint {record['ours']:.3f} s; automatic differentiation through the "
+                 f"unrolled iterations {record['unrolled']:.3f} s ({record['unrolled'] / record['ours']:.1f} times), with {record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory.")
+    else:
+        page.say(f"One iteration of sC&W on {record.parameters['network']}, batch {record.parameters['batch']}: {record['ratio']:.2f} times one of C&W.")
+if not costs:
+    page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
+
+# %% [markdown]
+# ## Where we had to choose
+#
+# * One graph per channel, as in the code; `per_channel=False` has one for all, as Eq. (5) reads.
+# * Weights are computed in float64 and then normalised: $e^{-300}$ is zero in float32, and only ratios of weights matter.
+# * A pixel whose weights all vanish keeps its value.
+#
+# ## What the paper got wrong
+
+# %% tags=["hide-input"]
+page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-alpha-twice")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Two pixels (easy)
+# :label: smoothing-1
+#
+# For two pixels joined by one edge of weight $w$ write down $\mathcal W$, its eigenvalues and $\hat s_\alpha$. What happens for $\alpha \to 1$, and what for $w \to 0$?
+# ```
+#
+# ````{solution} smoothing-1
+# :class: dropdown
+#
+# $d_1 = d_2 = w$, so $\mathcal W$ exchanges the pixels whatever $w$ is: its eigenvalues are 1 and -1. $\hat s_\alpha(z) = (z_1 + \alpha z_2, z_2 + \alpha z_1)/(1+\alpha)$, which tends to the mean for $\alpha\to1$. The weight
+# cancels: only **ratios** of a pixel's weights matter, and an edge that is the only one counts in full however faint it is.
+#
+# ```python
+# import torch
+# from advutils.smoothing import ImageSmoother
+#
+# z = torch.tensor([[[[1.0, 0.0]]]], dtype=torch.float64)
+# for step in (0.0, 0.5):  # a flat pair, and an edge of half the range
+#     image = torch.tensor([[[[0.2, 0.2 + step]]]], dtype=torch.float64)
+#     r = ImageSmoother(image, alpha=0.9, method="dense")(z)
+#     print(r.flatten().tolist())
+#     assert torch.allclose(r.flatten(), torch.tensor([1.0, 0.9], dtype=torch.float64) / 1.9)
+# ```
+# ````
+#
+# ```{exercise} The wrong transpose (middle)
+# :label: smoothing-2
+#
+# On a crop of a photograph, compute the gradient of $\lVert\hat s(z) - t\rVert^2$ in $z$ by `smoother.adjoint`, by smoothing the gradient forwards, and by finite differences in one pixel. Which two agree?
+# ```
+#
+# ````{solution} smoothing-2
+# :class: dropdown
+#
+# ```python
+# import torch
+# from advutils.chapters.smooth_adversarial_visual import crop
+# from advutils.smoothing import ImageSmoother
+#
+# x = crop("coffee", [0, 120, 24])
+# smoother = ImageSmoother(x, method="exact", tolerance=1e-12)
+# z, t = (torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
+# residual = 2 * (smoother(z) - t)
+# right, wrong = smoother.adjoint(residual), smoother(residual)
+# step = torch.zeros_like(z)
+# step[0, 1, 12, 12] = 1e-6
+# loss = lambda z: (smoother(z) - t).square().sum()
+# slope = ((loss(z + step) - loss(z - step)) / 2e-6).item()
+# print(slope, right[0, 1, 12, 12].item(), wrong[0, 1, 12, 12].item())
+# assert abs(slope - right[0, 1, 12, 12]) < 1e-4 * abs(slope) and abs(slope - wrong[0, 1, 12, 12]) > 0.01 * abs(slope)
+# ```
+# ````
+#
+# ```{exercise} Fewer iterations (hard)
+# :label: smoothing-3
+#
+# Show that the result of $k$ conjugate gradient steps from $z$ is not linear in $z$, and say what this means for the gradient of an attack that uses `method="cg"` with $\alpha = .997$. Measure how
+# far `adjoint` is from the derivative of the fifty steps.
+# ```
+#
+# ````{solution} smoothing-3
+# :class: dropdown
+#
+# The step lengths are quotients of quadratic forms in $z$, so the result is homogeneous of degree 1 but not additive: it is linear only once converged. `adjoint` is the derivative of the exact solution, computed with
+# the same fifty steps; it differs from the derivative of the fifty steps by the order of the solver's error.
+#
+# ```python
+# import torch
+# from advutils.chapters.smooth_adversarial_visual import crop
+# from advutils.smoothing import ImageSmoother
+#
+# x = crop("coffee", [0, 120, 48])
+# smoother = ImageSmoother(x, method="cg", iterations=50)
+# a, b = (torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
+# gap = (smoother(a + b) - smoother(a) - smoother(b)).norm() / smoother(a + b).norm()
+# scaled = (smoother(3 * a) - 3 * smoother(a)).norm()
+# print(gap.item(), scaled.item())
+# assert 1e-8 < gap < 0.1 and scaled < 1e-9
+# h = 1e-4  # the derivative of the fifty steps in direction b, against the adjoint
+# t = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(2))
+# slope = ((smoother(a + h * b) - smoother(a - h * b)) * t).sum() / (2 * h)
+# print((slope / (smoother.adjoint(t) * b).sum() - 1).item())
+# ```
+# ````
+#
+# ## Further reading
+#
+# Zhou et al. {cite}`zhou2003` is where the regularisation (6) comes from; Shuman et al. {cite}`shuman2013` introduce signal processing on graphs; Nocedal and Wright {cite}`nocedal2006` prove the bound of conjugate gradients.
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()
