@@ -23,8 +23,8 @@ def photograph(name: str) -> Tensor:
 def crops(*, split: str, size: int = 48) -> tuple[Tensor, Tensor]:
     """Crops (N, 3, size, size) of the photographs and which photograph each is from, (N,), shuffled.
 
-    Training crops come from the left two thirds of each photograph and overlap by half, test crops (``split="test"``)
-    from the right third. Raises ``ValueError`` for another split.
+    Training crops come from the left two thirds of each photograph, test crops (``split="test"``) from the right third;
+    none overlap. Raises ``ValueError`` for another split.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
@@ -33,7 +33,7 @@ def crops(*, split: str, size: int = 48) -> tuple[Tensor, Tensor]:
         picture = photograph(name)
         border = picture.shape[2] * 2 // 3
         part = picture[:, :, :border] if split == "train" else picture[:, :, border:]
-        tiles = part.unfold(1, size, size // 2).unfold(2, size, size // 2)
+        tiles = part.unfold(1, size, size).unfold(2, size, size)
         images.append(tiles.permute(1, 2, 0, 3, 4).reshape(-1, 3, size, size))
         labels.append(torch.full((len(images[-1]),), label))
     order = np.random.default_rng(0).permutation(sum(map(len, images)))

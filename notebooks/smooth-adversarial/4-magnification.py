@@ -1,0 +1,148 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Adversarial magnification
+#
+# *Given a single image, can the effect of a perturbation be magnified to the extent that it becomes visible?* Zhang et al. {cite}`zhang2019` answer with a local normalisation (their Appendix A and Figure 1): every
+# attack they try becomes visible, except their own smooth one. This page puts the formula right, shows both readings of its parameters, and measures what the figure shows.
+#
+# **Time to learn**: 15 minutes. **You need** the [page on smoothing](1-smoothing).
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: a smaller crop | standard: a photograph of scikit-image, a minute | paper: as standard
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+
+# %%
+import matplotlib.pyplot as plt
+
+from advutils import bilateral as bilateral_module
+from advutils.book.page import Page
+from advutils.chapters import smooth_adversarial_visual as visual
+
+page = Page("smooth-adversarial", "4-magnification", globals(), settings={
+    "quick": dict(photograph="chelsea", window=[60, 330, 48], network="resnet8", l2=1.0, linf=0.03, search=dict(steps=20, search_steps=2)),
+    "standard": dict(photograph="chelsea", window=[30, 180, 224], network="squeezenet1_1", l2=2.5, linf=8 / 255, search=dict(steps=100, search_steps=3)),
+    "paper": dict(photograph="chelsea", window=[30, 180, 224], network="squeezenet1_1", l2=2.5, linf=8 / 255, search=dict(steps=100, search_steps=9)),
+})
+settings = page.settings
+
+# %% [markdown]
+# ## What the paper claims
+#
+# "Our smooth adversarial example is invisible even when magnified", and popular attacks are not. It is shown on one image, and a human is the judge; there is no number to reproduce. We show the same on a photograph
+# that may be shown, and give for each picture the distance between its magnification and that of the original.
+#
+# ## The formula
+#
+# $$\operatorname{mag}(x) = \frac{x - \mu_x(x)}{\beta\,\sigma_x(x) + (1-\beta)\,\sigma_\Omega(x)} \tag{22}$$
+#
+# $\mu_x = b(x)$ is the bilateral filter of the image: a mean over the neighbourhood, weighted by distance in the plane and by likeness of colour (of all channels together). $\sigma_x$ is the local standard deviation,
+#
+# $$\sigma_x(x) = b_x\big((x - \mu_x(x))^2\big)^{+1/2},$$
+#
+# where $b_x$ filters the square with the weights of $x$. The text has the exponent $-1/2$, which would multiply by the deviation where it should divide. $\sigma_\Omega$ is the deviation over the whole channel, $\beta = .8$.
+#
+# The text also says that "the standard deviation of both the domain and range Gaussian kernels is 5". In the authors' code the two fives are the *spatial* deviations of the two filters, and the range deviation is .2. On pixels
+# in $[0, 1]$ a range deviation of 5 compares nothing, and the bilateral filter becomes a Gaussian blur. The second and third column below show what a difference it makes.
+
+# %% tags=["hide-input"]
+page.source(bilateral_module.bilateral)
+page.source(bilateral_module.magnification)
+
+# %% [markdown]
+# ## Threat model
+
+# %% tags=["hide-input"]
+page.threat_model(
+    norm="l2, or l-infinity for FGSM and I-FGSM", budget=f"l2 {settings.l2:g}, l-infinity {255 * settings.linf:.1f}/255; C&W and sC&W as little as possible", pixels="[0, 1]", clamp="to [0, 1]",
+    goal="untargeted", label="the network's own prediction: the photograph has no label",
+)
+
+# %%
+sharp = dict(kernel="gaussian", bandwidth=300.0, alpha=0.997, method="cg", iterations=50)
+search = dict(**settings.search, lr=0.1, initial_const=100.0, confidence=0.0, abort_early=False)
+calls = {
+    "FGSM": dict(attack="fgsm", options=dict(eps=settings.linf, p="inf"), smoothing={}),
+    "I-FGSM": dict(attack="pgd", options=dict(eps=settings.linf, p="inf", step=settings.linf / 4, steps=10), smoothing={}),
+    "PGD_2": dict(attack="pgd", options=dict(eps=settings.l2, p=2, step=settings.l2 / 2, steps=10, sphere=True), smoothing={}),
+    "C&W": dict(attack="carlini_wagner", options=search, smoothing={}),
+    "sPGD_2": dict(attack="smooth_pgd", options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"), smoothing=sharp),
+    "sC&W": dict(attack="smooth_carlini_wagner", options=dict(**search, penalty="squared"), smoothing=sharp),
+}
+figure1 = page.measure(visual.magnified, photograph=settings.photograph, window=settings.window, network=settings.network, calls=list(calls.values()))
+
+# %% tags=["hide-input"]
+fig, axes = plt.subplots(1 + len(calls), 3, figsize=(7.5, 2.4 * (1 + len(calls))), layout="constrained")
+for row, name in enumerate(["original", *calls]):
+    for column, field in enumerate(("images", "magnified", "magnified_5")):
+        axes[row, column].imshow(figure1.arrays[field][row])
+        axes[row, column].set(xticks=[], yticks=[])
+    axes[row, 0].set_ylabel(name if row == 0 else f"{name}\nl2 {figure1['length'][row - 1]:.2f}" + ("" if figure1["fooled"][row - 1] else ", fails"))
+for column, title in enumerate(("image", "range deviation .2 (code)", "range deviation 5 (text)")):
+    axes[0, column].set_title(title, fontsize=10)
+page.figure(fig, caption=f"A photograph of scikit-image under six attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
+            alt="Rows: the original photograph of a cat and six attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.")
+
+# %% tags=["hide-input"]
+page.table(["attack", "l2 distortion", "fooled", "distance of the magnifications (.2)", "per unit of distortion", "distance (5)", "per unit "],
+           [[name, f"{length:.3f}", "yes" if fooled else "no", f"{near:.1f}", f"{near / max(length, 1e-9):.1f}", f"{far:.1f}", f"{far / max(length, 1e-9):.1f}"] for name, length, fooled, near, far in
+            zip(calls, figure1["length"], figure1["fooled"], figure1["magnified"], figure1["magnified_5"], strict=True)],
+           caption="What magnification shows: the l2 distance between the magnified attacked image and the magnified original")
+ratio = {name: near / max(length, 1e-9) for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)}
+page.say(f"How to read it: per unit of distortion, magnification shows {ratio['sC&W']:.0f} of sC&W and {ratio['C&W']:.0f} of C&W, {ratio['sPGD_2']:.0f} of sPGD$_2$ and {ratio['PGD_2']:.0f} of PGD$_2$. What is invisible here is so for two reasons that the figure "
+         "does not separate: the perturbation is smooth like the image, and it is small.")
+
+# %% [markdown]
+# ## What the paper got wrong
+
+# %% tags=["hide-input"]
+page.errata("sm-e-sigma-exponent", "sm-e-sigma-range")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Contrast (easy)
+# :label: magnification-1
+#
+# Show that with the right exponent and $\beta = 1$ the magnification of $a x + b$ equals that of $x$ if the weights of the bilateral filter stay the same, and that with the printed exponent it grows with $a^2$.
+# ```
+#
+# ```{exercise} Noise you can see (middle)
+# :label: magnification-2
+#
+# Add noise of standard deviation 1/255 to a photograph and magnify it. Where does it show, and where not? What does that say about where an attack should hide?
+# ```
+#
+# ````{solution} magnification-2
+# :class: dropdown
+#
+# In flat places, where the local deviation is small; in textured ones it drowns.
+#
+# ```python
+# import torch
+# from advutils.bilateral import magnification
+# from advutils.chapters.smooth_adversarial_visual import crop
+#
+# x = crop("coffee", [0, 120, 96])
+# noisy = (x + torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(0)) / 255).clamp(0, 1)
+# shown = (magnification(noisy) - magnification(x)).abs().mean(1)[0]
+# print("cup", shown[70:96, 84:96].mean().item(), "wood", shown[10:40, 10:40].mean().item())
+# assert shown[70:96, 84:96].mean() > shown[10:40, 10:40].mean()
+# ```
+# ````
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()
