@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from advutils import evaluation
@@ -20,7 +21,9 @@ def truncated(images: Tensor) -> Tensor:
     The cast rounds down, and the detour falls short of a whole number for 95 of the 256 grey levels, so that even an
     unchanged image comes back changed.
     """
-    signed = images.float() * 2 - 1
+    x, grey = images.double(), rounded(images.double())
+    x = torch.where((x - grey).abs() < 1e-7, grey, x)  # they read grey levels in float64; float32 has rounded them
+    signed = (2 * x - 1).float()
     return (((signed + 1) * 0.5) * 255).floor().to(images.dtype) / 255
 
 

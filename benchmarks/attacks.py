@@ -81,9 +81,13 @@ def replay(passes: Passes, model: nn.Module, x: Tensor) -> None:
 
 
 def compare(
-    *, attack: str, network: str, data: str, epochs: int, images: int, rounds: int, libraries: list[str], seed: int
+    *, attack: str, network: str, data: str, epochs: int, images: int, first: int, rounds: int, libraries: list[str],
+    seed: int,
 ) -> dict:
     """One attack by several libraries on one batch, interleaved in ``rounds`` rounds on one thread.
+
+    The batch are ``images`` test images that the network gets right, without the ``first`` ones: on those the stop
+    rules of Carlini and Wagner's attack were chosen.
 
     Values: ``floor_seconds`` and, for each library, ``seconds`` (median of the rounds), ``ratio`` (median over the
     rounds of its time over the floor's in the same round), ``forward`` and ``backward`` (passes an image), ``success``
@@ -91,7 +95,7 @@ def compare(
     """
     torch.set_num_threads(1)
     model = page.network(network=network, data=data, epochs=epochs, seed=seed)
-    x, y = page.correct(model, data, images)
+    x, y = page.correct(model, data, images, first)
     for parameter in model.parameters():  # as a caller would hand it over
         parameter.requires_grad_(True)
     found = peers.installed()
@@ -149,7 +153,8 @@ def plan(*, real: bool, images: int) -> list[dict]:
     for attack in ("deepfool", "carlini-wagner", "pgd-linf", "pgd-l2", "carlini-wagner, full"):
         for network, (data, embedded) in NETS.items():
             every = [name for name in peers.LIBRARIES if name not in SLOW.get(attack, [])]
-            common = dict(attack=attack, network=network, images=images, seed=0, **(data if real else embedded))
+            common = dict(attack=attack, network=network, images=images, first=images, seed=0,
+                          **(data if real else embedded))
             made.append({**common, "rounds": ROUNDS[attack], "libraries": every})
             if attack == "deepfool":
                 made.append({**common, "rounds": 1, "libraries": SLOW[attack]})

@@ -51,6 +51,8 @@ def closest_success(
     * a search ends when a run succeeded only on its way: nothing in its last tenth, and nothing shorter than before.
       Its minimum is no success, and the next c would be smaller still.
 
+    The rules are made for several runs; where ``search_steps`` is 1, the first may end the only run too early.
+
     Returns the image with the smallest ||r|| among the successes, or ``x`` where there is none.
     """
     best, split, window = x.clone(), memory.Split(), max(steps // 10, 1)

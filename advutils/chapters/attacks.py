@@ -36,21 +36,21 @@ def loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
     return images.to(runtime.device()), labels.to(runtime.device())
 
 
-def correct(model: nn.Module, name: str, count: int) -> tuple[Tensor, Tensor]:
-    """The first ``count`` test images that the model classifies correctly, and their labels."""
+def correct(model: nn.Module, name: str, count: int, first: int = 0) -> tuple[Tensor, Tensor]:
+    """``count`` test images that the model classifies correctly, without the ``first`` ones, and their labels."""
     images, labels = loaded(name, "test")
-    right = (evaluation.predictions(model, images) == labels).nonzero().flatten()[:count]
+    right = (evaluation.predictions(model, images) == labels).nonzero().flatten()[first:first + count]
     return images[right], labels[right]
 
 
-def search_cost(*, images: int, steps: int, search_steps: list[int], **spec) -> dict:
+def search_cost(*, images: int, first: int, steps: int, search_steps: list[int], **spec) -> dict:
     """What stopping early costs Carlini and Wagner's attack: mean l2 and passes an image, with and without.
 
     Values, one an entry of ``search_steps`` (the largest number of runs allowed): ``full`` and ``stopped``, each a list
     of {"passes", "l2", "success"}.
     """
     model = network(**spec)
-    x, y = correct(model, spec["data"], images)
+    x, y = correct(model, spec["data"], images, first)
     values: dict = {"full": [], "stopped": [], "images": len(x)}
     for name, stop in (("full", False), ("stopped", True)):
         for runs in search_steps:

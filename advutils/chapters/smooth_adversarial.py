@@ -93,11 +93,18 @@ def resized(images: Tensor, size: int) -> Tensor:
     return torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(images) / 255
 
 
+def frozen(model: nn.Sequential) -> nn.Sequential:
+    """The model, not to be trained any more, its weights laid out so that convolutions are up to half again as fast."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model.to(memory_format=torch.channels_last)
+
+
 def mnist_attack(*, data: str, adversarial: bool, epochs: int, seed: int, images: int, **spec) -> tuple[dict, dict]:
     """An attack on C4 by the protocol of Section 5.1, on the first ``images`` test images. See :func:`judged`."""
-    model = classifier(data=data, adversarial=adversarial, epochs=epochs, seed=seed)
+    model = frozen(classifier(data=data, adversarial=adversarial, epochs=epochs, seed=seed))
     x, y = _loaded(data, "test")
-    values, arrays, _ = judged(model, x[:images], y[:images], batch=500, **spec)
+    values, arrays, _ = judged(model, x[:images], y[:images], batch=100, **spec)
     return values | {"error": evaluation.error_rate(model, x, y)}, arrays
 
 
@@ -116,9 +123,7 @@ def natural_attack(*, data: str, network: str, first: int, images: int, **spec) 
 
 def natural(*, data: str, network: str, first: int, images: int) -> tuple[nn.Sequential, Tensor, Tensor]:
     """A network, not to be trained any more, and a group of test images of its size with their labels."""
-    model = natural_network(network)
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
+    model = frozen(natural_network(network))
     size = 48 if data == "photographs" else models.input_size(network)
     return model, *natural_images(data=data, first=first, images=images, size=size)
 

@@ -59,8 +59,8 @@ settings = page.settings
 #
 # | id | in short |
 # | --- | --- |
-# | `sm-in-scw-closer-...` | sC&W needs .61 times the distortion of C&W at the same success |
-# | `sm-in-spgd2-spoiled-...` | smoothing raises PGD$_2$'s distortion only a little |
+# | `sm-in-scw-closer-printed`, `-coded` | sC&W needs .61 times the distortion of C&W at the same success |
+# | `sm-in-spgd2-spoiled-printed`, `-coded` | smoothing raises PGD$_2$'s distortion only a little |
 # | `sm-in-pgd2-beats-cw` | PGD$_2$ beats C&W by a vast margin |
 # | `sm-weak-correlation` | because smoothed gradients are weakly correlated with gradients on flat images |
 # | `sm-truncation-floor` | ours: how much of a small distortion is the way the images were stored |
@@ -316,6 +316,13 @@ page.claims("sm-in-scw-closer-printed", "sm-in-scw-closer-coded", "sm-in-spgd2-s
 #
 # Train a small convolutional network on the residuals of clean and attacked crops of scikit-image's photographs (`advutils.photographs`). How much does it gain on `residual_features`, and does it survive an attacker who knows it?
 # ```
+#
+# ````{solution} imagenet-3
+# :class: dropdown
+#
+# A start: `photographs.crops` gives clean images, `attacks.pgd` with `sphere=True` attacked ones, `models.resnet8(channels=3, classes=2)` a detector of `e = x - smoother(x)`. The attacker who knows it attacks the sum of both margins, and
+# wins: that is the lesson of Carlini and Wagner's ten broken detectors.
+# ````
 #
 # ## Further reading
 #

@@ -118,6 +118,12 @@ page.errata("sm-e-sigma-exponent", "sm-e-sigma-range")
 # Show that with the right exponent and $\beta = 1$ the magnification of $a x + b$ equals that of $x$ if the weights of the bilateral filter stay the same, and that with the printed exponent it grows with $a^2$.
 # ```
 #
+# ````{solution} magnification-1
+# :class: dropdown
+#
+# The filter is a weighted mean: $b(ax + b_0) = a\,b(x) + b_0$, so $x - \mu$ is multiplied by $a$ and $b_x((x-\mu)^2)$ by $a^2$. With the exponent $+1/2$ the quotient is unchanged; with $-1/2$ the denominator is divided by $a$, and the quotient multiplied by $a^2$.
+# ````
+#
 # ```{exercise} Noise you can see (middle)
 # :label: magnification-2
 #
