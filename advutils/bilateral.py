@@ -21,6 +21,9 @@ def bilateral(
     otherwise each channel has its own weights, as in the filter of their Section 5.4. ``guide`` (None: ``x`` itself)
     is the image whose colours are compared.
 
+    (scikit-image has a bilateral filter, without a guide; in its version 0.26 the spatial weights are displaced: an
+    impulse comes back some pixels away.)
+
     ``x`` (N, C, H, W), any range; ``sigma_range`` in its units. Raises ``ValueError`` naming the argument.
     """
     checks.positive(sigma_domain=sigma_domain, sigma_range=sigma_range)
@@ -55,4 +58,5 @@ def magnification(x: Tensor, *, beta: float = 0.8, sigma_domain: float = 5.0, si
     rest = x - bilateral(x, **options)
     local = bilateral(rest.square(), guide=x, **options).sqrt()
     scale = beta * local + (1 - beta) * rest.flatten(2).std(dim=2, correction=0)[..., None, None]
-    return torch.where(scale > 0, rest / torch.where(scale > 0, scale, 1), 0)
+    shown = scale > 1e-6  # below it there is only rounding
+    return torch.where(shown, rest / torch.where(shown, scale, 1), 0)

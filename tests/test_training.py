@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from advutils import training
+from advutils import runtime, training
 from advutils.chapters import gradient_regularization as chapter
 from advutils.layers import Dropout
 
@@ -45,6 +45,25 @@ def test_the_schedule_of_pylearn2():
     assert schedule.momentum_at(243) == pytest.approx(0.694376766682, abs=2e-5)
     assert schedule.momentum_at(1) == 0.5 and schedule.momentum_at(999) == pytest.approx(0.7)
     assert schedule.rate(10**8) == 1e-6
+    assert training.Schedule(lr_divisor=2.0).rate(10**6) == 1e-6  # 2^1000000 is no float
+
+
+def test_adam_follows_torch(toy):
+    """One epoch of one batch: the step of torch's Adam; the momentum of the schedule plays no part."""
+    ours, theirs = fresh(), fresh()
+    schedule = training.Schedule(lr=0.01, lr_divisor=1.0, momentum=(0.3, 0.3))
+    run(ours, toy, epochs=3, optimizer="adam", schedule=schedule, batch_size=len(toy[0]))
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01)
+    theirs.train()
+    with runtime.seeded(7):
+        for _ in range(3):
+            order = torch.randperm(len(toy[0]))
+            optimizer.zero_grad()
+            objective(theirs, toy[0][order], toy[1][order]).backward()
+            optimizer.step()
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="optimizer"):
+        run(ours, toy, optimizer="sgd")
 
 
 def test_same_seed_same_bits_and_the_global_state_is_untouched(toy):

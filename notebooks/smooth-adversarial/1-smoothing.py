@@ -105,13 +105,13 @@ for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 page.figure(fig, caption="Left: a photograph of scikit-image and the pixel of the impulse (cross). Right: the square root of the smoothed impulse, each divided by its largest value, for three graphs; below "
             "each its root mean square distance from the pixel.",
-            alt="Three rows, for a pixel in a flat, an edge and a textured place. In the flat place the sharp graph spreads the impulse over the whole cup and stops at its edge; in the wood it follows the grain. The other "
-            "two graphs give round spots of a few pixels everywhere.")
+            alt="Three rows, for a pixel in a flat place, at an edge and in a texture. The graph with bandwidth 300 gives wide spots that are cut off at the edge of the cup and drawn out along the grain of the wood. The other "
+            "two graphs give round spots of a few pixels; only the Laplacian one is bent a little by the rim.")
 radii = {name: impulses["radius"][name] for name in settings.spots}
 page.say("Read it so: with the graph (300, .997) the impulse spreads over "
-         + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items()) + "; with (10, .95) and a Gaussian kernel over "
-         + ", ".join(f"{found[1]:.1f}" for found in radii.values()) + ". Only the first looks at the image much: at bandwidth 10 two grey levels that differ by .1 still have "
-         f"the weight {np.exp(-10 * 0.01):.2f} (Gaussian), or {np.exp(-1):.2f} (Laplacian), at bandwidth 300 {np.exp(-3):.2f}.")
+         + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items()) + ": equally far, but in other shapes. It stops at the rim, and where the cup ends; in the wood it follows the grain. With (10, .95) it spreads over "
+         + ", ".join(f"{found[1]:.1f}" for found in radii.values()) + " pixels (Gaussian kernel), in round spots that hardly look at the image: two grey levels that differ by .1 still have the weight "
+         f"{np.exp(-10 * 0.01):.2f} (Gaussian) or {np.exp(-1):.2f} (Laplacian) at bandwidth 10, but {np.exp(-3):.2f} at bandwidth 300. And it is ratios of weights that count: an edge cuts only where a pixel has better neighbours.")
 
 # %% [markdown]
 # ## Solving the system
@@ -130,9 +130,9 @@ for number, name in enumerate(pairs):
     axis.semilogy(settings.iterations, solver["bound"][number], "--", color=f"C{number}", label=f"{name}: bound, $q$ = {solver['condition'][number]:.0f}")
 axis.axvline(50, color="0.5", lw=0.8)
 axis.set(xlabel="iterations", ylabel="relative error in the norm of $I - \\alpha\\mathcal{W}$", ylim=(1e-13, 3))
-axis.legend()
+axis.legend(loc="lower left")
 page.figure(fig, caption="Conjugate gradients on the photograph above with a random right-hand side. The grey line is where the authors' code stops.",
-            alt="Error against iterations on a logarithmic axis: the graph (10, .95) reaches 1e-6 well before 50 iterations; the graph (300, .997) is still above 1e-3 there. Both stay below their dashed bounds.")
+            alt="Error against iterations on a logarithmic axis: the graph (10, .95) reaches 1e-6 well before 50 iterations; the graph (300, .997) is still above 1e-2 there. Both stay below their dashed bounds until rounding takes over.")
 at = settings.iterations.index(50)
 page.say(f"After 50 iterations the error is {solver['error'][0][at]:.0e} for (10, .95), and {solver['error'][1][at]:.0e} for (300, .997). At $\\alpha = .997$ the fifty iterations are therefore **part of the operator's "
          "definition**: it is not the minimum of Eq. (6) that the attacks on ImageNet use, but what fifty steps towards it reach. `method=\"cg\"` is that operator, `method=\"exact\"` the minimum.")

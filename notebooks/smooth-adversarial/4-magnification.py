@@ -100,8 +100,8 @@ page.table(["attack", "l2 distortion", "fooled", "distance of the magnifications
             zip(calls, figure1["length"], figure1["fooled"], figure1["magnified"], figure1["magnified_5"], strict=True)],
            caption="What magnification shows: the l2 distance between the magnified attacked image and the magnified original")
 ratio = {name: near / max(length, 1e-9) for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)}
-page.say(f"How to read it: per unit of distortion, magnification shows {ratio['sC&W']:.0f} of sC&W and {ratio['C&W']:.0f} of C&W, {ratio['sPGD_2']:.0f} of sPGD$_2$ and {ratio['PGD_2']:.0f} of PGD$_2$. What is invisible here is so for two reasons that the figure "
-         "does not separate: the perturbation is smooth like the image, and it is small.")
+page.say(f"How to read it: per unit of distortion, magnification shows {ratio['sC&W']:.0f} of sC&W and {ratio['C&W']:.0f} of C&W, {ratio['sPGD_2']:.0f} of sPGD$_2$ and {ratio['PGD_2']:.0f} of PGD$_2$. At an equal length a smooth "
+         "perturbation shows less (compare sPGD$_2$ with PGD$_2$); that of sC&W is hard to see above all because it is short.")
 
 # %% [markdown]
 # ## What the paper got wrong
