@@ -98,6 +98,7 @@ def claims_command(chapter, as_json) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json) -> None:
     """The records: how many, how old, and which were made by code that has changed since."""
+    sys.path.append(str(paths.root()))  # benchmarks lie beside the package, not in it
     rows = []
     for record in ledger.records():
         stale = ledger.stale(record)

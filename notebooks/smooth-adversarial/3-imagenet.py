@@ -41,7 +41,7 @@ page = Page("smooth-adversarial", "3-imagenet", globals(), settings={
     "quick": dict(data="photographs", networks=["resnet8"], groups=1, group=12, search_groups=1, search_group=10, l2=[0.5, 2.0], linf=[16 / 255],
                   search=dict(steps=20, search_steps=2), transfer_groups=0, others=[], correlation=20, epochs=4, floor=20),
     "standard": dict(data="nips2017", networks=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"], groups=4, group=50, search_groups=3,
-                     search_group=20, l2=_l2, linf=_linf, search=dict(steps=100, search_steps=3), transfer_groups=4, others=["mobilenet_v1", "mobilenet_v2"],
+                     search_group=20, l2=_l2, linf=_linf, search=dict(steps=100, search_steps=3), transfer_groups=3, others=["mobilenet_v1", "mobilenet_v2"],
                      correlation=200, epochs=6, floor=1000),
     "paper": dict(data="nips2017", networks=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "inception_v3", "resnetv2_50"], groups=20, group=50,
                   search_groups=50, search_group=20, l2=_l2, linf=_linf, search=dict(steps=100, search_steps=9), transfer_groups=20,
