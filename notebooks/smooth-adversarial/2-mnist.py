@@ -210,10 +210,11 @@ page.say("* FGSM with budgets up to .3: " + "; ".join(
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
 bounds = np.linspace(0, 8, 321)
+colours = {name: f"C{number}" for number, name in enumerate(printed[False])}  # the two forms of an attack share one
 for axis, adversarial in zip(axes, (False, True), strict=True):
-    for number, name in enumerate(calls):
+    for name in calls:
         curve = np.mean([distortion.operating_characteristic(r.arrays["float"], bounds) for r in rows[name, adversarial]], axis=0)
-        axis.plot(bounds, curve, "--" if "text" in name else "-", color=f"C{number}", label=name)
+        axis.plot(bounds, curve, "--" if "text" in name else "-", color=colours[name.split(",")[0]], label=name)
     axis.set(xlabel="distortion D", title="adversarially trained" if adversarial else "naturally trained")
 axes[0].set_ylabel("P(D)")
 axes[1].legend(fontsize=8)

@@ -163,10 +163,11 @@ for network in searched:
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, len(searched), figsize=(4.6 * len(searched), 4.2), sharey=True, layout="constrained", squeeze=False)
+colours = {name: f"C{number}" for number, name in enumerate(dict.fromkeys(name.split(",")[0] for name in printed))}  # the two forms of an attack share one
 for axis, network in zip(axes[0], searched, strict=True):
     bounds = np.linspace(0, 3, 301)
-    for number, name in enumerate(calls):
-        axis.plot(bounds, distortion.operating_characteristic(pooled(name, network), bounds), "--" if "text" in name else "-", color=f"C{number}", label=name)
+    for name in calls:
+        axis.plot(bounds, distortion.operating_characteristic(pooled(name, network), bounds), "--" if "text" in name else "-", color=colours[name.split(",")[0]], label=name)
     axis.set(xlabel="distortion D", title=network)
 axes[0, 0].set_ylabel("P(D)")
 axes[0, -1].legend(fontsize=8)
