@@ -165,12 +165,12 @@ for adversarial, title in ((False, "Table 1 (MNIST). Natural training"), (True, 
         first = records[0]["float"]
         paper = printed[adversarial][name.split(",")[0]]  # both forms of a smooth attack stand beside the one number of the paper
         between = "none" if first["distortion"] is None else "{:.2f} to {:.2f}".format(*first["distortion_interval"])
-        table.append([name, paper[0], mean_sd([r["float"]["success"] for r in records], **plain), "{:.3f} to {:.3f}".format(*first["interval"]),
-                      paper[1], lengths(records), between])
+        table.append([name, f"{paper[0]:.2f}", mean_sd([r["float"]["success"] for r in records], **plain), "{:.3f} to {:.3f}".format(*first["interval"]),
+                      f"{paper[1]:.2f}", lengths(records), between])
     page.table(["attack", "paper $P_\\text{suc}$", "ours", "interval", "paper $\\bar D$", "ours ", "interval "], table,
-               caption=f"{title}; {settings.seeds} networks, {records[0]['correct']} of {settings.images} images in the first")
+               caption=f"{title}; networks trained: {settings.seeds}; {records[0]['correct']} of {settings.images} images in the first")
 page.say("Test errors: " + mean_sd([r["error"] for r in rows["FGSM", False]]) + " naturally trained, "
-         + mean_sd([r["error"] for r in rows["FGSM", True]]) + " adversarially trained (%; the paper: 1 and 1).")
+         + mean_sd([r["error"] for r in rows["FGSM", True]]) + " adversarially trained (the paper: 1 % and 1 %).")
 
 
 # %% tags=["hide-input"]
