@@ -270,7 +270,7 @@ page.say("How to read it: the attacks that succeed with the least distortion lea
 # * Networks, image size and the number of search steps (above). The networks' 8-bit and 16-bit weights were published by others; their accuracy on these images was checked against what their publishers' files should give.
 # * "An image that has been fooled is spared larger budgets": on natural images clipping hardly shortens a perturbation, so a larger budget does not give a smaller distortion.
 # * C&W and sC&W run to the end of each search step, as the early stop of the authors' code asks a whole batch, which depends on the batch.
-# * No figure shows an image of the competition's set; the [page on magnification](4-magnification) has photographs that may be shown.
+# * No figure shows an image of the competition's set: the paper's Figures 1 and 4 are made from a photograph that may be shown, on the [page on magnification](4-magnification).
 #
 # ## What the paper got wrong
 
