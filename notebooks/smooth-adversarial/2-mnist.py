@@ -247,10 +247,10 @@ else:
 # %% [markdown]
 # ## Figure 5: worst cases
 #
-# For each attack, the image on which it needs the largest distortion (of the successes), under all the attacks; PGD$_2$ and sPGD$_2$ at $\epsilon = 5$, FGSM and I-FGSM at .3.
+# For each attack, the image on which it needs the largest distortion (of the successes), under all the attacks; PGD$_2$ and sPGD$_2$ (as coded) at $\epsilon = 5$, FGSM and I-FGSM at .3, sC&W as printed.
 
 # %%
-shown = ["FGSM", "I-FGSM", "PGD_2", "C&W", "sPGD_2, perturbation (code)", SMOOTH]
+shown = ["FGSM", "I-FGSM", "PGD_2", "C&W", "sPGD_2, perturbation (code)", PLAIN]
 worst = []
 for name in shown:
     found = rows[name, False][0].arrays
