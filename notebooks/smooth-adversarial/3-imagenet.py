@@ -284,7 +284,7 @@ page.say("How to read it: the attacks that succeed with the least distortion lea
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
-page.errata("sm-e-truncation", "sm-e-table3", "sm-e-spgd", "sm-e-penalty", "sm-e-eq21")
+page.errata("sm-e-truncation", "sm-e-table3", "sm-e-spgd", "sm-e-penalty", "sm-e-first-constant", "sm-e-eq21")
 
 # %% [markdown]
 # ## Verdicts
