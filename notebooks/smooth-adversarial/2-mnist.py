@@ -208,7 +208,7 @@ page.say("* FGSM with budgets up to .3: " + "; ".join(
 # $P(D)$ is the probability of a success with distortion at most $D$ (Eq. 21). The attacks with a budget jump where a budget of their grid lies.
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
 bounds = np.linspace(0, 8, 321)
 colours = {name: f"C{number}" for number, name in enumerate(printed[False])}  # the two forms of an attack share one
 for axis, adversarial in zip(axes, (False, True), strict=True):
@@ -217,7 +217,7 @@ for axis, adversarial in zip(axes, (False, True), strict=True):
         axis.plot(bounds, curve, "--" if "text" in name else "-", color=colours[name.split(",")[0]], label=name)
     axis.set(xlabel="distortion D", title="adversarially trained" if adversarial else "naturally trained")
 axes[0].set_ylabel("P(D)")
-axes[1].legend(fontsize=8)
+fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
 page.figure(fig, caption="Operating characteristics, mean over the networks (the paper's Figure 2). A curve further to the left is a stronger attack. Dashed: the forms of the text "
             "where the authors' code does something else.",
             alt="Two panels of rising curves from 0 to 1 against distortion, one per attack; FGSM's rises last and, on the adversarially trained network, stays low.")

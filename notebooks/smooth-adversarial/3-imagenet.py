@@ -167,7 +167,7 @@ for network in searched:
 # ## Figure 3: operating characteristics
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, len(searched), figsize=(4.6 * len(searched), 4.2), sharey=True, layout="constrained", squeeze=False)
+fig, axes = plt.subplots(1, len(searched), figsize=(max(4.6 * len(searched), 7), 4.6), sharey=True, layout="constrained", squeeze=False)
 colours = {name: f"C{number}" for number, name in enumerate(dict.fromkeys(name.split(",")[0] for name in printed))}  # the two forms of an attack share one
 for axis, network in zip(axes[0], searched, strict=True):
     bounds = np.linspace(0, 3, 301)
@@ -177,7 +177,7 @@ for axis, network in zip(axes[0], searched, strict=True):
         axis.plot(bounds, distortion.operating_characteristic(pooled(name, network), bounds), "--" if "text" in name else "-", color=colours[name.split(",")[0]], label=name)
     axis.set(xlabel="distortion D", title=network)
 axes[0, 0].set_ylabel("P(D)")
-axes[0, -1].legend(fontsize=8)
+fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
 page.figure(fig, caption="Operating characteristics on natural images (the paper's Figure 3 has other networks). PGD$_2$ and its smooth forms jump at the budgets of their grid. Dashed: the forms of the text.",
             alt="Rising curves of success against distortion, one per attack, per network.")
 
