@@ -86,6 +86,17 @@ def test_the_two_forms_of_spgd_differ(linear):
     assert (norms.norm(found[4][0] - found[4][1]) > 0.01).any()
 
 
+def test_smoothing_excludes_no_perturbation():
+    """White noise on a photograph is s^(z) for some z, which is rough and large; and the norm of r is the same."""
+    x = crop("coffee", [0, 120, 32])
+    r = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(3))
+    for alpha in (0.95, 0.997):
+        smoother = ImageSmoother(x, alpha=alpha, method="exact", tolerance=1e-12)
+        scaled = smoother.solve(torch.ones_like(x)) * r
+        z = scaled - alpha * smoother.neighbours(scaled)
+        assert torch.allclose(smoother(z), r, atol=1e-8)
+
+
 def test_the_norm_and_its_square_are_two_objectives(linear):
     """On a linear model the norm's minimum is 0 or a success; the square's may be a compromise that is neither."""
     model, x, y = linear
