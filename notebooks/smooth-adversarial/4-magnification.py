@@ -116,7 +116,7 @@ for axis, picture, name in zip(axes, [figure1.arrays["images"][0], *figure1.arra
     axis.set(xticks=[], yticks=[])
     axis.set_title(name, fontsize=9)
 page.figure(fig, caption="The perturbations of the seven attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
-            alt="The photograph and seven perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; that of sPGD shows large soft patches with the outlines of the cat's face.")
+            alt="The photograph and seven perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and sC&W as coded soft patches of colour in which the eye can be made out.")
 page.table(["attack", "roughness", "l2 distortion"], [[name, f"{rough:.3f}", f"{length:.3f}"] for name, rough, length in zip(calls, figure1["roughness"], figure1["length"], strict=True)],
            caption=f"Roughness $r^\\top(I - \\mathcal W)\\,r / r^\\top r$ on the graph of the photograph: 0 is as smooth as the image, white noise has {figure1['noise']:.3f}")
 
