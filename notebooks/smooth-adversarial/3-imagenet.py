@@ -33,19 +33,20 @@ import numpy as np
 from advutils import detection, distortion
 from advutils.book.page import Page, mean_sd
 from advutils.chapters import smooth_adversarial as chapter
+from advutils.chapters import smooth_adversarial_detection as detector
 from advutils.chapters import smooth_adversarial_transfer as variants
 
 _l2 = [0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0]
 _linf = [0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 16 / 255]
 page = Page("smooth-adversarial", "3-imagenet", globals(), settings={
     "quick": dict(data="photographs", networks=["resnet8"], groups=1, group=12, search_groups=1, search_group=10, l2=[0.5, 2.0], linf=[16 / 255],
-                  search=dict(steps=20, search_steps=2), transfer_groups=0, others=[], correlation=20, epochs=4, floor=20),
+                  search=dict(steps=20, search_steps=2), transfer_groups=0, others=[], correlation=20, epochs=4, floor=20, size=48, noise=[2.0, 8.0], noisy=15),
     "standard": dict(data="nips2017", networks=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"], groups=4, group=50, search_groups=3,
                      search_group=20, l2=_l2, linf=_linf, search=dict(steps=100, search_steps=3), transfer_groups=3, others=["mobilenet_v1", "mobilenet_v2"],
-                     correlation=200, epochs=6, floor=1000),
+                     correlation=200, epochs=6, floor=1000, size=224, noise=[0.5, 1.0, 2.0, 4.0, 8.0, 16.0], noisy=100),
     "paper": dict(data="nips2017", networks=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "inception_v3", "resnetv2_50"], groups=20, group=50,
                   search_groups=50, search_group=20, l2=_l2, linf=_linf, search=dict(steps=100, search_steps=9), transfer_groups=20,
-                  others=["mobilenet_v1", "mobilenet_v2"], correlation=1000, epochs=6, floor=1000),
+                  others=["mobilenet_v1", "mobilenet_v2"], correlation=1000, epochs=6, floor=1000, size=224, noise=[0.5, 1.0, 2.0, 4.0, 8.0, 16.0], noisy=1000),
 })
 settings = page.settings
 
@@ -242,8 +243,9 @@ if settings.transfer_groups:
                [[name, f"{np.concatenate([r.arrays['length'] for r in records]).mean():.2f}", share(records, "white box"), filtered[name], share(records, "bilateral"), *(share(records, other) for other in settings.others)]
                 for name, records in table3.items()],
                caption=f"Success of attacks on {first} against its variants, {sum(r['tried'] for r in table3['FGSM'])} images")
-    page.say("How to read it: an attack that stops just behind the border of its own network (C&W, sC&W) is undone by a slight filter or another network, one that spends a budget well beyond the border is not. The paper's table "
-             "shows the same, and its comparison at unequal distortions says little about smoothing.")
+    page.say("How to read it: C&W and sC&W stop just behind the border of their own network, and fall back when the image is rounded to 8 bits (the white box loses some) or slightly filtered; an attack that spends a budget well beyond the border does not. "
+             "The paper's table shows the same order. It compares attacks at unequal distortions (sC&W's is the smallest), so it says little about smoothing itself: compare sPGD$_2$ with PGD$_2$. Networks of another architecture are fooled by few of these "
+             "images, whatever the attack: a question about the network and not about smoothing.")
 else:
     page.say("*This profile does not attack variants; the standard profile does.*")
 
@@ -252,11 +254,14 @@ else:
 #
 # Their conclusion: "Fig. 1 shows that a human does not make the difference between the input image and its adversarial example even with magnification. This does not prove that an algorithm will not detect some statistical evidence." Here
 # is a very simple algorithm. It smooths an image guided by itself, takes six statistics of each channel of what smoothing takes away (no other image is needed), and asks logistic regression, cross-validated so that an image and its adversarial
-# version are always in the same fold. All images are in 8 bits. An area under the curve (AUC) of .5 is a guess, 1 is certainty.
+# version are always in the same fold. All images are in 8 bits. An area under the curve (AUC) of .5 is a guess, 1 is certainty. To know what it can see at all, it is given white noise of known size first.
+
+# %%
+reach = page.measure(detector.reach, data=settings.data, images=settings.noisy, size=settings.size, lengths=settings.noise, seed=0)
 
 # %% tags=["hide-input"]
 page.source(detection.residual_features)
-table = []
+table = [["none", f"white noise of l2 {length:g}", "{:.2f} ({:.2f} to {:.2f})".format(auc, *interval), settings.noisy] for length, auc, interval in zip(settings.noise, reach["auc"], reach["interval"], strict=True)]
 for network in searched:
     for name in calls:
         if (name, network) not in rows:
@@ -268,8 +273,9 @@ for network in searched:
             table.append([network, name, "{:.2f} ({:.2f} to {:.2f})".format(found["auc"], *found["interval"]), found["pairs"]])
 if table:
     page.table(["network", "attack", "AUC (95 %)", "pairs"], table, caption="Detecting the closest success of each attack from the image alone")
-page.say("How to read it: the attacks that succeed with the least distortion leave the least to find, whatever their smoothness; compare rows of similar distortion only. With so few images and so simple a detector a low AUC is no proof of safety: "
-         "a better detector may exist.")
+seen = [length for length, interval in zip(settings.noise, reach["interval"], strict=True) if interval[0] > 0.6]
+page.say("How to read it: the detector sees white noise " + (f"from an l2 norm of {min(seen):g} on" if seen else "of none of these sizes") + " (lower end of the interval above .6). An attack whose row is at .5 is as good as invisible to it; where attacks need "
+         "so little, that says more about the fragile networks than about smoothness. A low AUC with so few images and so simple a detector is no proof of safety: a better detector may exist.")
 
 # %% [markdown]
 # ## Where we had to choose
