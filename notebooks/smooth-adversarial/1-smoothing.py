@@ -46,7 +46,9 @@ settings = page.settings
 #
 # Take an image $x$ of $n$ pixels (one channel, for now). Each pixel is a vertex; it is joined to its four neighbours. The edge between pixels $i$ and $j$ has the weight
 #
-# $$w_{ij} = k(x_i, x_j),\qquad k(a, b) = e^{-b\,(a-b)^2}\ \text{(Gaussian)}\quad\text{or}\quad e^{-b\,|a-b|}\ \text{(Laplacian)}, \tag{5}$$
+# $$w_{ij} = k(x_i, x_j),\qquad k(u, v) = \begin{cases} e^{-b\,(u-v)^2} & \text{(Gaussian)}\\ e^{-b\,|u-v|} & \text{(Laplacian)}\end{cases} \tag{5}$$
+#
+# with the bandwidth $b$,
 #
 # close to 1 where the image hardly changes, and tiny across an edge. The degree of a pixel is $d_i = \sum_j w_{ij}$, and $D$ the diagonal matrix of degrees.
 # $\mathcal W = D^{-1/2}WD^{-1/2}$ has eigenvalues in $[-1, 1]$.
