@@ -165,9 +165,9 @@ for adversarial, title in ((False, "Table 1 (MNIST). Natural training"), (True, 
         first = records[0]["float"]
         paper = printed[adversarial][name.split(",")[0]]  # both forms of a smooth attack stand beside the one number of the paper
         between = "none" if first["distortion"] is None else "{:.2f} to {:.2f}".format(*first["distortion_interval"])
-        table.append([name, f"{paper[0]:.2f}", mean_sd([r["float"]["success"] for r in records], **plain), "{:.3f} to {:.3f}".format(*first["interval"]),
-                      f"{paper[1]:.2f}", lengths(records), between])
-    page.table(["attack", "paper $P_\\text{suc}$", "ours", "interval", "paper $\\bar D$", "ours ", "interval "], table,
+        table.append([name, "{:.2f}, {:.2f}".format(*paper), mean_sd([r["float"]["success"] for r in records], **plain), "{:.3f} to {:.3f}".format(*first["interval"]), lengths(records), between])
+    table = [[row[0], *(cell.replace(" ", "\u00a0") for cell in row[1:])] for row in table]  # numbers do not break
+    page.table(["attack", "paper $P_\\text{suc}$, $\\bar D$", "$P_\\text{suc}$", "interval", "$\\bar D$", "interval "], table,
                caption=f"{title}; networks trained: {settings.seeds}; {records[0]['correct']} of {settings.images} images in the first")
 page.say("Test errors: " + mean_sd([r["error"] for r in rows["FGSM", False]]) + " naturally trained, "
          + mean_sd([r["error"] for r in rows["FGSM", True]]) + " adversarially trained (the paper: 1 % and 1 %).")

@@ -143,10 +143,11 @@ for network in settings.networks:
         success, low, high = distortion.success_probability(found)
         length = distortion.conditional_mean(found)
         stored = distortion.conditional_mean(pooled(name, network, "truncated"))
-        table.append([name, f"{printed[name][0]:.2f}", f"{success:.3f} ({low:.3f} to {high:.3f})", f"{printed[name][1]:.2f}", "{:.2f} ({:.2f} to {:.2f})".format(*length), f"{stored[0]:.2f}", len(found)])
+        table.append([name, "{:.2f}, {:.2f}".format(*printed[name]), f"{success:.2f} ({low:.2f} to {high:.2f})", "{:.2f} ({:.2f} to {:.2f})".format(*length), f"{stored[0]:.2f}", str(len(found))])
     accuracy = np.mean([record["accuracy"] for record in rows["FGSM", network]])
-    page.table(["attack", "InceptionV3 $P_\\text{suc}$", "ours (95 %)", "InceptionV3 $\\bar D$", "ours (95 %) ", "rounded down", "images"], table,
-               caption=f"{network}, {100 * accuracy:.0f} % right of the images tried; the paper's columns are another network at 299 x 299 pixels")
+    table = [[row[0], *(cell.replace(" ", "\u00a0") for cell in row[1:])] for row in table]  # numbers do not break
+    page.table(["attack", "paper $P_\\text{suc}$, $\\bar D$", "$P_\\text{suc}$ (95 %)", "$\\bar D$ (95 %)", "rounded down", "images"], table,
+               caption=f"{network}, {100 * accuracy:.0f} % right of the images tried; the paper's column is InceptionV3 at 299 x 299 pixels")
 
 # %% tags=["hide-input"]
 first = settings.networks[0]
