@@ -218,6 +218,9 @@ for label, graph in (("natural images (300, .997)", sharp), ("natural images (10
 page.table(["images and graph", "cosine of $g$ and $\\hat s(g)$, mean ± sd over networks", "neighbours that differ by less than 1/255"],
            [[label, mean_sd([r["cosine"] for r in records], unit="", scale=1), f"{100 * records[0]['flat']:.0f} %"] for label, records in flat.items()],
            caption=f"How far smoothing turns the gradient; {settings.correlation} images each")
+digits, *others = (np.mean([r["cosine"] for r in records]) for records in flat.values())
+page.say("How to read it: the explanation needs the first cosine to be small, and smaller than the others. Small (below .5) it is" + ("" if digits < 0.5 else " **not**") + ", and smaller than the mean of the others it is" + ("" if digits < np.mean(others) else " **not**")
+         + ". The form of sPGD$_2$ that loses most on MNIST is the coded one, which smooths the whole perturbation again and again; there the gradient's direction is not the matter.")
 
 # %% [markdown]
 # ## How images are stored

@@ -77,7 +77,7 @@ calls = {
     "I-FGSM": dict(attack="pgd", options=dict(eps=settings.linf, p="inf", step=settings.linf / 4, steps=10), smoothing={}),
     "PGD_2": dict(attack="pgd", options=dict(eps=settings.l2, p=2, step=settings.l2 / 2, steps=10, sphere=True), smoothing={}),
     "C&W": dict(attack="carlini_wagner", options=search, smoothing={}),
-    "sPGD_2": dict(attack="smooth_pgd", options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"), smoothing=sharp),
+    "sPGD_2, text": dict(attack="smooth_pgd", options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"), smoothing=sharp),
     "sC&W, text": dict(attack="smooth_carlini_wagner", options=dict(**search, penalty="squared"), smoothing=sharp),
     "sC&W, code": dict(attack="smooth_carlini_wagner", options={**search, "penalty": "norm", "initial_const": 1.0}, smoothing=sharp),
 }
@@ -122,7 +122,7 @@ page.table(["attack", "roughness", "l2 distortion"], [[name, f"{rough:.3f}", f"{
 
 # %% tags=["hide-input"]
 rough = dict(zip(calls, figure1["roughness"], strict=True))
-page.say(f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2']:.3f}, PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed objective and {rough['sC&W, code']:.3f} with the coded one; "
+page.say(f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2, text']:.3f}, PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed objective and {rough['sC&W, code']:.3f} with the coded one; "
          f"that of C&W {rough['C&W']:.3f}.")
 
 # %% [markdown]
