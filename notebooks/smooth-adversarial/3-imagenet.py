@@ -317,6 +317,9 @@ page.errata("sm-e-truncation", "sm-e-table3", "sm-e-spgd", "sm-e-penalty", "sm-e
 
 # %% [markdown]
 # ## Verdicts
+#
+# The samples of these verdicts are groups of images on one network: four for the attacks with a budget, three for C&W and sC&W. Three groups rarely decide a comparison. Where the table's intervals, which are over images, lie far apart and the verdict is
+# "inconclusive" all the same, what is missing is groups: `search_groups` has as many as one likes.
 
 # %% tags=["hide-input"]
 page.claims("sm-in-scw-closer-printed", "sm-in-scw-closer-coded", "sm-in-spgd2-spoiled-printed", "sm-in-spgd2-spoiled-coded", "sm-in-pgd2-beats-cw", "sm-weak-correlation", "sm-t3-filter-passes", "sm-t3-smoothing-no-gain", "sm-t2-inception", "sm-t3-adversarial", "sm-truncation-floor")
