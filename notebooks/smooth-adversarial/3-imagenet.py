@@ -25,6 +25,7 @@
 profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, hours on 2 cores | paper: all of them, 9 x 100, a GPU
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 networks: list | None = None  # networks that are attacked; None: the profile's own
+search_groups: int | None = None  # groups of 20 images that C&W and sC&W are run on
 
 # %%
 import matplotlib.pyplot as plt
@@ -319,7 +320,7 @@ page.errata("sm-e-truncation", "sm-e-table3", "sm-e-spgd", "sm-e-penalty", "sm-e
 # ## Verdicts
 #
 # The samples of these verdicts are groups of images on one network: four for the attacks with a budget, three for C&W and sC&W. Three groups rarely decide a comparison. Where the table's intervals, which are over images, lie far apart and the verdict is
-# "inconclusive" all the same, what is missing is groups: `search_groups` has as many as one likes.
+# "inconclusive" all the same, what is missing is groups: the parameter `search_groups` adds them.
 
 # %% tags=["hide-input"]
 page.claims("sm-in-scw-closer-printed", "sm-in-scw-closer-coded", "sm-in-spgd2-spoiled-printed", "sm-in-spgd2-spoiled-coded", "sm-in-pgd2-beats-cw", "sm-weak-correlation", "sm-t3-filter-passes", "sm-t3-smoothing-no-gain", "sm-t2-inception", "sm-t3-adversarial", "sm-truncation-floor")
