@@ -176,6 +176,13 @@ def test_table_3_was_made_at_a_distortion_of_5():
     assert ((0.0193 / 2 * torch.ones_like(x)).flatten(1).norm(dim=1) - 5).abs().max() < 0.01
 
 
+def test_a_clipped_pixel_comes_back_because_the_penalty_is_on_r():
+    x, r = torch.tensor([0.9, 0.5]), torch.tensor([0.3, 0.1], requires_grad=True)  # the first leaves [0, 1]
+    (before,) = torch.autograd.grad(r.square().sum(), r)
+    (after,) = torch.autograd.grad(((x + r).clamp(0, 1) - x).square().sum(), r)
+    assert before[0] > 0 and after[0] == 0 and after[1] == before[1] > 0
+
+
 def test_a_worse_attack_can_have_a_smaller_conditional_mean():
     better, worse = np.array([1.0, 5.0]), np.array([2.0, np.inf])
     assert (worse > better).all() and distortion.conditional_mean(worse)[0] < distortion.conditional_mean(better)[0]

@@ -311,7 +311,7 @@ page.claims("sm-accuracy", "sm-t1-mnist-fgsm", "sm-t1-mnist-ifgsm", "sm-t1-mnist
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
-page.errata("sm-e-spgd", "sm-e-penalty", "sm-e-one-search-step", "sm-e-alpha-twice", "sm-e-eq21")
+page.errata("sm-e-spgd", "sm-e-penalty", "sm-e-one-search-step", "sm-e-clip", "sm-e-alpha-twice", "sm-e-eq21")
 
 # %% [markdown]
 # ## Exercises
