@@ -163,7 +163,7 @@ def mean(name, network):
 
 for network in searched:
     forms = [f"{mean(name, network) / mean('C&W', network):.2f} times with the {word} objective" for name, word in ((TEXT, "printed"), (CODE, "coded")) if (name, network) in rows]
-    page.say(f"How to read it ({network}, the first {shared} images only, so that all attacks had the same): sC&W needs the distortion of C&W " + " and ".join(forms)
+    page.say(f"How to read it ({network}, the first {shared} images only, so that all attacks had the same): sC&W needs, of the distortion of C&W, " + " and ".join(forms)
              + f" (paper: .61). PGD$_2$ needs {mean('PGD_2', network) / mean('C&W', network):.2f} times that of C&W (paper: .37). Smoothing multiplies PGD$_2$'s by {mean('sPGD_2, perturbation (code)', network) / mean('PGD_2', network):.2f} "
              f"as coded and {mean('sPGD_2, gradient (text)', network) / mean('PGD_2', network):.2f} as printed (paper: 1.17).")
 
@@ -197,7 +197,7 @@ nine = {name: [page.measure(chapter.natural_attack, data=settings.data, network=
 # %% tags=["hide-input"]
 if nine:
     page.table(["attack", "first c", f"$\\bar D$, {settings.search['search_steps']} steps", "$\\bar D$, 9 steps"], [[name, f"{calls[name]['options']['initial_const']:g}", *(f"{record['float']['distortion']:.2f}" for record in records)] for name, records in nine.items()],
-               caption=f"{first}, the {nine['C&W'][0]['correct']} images that it gets right of the first {settings.nine}; success is {min(record['float']['success'] for records in nine.values() for record in records):.2f} or more everywhere")
+               caption=f"{first}, the {nine['C&W'][0]['correct']} images that it gets right of the first {settings.nine}; lowest success {min(record['float']['success'] for records in nine.values() for record in records):.2f}")
     ends = {name: records[1]["float"]["distortion"] for name, records in nine.items()}
     page.say(f"With nine steps sC&W needs {ends[TEXT] / ends['C&W']:.2f} times the distortion of C&W as printed and {ends[CODE] / ends['C&W']:.2f} times as coded (paper: .61). What changes between the columns is the search for $c$ and not the attack.")
 else:
