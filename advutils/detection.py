@@ -52,7 +52,7 @@ def detectability(clean: np.ndarray, attacked: np.ndarray, *, folds: int = 5, re
         scores[0, test], scores[1, test] = (model.decision_function(part[test]) for part in (clean, attacked))
     truth = np.repeat([0, 1], pairs)
     draws = np.random.default_rng(1).integers(pairs, size=(resamples, pairs))
-    # the area is the share of (clean, attacked) pairs in the right order, so a resample of pairs is a block of this table
+    # the area is the share of (clean, attacked) pairs in the right order: resampling takes a block of this table
     right = (scores[1] > scores[0][:, None]) + (scores[1] == scores[0][:, None]) / 2
     resampled = [right[np.ix_(draw, draw)].mean() for draw in draws]
     low, high = np.quantile(resampled, [0.025, 0.975])
