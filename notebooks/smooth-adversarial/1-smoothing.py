@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -46,7 +48,7 @@ settings = page.settings
 #
 # Take an image $x$ of $n$ pixels (one channel, for now). Each pixel is a vertex; it is joined to its four neighbours. The edge between pixels $i$ and $j$ has the weight
 #
-# $$w_{ij} = k(x_i, x_j),\qquad k(u, v) = \begin{cases} e^{-b\,(u-v)^2} & \text{(Gaussian)}\\ e^{-b\,|u-v|} & \text{(Laplacian)}\end{cases} \tag{5}$$
+# $$w_{ij} = k(x_i, x_j),\qquad k(u, v) = e^{-b\,(u-v)^2}\ \text{ (Gaussian)}\quad\text{or}\quad e^{-b\,|u-v|}\ \text{ (Laplacian)}, \tag{5}$$
 #
 # with the bandwidth $b$,
 #
