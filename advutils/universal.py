@@ -45,6 +45,7 @@ def universal_perturbation(
     batch_size: int = 1,
     draw: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     watched: dict[str, Tensor] | None = None,
+    start: Tensor | None = None,
     generator: torch.Generator | None = None,
     checkpoint: Path | None = None,
     callback: Callable[[Universal], None] | None = None,
@@ -62,8 +63,8 @@ def universal_perturbation(
     ``draw(images, generator)``, if given, makes the images that are used of each block of them, (n, C', H', W'), anew
     in every pass: random crops, for example. With ``batch_size`` B > 1 so many images walk at once from the same v and
     then add their increments one by one, each after another look at it: a variant, not the algorithm. ``watched`` are
-    sets of images (M, C', H', W') by name, whose fooling rates are measured after each pass. ``checkpoint`` names a
-    file written after each pass, from which a killed run continues exactly; a damaged one is ignored. ``callback``
+    sets of images (M, C', H', W') by name, whose fooling rates are measured after each pass. ``start`` (C', H', W') is
+    where v begins (default: 0). ``checkpoint`` names a file written after each pass, from which a killed run continues exactly; a damaged one is ignored. ``callback``
     is called after each pass.
 
     Raises ``ValueError`` naming the argument for bad input.
@@ -83,8 +84,9 @@ def universal_perturbation(
     generator = runtime.generator(0) if generator is None else generator
     walk = {"num_classes": num_classes, "overshoot": overshoot, "max_iter": max_iter - 2, "p": 2, "clip": False}
     watched = watched or {}
-    out = _resume(checkpoint, generator) or Universal(torch.zeros_like(images[0]) if draw is None else
-                                                      torch.zeros_like(draw(images[:1], runtime.generator(0))[0]))
+    if start is None:
+        start = torch.zeros_like(images[0] if draw is None else draw(images[:1], runtime.generator(0))[0])
+    out = _resume(checkpoint, generator) or Universal(norms.project(start[None], eps, p)[0])
     out.perturbation = out.perturbation.to(images)
     with ExitStack() as stack:
         for model in models:
