@@ -64,8 +64,8 @@ def universal_perturbation(
     in every pass: random crops, for example. With ``batch_size`` B > 1 so many images walk at once from the same v and
     then add their increments one by one, each after another look at it: a variant, not the algorithm. ``watched`` are
     sets of images (M, C', H', W') by name, whose fooling rates are measured after each pass. ``start`` (C', H', W') is
-    where v begins (default: 0). ``checkpoint`` names a file written after each pass, from which a killed run continues exactly; a damaged one is ignored. ``callback``
-    is called after each pass.
+    where v begins (default: 0). ``checkpoint`` names a file written after each pass, from which a killed run continues
+    exactly; a damaged one is ignored. ``callback`` is called after each pass.
 
     Raises ``ValueError`` naming the argument for bad input.
     """
