@@ -109,6 +109,18 @@ def test_a_list_in_where_means_any_of_it():
     assert claims.select({"from": "net", "where": {"seed": [1, 3, "inf"]}, "take": "error"}, some) == [1.0, 3.0]
 
 
+def test_a_list_for_a_parameter_that_is_one_means_that_list():
+    class Some:
+        name = "net"
+
+        def __init__(self, eps):
+            self.parameters, self.values = {"eps": eps}, {"error": len(eps)}
+
+    some = [Some([0.1]), Some([0.1, 0.2]), Some([])]
+    for eps in ([0.1, 0.2], [0.1], []):
+        assert claims.select({"from": "net", "where": {"eps": eps}, "take": "error"}, some) == [len(eps)]
+
+
 def test_every_claim_of_the_book_can_be_judged():
     judged = claims.evaluate()
     assert len({claim["id"] for claim in judged}) == len(judged) >= 12

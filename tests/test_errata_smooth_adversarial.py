@@ -128,6 +128,24 @@ def test_storing_moves_95_grey_levels():
     np.testing.assert_array_equal(theirs, (distortion.truncated(levels) * 255).round().numpy())
 
 
+def test_table_3_was_made_at_a_distortion_of_5():
+    """Of the budgets of the text none gives the printed 5.12 to 5.14 after storing; a distortion of 5 does."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(8, 248, (2, 3, 299, 299), generator=generator) / 255
+
+    def stored(r):
+        return norms.norm(distortion.truncated(x + r) - x)
+
+    def of_length(length):
+        r = torch.randn(x.shape, generator=generator)
+        return length * r / norms.per_example(norms.norm(r), r)
+
+    assert stored(0.1255 / 2 * torch.ones_like(x)).min() > 30
+    assert (stored(of_length(5 / 2)) - 2.76).abs().max() < 0.01  # 5 in [-1, 1]
+    assert (stored(of_length(10 / 2)) - 5.14).abs().max() < 0.01
+    assert ((0.0193 / 2 * torch.ones_like(x)).flatten(1).norm(dim=1) - 5).abs().max() < 0.01
+
+
 def test_a_worse_attack_can_have_a_smaller_conditional_mean():
     better, worse = np.array([1.0, 5.0]), np.array([2.0, np.inf])
     assert (worse > better).all() and distortion.conditional_mean(worse)[0] < distortion.conditional_mean(better)[0]

@@ -141,8 +141,8 @@ def _node(node: ast.expr, values: dict, rule: str):
 
 
 def select(selection: dict, records: list[ledger.Record]) -> list[float]:
-    """One number per record that matches ``from`` and ``where`` (null: parameter absent; a list: any of it), along
-    path ``take``."""
+    """One number per record that matches ``from`` and ``where`` (null: parameter absent; a list: any of it, or the
+    very list where the parameter is one), along path ``take``."""
     numbers = []
     for record in records:
         matches = record.name == selection["from"] and all(
@@ -154,7 +154,7 @@ def select(selection: dict, records: list[ledger.Record]) -> list[float]:
 
 
 def _same(found, wanted) -> bool:
-    if isinstance(wanted, list):
+    if isinstance(wanted, list) and not isinstance(found, list):
         return any(_same(found, one) for one in wanted)
     if isinstance(wanted, float) and math.isinf(wanted):
         wanted = "inf"  # JSON has no infinity; YAML's .inf and the word mean the same

@@ -72,11 +72,13 @@ def convergence(*, photograph: str, window: list[int], graphs: list[dict], itera
 
 
 def magnified(*, photograph: str, window: list[int], network: str, calls: list[dict]) -> tuple[dict, dict]:
-    """Figure 1: a crop, attacked in several ways, and the magnification of each (Appendix A) in both readings of sigma.
+    """Figures 1 and 4: a crop, attacked in several ways, the magnification of each (Appendix A) in both readings of
+    sigma, and the perturbations.
 
     The label is the network's own prediction. Values: ``length`` and ``fooled``, by call. Arrays, in 8 bits, the
     crop itself first: ``images``, ``magnified`` (range sigma .2, the code) and ``magnified_5`` (5, the text),
-    each scaled jointly over all images from its smallest to its largest value.
+    each scaled jointly over all images from its smallest to its largest value; and, one for each call,
+    ``perturbations``, of which each channel is scaled to [0, 1] by itself.
     """
     model = smooth_adversarial.natural_network(network)
     x = crop(photograph, window).float()
@@ -96,6 +98,9 @@ def magnified(*, photograph: str, window: list[int], network: str, calls: list[d
         shown = magnification(batch, sigma_range=sigma)
         arrays[name] = (shown - shown.min()) / (shown.max() - shown.min())
         values[name] = [norms.norm(each[None] - shown[:1]).item() for each in shown[1:]]
+    r = batch[1:] - x
+    low, high = r.amin((2, 3), keepdim=True), r.amax((2, 3), keepdim=True)
+    arrays["perturbations"] = (r - low) / (high - low)
     return values, {name: _bytes(array) for name, array in arrays.items()}
 
 

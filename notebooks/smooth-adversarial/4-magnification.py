@@ -104,6 +104,22 @@ page.say(f"How to read it: per unit of distortion, magnification shows {ratio['s
          "perturbation shows less (compare sPGD$_2$ with PGD$_2$); that of sC&W is hard to see above all because it is short.")
 
 # %% [markdown]
+# ## The perturbation itself
+#
+# The paper's Figure 4 shows perturbations with each colour channel scaled to $[0, 1]$ by itself, and speaks of the "phantom" of the original that appears in a smooth one.
+
+# %% tags=["hide-input"]
+fig, axes = plt.subplots(1, 1 + len(calls), figsize=(9.5, 1.9), layout="constrained")
+for axis, picture, name in zip(axes, [figure1.arrays["images"][0], *figure1.arrays["perturbations"]], ["original", *calls], strict=True):
+    axis.imshow(picture)
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(name, fontsize=9)
+page.figure(fig, caption="The perturbations of the six attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
+            alt="The photograph and six perturbations. Those of FGSM, I-FGSM, PGD and C&W are noise in which the photograph can hardly be made out; in those of the smooth attacks its outlines can be seen.")
+
+# %% [markdown]
+# In the smooth perturbations one can see the picture that they belong to: their edges are its edges, since values are carried along heavy edges of the graph only. Scaling hides how large they are; the table above has the lengths.
+#
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
