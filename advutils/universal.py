@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advutils import checks, evaluation, files, norms, runtime
 from advutils.attacks.deepfool import descend
 
+Draw = Callable[[Tensor, torch.Generator], Tensor]  # frames, and where randomness comes from, to images
 BLOCK = 50  # images that are drawn, or classified, at a time
 
 
@@ -43,7 +45,7 @@ def universal_perturbation(
     overshoot: float = 0.02,
     max_iter: int = 10,
     batch_size: int = 1,
-    draw: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    draw: Draw | None = None,
     watched: dict[str, Tensor] | None = None,
     start: Tensor | None = None,
     generator: torch.Generator | None = None,
@@ -69,24 +71,86 @@ def universal_perturbation(
 
     Raises ``ValueError`` naming the argument for bad input.
     """
-    checks.images(images, name="images")
-    checks.positive(eps=eps)
-    checks.at_least(1, passes=passes, batch_size=batch_size)
+    _check(models, images, eps, p, passes, batch_size, schedule)
     checks.at_least(3, max_iter=max_iter)
     checks.at_least(2, num_classes=num_classes)
     checks.at_least(0, overshoot=overshoot)
+    walk = {"num_classes": num_classes, "overshoot": overshoot, "max_iter": max_iter - 2, "p": 2, "clip": False}
+
+    def visit(out: Universal, x: Tensor, labels: Tensor, visits: list[tuple[int, Tensor]]) -> Counter:
+        counts = Counter(calls=0, skipped=0, updates=0)
+        for k, rows in visits:
+            v, found = _add_increments(models[k], x[rows], labels[k, rows], out.perturbation, eps, p, walk)
+            out.perturbation = v
+            counts.update(found)
+        return counts
+
+    return _in_passes(visit, models, images, passes=passes, schedule=schedule, batch_size=batch_size, draw=draw,
+                      watched=watched or {}, start=start, generator=generator, checkpoint=checkpoint,
+                      callback=callback)
+
+
+def universal_ascent(
+    models: Sequence[nn.Module],
+    images: Tensor,
+    *,
+    eps: float = 10 / 255,
+    p: float = norms.INF,
+    step: float = 1 / 255,
+    passes: int = 10,
+    schedule: str = "cyclic",
+    batch_size: int = 20,
+    draw: Draw | None = None,
+    watched: dict[str, Tensor] | None = None,
+    start: Tensor | None = None,
+    generator: torch.Generator | None = None,
+    checkpoint: Path | None = None,
+    callback: Callable[[Universal], None] | None = None,
+) -> Universal:
+    """A universal perturbation by stochastic gradient ascent, the way that is used today (Shafahi et al. 2020).
+
+    For each batch of ``batch_size`` images v goes ``step`` along the steepest direction (of the p-norm) of the sum of
+    their cross-entropies at x + v, with the networks' own predictions for x as labels, and is projected onto the ball:
+    one gradient an image. Other arguments, and what is returned, as in :func:`universal_perturbation`; ``history``
+    counts ``gradients`` instead of walks.
+    """
+    _check(models, images, eps, p, passes, batch_size, schedule)
+    checks.positive(step=step)
+
+    def visit(out: Universal, x: Tensor, labels: Tensor, visits: list[tuple[int, Tensor]]) -> Counter:
+        for k, rows in visits:
+            with torch.enable_grad():
+                v = out.perturbation.detach().requires_grad_()
+                loss = F.cross_entropy(models[k](x[rows] + v), labels[k, rows], reduction="sum")
+                (g,) = torch.autograd.grad(loss, v)
+            out.perturbation = norms.project((v.detach() + step * norms.steepest(g[None], p)[0])[None], eps, p)[0]
+        return Counter(gradients=sum(len(rows) for _, rows in visits))
+
+    return _in_passes(visit, models, images, passes=passes, schedule=schedule, batch_size=batch_size, draw=draw,
+                      watched=watched or {}, start=start, generator=generator, checkpoint=checkpoint,
+                      callback=callback)
+
+
+def _check(models, images: Tensor, eps: float, p: float, passes: int, batch_size: int, schedule: str) -> None:
+    checks.images(images, name="images")
+    checks.positive(eps=eps)
+    checks.at_least(1, passes=passes, batch_size=batch_size)
     if norms.check_p(p) not in (2, norms.INF):
         raise ValueError(f"p must be 2 or inf, got {p!r}")
     if schedule not in ("each", "cyclic"):
         raise ValueError(f"schedule must be 'each' or 'cyclic', got {schedule!r}")
     if len(models) == 0:
         raise ValueError("models must have at least one network")
+
+
+def _in_passes(
+    visit, models, images: Tensor, *, passes, schedule, batch_size, draw, watched, start, generator, checkpoint, callback
+) -> Universal:
+    """Show all images to ``visit``, in a new order in every pass and block by block; measure rates; keep each pass."""
     generator = runtime.generator(0) if generator is None else generator
-    walk = {"num_classes": num_classes, "overshoot": overshoot, "max_iter": max_iter - 2, "p": 2, "clip": False}
-    watched = watched or {}
     if start is None:
         start = torch.zeros_like(images[0] if draw is None else draw(images[:1], runtime.generator(0))[0])
-    out = _resume(checkpoint, generator) or Universal(norms.project(start[None], eps, p)[0])
+    out = _resume(checkpoint, generator) or Universal(start)
     out.perturbation = out.perturbation.to(images)
     with ExitStack() as stack:
         for model in models:
@@ -94,21 +158,16 @@ def universal_perturbation(
         clean = {name: [_classes(model, x) for model in models] for name, x in watched.items()}
         fixed = torch.stack([_classes(model, images) for model in models]) if draw is None else None
         while len(out.history) < passes:
-            counts: Counter = Counter(calls=0, skipped=0, updates=0)
+            counts: Counter = Counter()
             order = torch.randperm(len(images), generator=generator)
             for rows in order.split(max(1, BLOCK // batch_size) * batch_size):
                 x = images[rows] if draw is None else draw(images[rows], generator)
                 visits = _visits(torch.arange(len(x)).split(batch_size), len(models), schedule, out)
                 labels = fixed[:, rows] if draw is None else _visited_classes(models, x, visits)
-                for k, batch in visits:
-                    out.perturbation, found = _add_increments(
-                        models[k], x[batch], labels[k, batch], out.perturbation, eps, p, walk)
-                    counts.update(found)
-            counts = dict(counts)
-            for name, x in watched.items():
-                counts[name] = [fooling_rate(model, x, out.perturbation, clean=labels)
-                                for model, labels in zip(models, clean[name], strict=True)]
-            out.history.append(counts)
+                counts.update(visit(out, x, labels, visits))
+            rates = {name: [fooling_rate(model, x, out.perturbation, clean=labels)
+                            for model, labels in zip(models, clean[name], strict=True)] for name, x in watched.items()}
+            out.history.append(dict(counts) | rates)
             if checkpoint is not None:
                 _save(checkpoint, out, generator)
             if callback is not None:

@@ -169,6 +169,34 @@ def test_the_end_points_of_the_interpolation(nets, images):
         universal.interpolate(f, g, 1.5)
 
 
+@pytest.mark.parametrize("p, eps, step", [(math.inf, 0.2, 0.02), (2, 0.5, 0.1)])
+def test_ascent_raises_the_loss_inside_the_ball(nets, images, p, eps, step):
+    out = universal.universal_ascent(nets, images, eps=eps, p=p, step=step, passes=5, batch_size=10,
+                                     watched={"all": images})
+    v = out.perturbation
+    assert torch.linalg.vector_norm(v.flatten(), ord=p) <= eps * (1 + 1e-6)
+    assert [counts["gradients"] for counts in out.history] == [60] * 5
+    for net in nets:
+        labels = net(images).argmax(1)
+        loss = [nn.functional.cross_entropy(net(x), labels).item() for x in (images, images + v)]
+        assert loss[1] > loss[0]
+    assert universal.universal_ascent(nets, images, schedule="each", passes=1).history[0]["gradients"] == 120
+
+
+def test_ascent_continues_exactly_too(nets, images, tmp_path):
+    path = tmp_path / "v.pt"
+    for passes in (1, 3):  # the second call begins where the first ended
+        part = universal.universal_ascent(nets, images[:33], passes=passes, batch_size=5, checkpoint=path)
+    whole = universal.universal_ascent(nets, images[:33], passes=3, batch_size=5)
+    assert torch.equal(part.perturbation, whole.perturbation) and part.history == whole.history
+
+
+def test_a_start_is_where_it_starts(nets, images):
+    first = found(nets[:1], images, passes=1)
+    step = universal.universal_ascent(nets, images, eps=0.2, step=1e-9, passes=1, start=first.perturbation)
+    assert torch.allclose(step.perturbation, first.perturbation, atol=1e-6)
+
+
 def test_networks_and_the_random_state_are_left_as_found(images, net):
     modes, random = [m.training for m in net.modules()], torch.get_rng_state()
     before = {name: value.clone() for name, value in net.state_dict().items()}
