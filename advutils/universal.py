@@ -24,8 +24,9 @@ class Universal:
     """A universal perturbation (C, H, W) in units of [0, 1], and how it came about.
 
     ``history`` has a dict for each pass over the images: ``calls`` (images that were not fooled yet, one DeepFool walk
-    each), ``skipped`` (walks that did not arrive in time), ``updates`` (walks whose increment was added), and by the
-    name of each watched set the fooling rate of each network.
+    each), ``skipped`` (walks that did not arrive in time), ``updates`` (walks whose increment was added), ``steps`` (of
+    all walks; each costs num_classes - 1 gradients), and by the name of each watched set the fooling rate of each
+    network.
     """
 
     perturbation: Tensor
@@ -78,7 +79,7 @@ def universal_perturbation(
     walk = {"num_classes": num_classes, "overshoot": overshoot, "max_iter": max_iter - 2, "p": 2, "clip": False}
 
     def visit(out: Universal, x: Tensor, labels: Tensor, visits: list[tuple[int, Tensor]]) -> Counter:
-        counts = Counter(calls=0, skipped=0, updates=0)
+        counts = Counter(calls=0, skipped=0, updates=0, steps=0)
         for k, rows in visits:
             v, found = _add_increments(models[k], x[rows], labels[k, rows], out.perturbation, eps, p, walk)
             out.perturbation = v
@@ -144,7 +145,8 @@ def _check(models, images: Tensor, eps: float, p: float, passes: int, batch_size
 
 
 def _in_passes(
-    visit, models, images: Tensor, *, passes, schedule, batch_size, draw, watched, start, generator, checkpoint, callback
+    visit, models, images: Tensor, *, passes, schedule, batch_size, draw, watched, start, generator, checkpoint,
+    callback,
 ) -> Universal:
     """Show all images to ``visit``, in a new order in every pass and block by block; measure rates; keep each pass."""
     generator = runtime.generator(0) if generator is None else generator
@@ -202,7 +204,8 @@ def _add_increments(model, x: Tensor, labels: Tensor, v: Tensor, eps: float, p: 
         if updates and _classes(model, x[n:n + 1] + v) != labels[n]:
             continue
         v, updates = norms.project((v + increments[n])[None], eps, p)[0], updates + 1
-    return v, {"calls": int((taken > 0).sum()), "skipped": int(skipped.sum()), "updates": updates}
+    return v, {"calls": int((taken > 0).sum()), "skipped": int(skipped.sum()), "updates": updates,
+               "steps": int(taken.clamp(max=walk["max_iter"]).sum())}
 
 
 def fooling_rate(model: nn.Module, images: Tensor, v: Tensor, *, clean: Tensor | None = None) -> float:

@@ -1,17 +1,19 @@
 """Measurements of the chapter on Kuehne and Toedtli 2020: universal perturbations, how they transfer and combine."""
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from advutils import data, files, models, norms, photographs, runtime, training, universal
+from advutils import data, files, models, photographs, runtime, training, universal
 from advutils.chapters.smooth_adversarial import ADAM, frozen, resized
 from advutils.codehash import code_hash
 
 SIDES = {"nips2017": (256, 224), "photographs": (48, 44)}  # pixels a side of the frames, and of the crops in them
 SPLIT_SEED = 1000
+METHODS = {"deepfool": universal.universal_perturbation, "ascent": universal.universal_ascent}
 
 
 def network(name: str) -> nn.Sequential:
@@ -33,7 +35,7 @@ def _loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def _cached(name: str, spec, *code):
     """The file of something that is made once: its name holds what it was made from."""
-    made_from = repr([spec, [code_hash(part) for part in code], torch.get_num_threads()])
+    made_from = json.dumps([spec, [code_hash(part) for part in code], torch.get_num_threads()], sort_keys=True)
     return runtime.cache_root() / "checkpoints" / f"{name}-{files.sha256(made_from.encode())[:16]}.pt"
 
 
@@ -68,26 +70,23 @@ def random_crops(images: Tensor, generator: torch.Generator, *, side: int) -> Te
 
 
 def perturbation(
-    *, data: str, networks: list[str], split: int, training: int, augment: bool, passes: int, schedule: str = "each",
-    num_classes: int = 10, eps: float = 10 / 255, p: float = norms.INF, batch_size: int = 1, seed: int = 0,
-    after: dict | None = None,
+    *, method: str, data: str, networks: list[str], split: int, training: int, augment: bool, after: dict | None = None,
+    **options,
 ) -> universal.Universal:
     """A universal perturbation of ``networks`` from split number ``split``; made once, and then read from the cache.
 
-    Fooling rates "training" and "held out" of the centre crops after each pass. ``after``: the arguments of the
-    perturbation to start from (default: 0).
+    ``method`` is a name in ``METHODS``, ``options`` are its own. Fooling rates "training" and "held out" are those of
+    centre crops, after each pass. ``after``: the arguments of the perturbation to start from (default: 0).
     """
     spec = dict(locals())
     side = SIDES[data][1]
     inside, outside = frames(data=data, split=split, training=training)
-    return universal.universal_perturbation(
-        [network(name) for name in networks], inside if augment else centre(inside, side), eps=eps,
-        p=norms.check_p(p), passes=passes, schedule=schedule, num_classes=num_classes, batch_size=batch_size,
+    return METHODS[method](
+        [network(name) for name in networks], inside if augment else centre(inside, side), **options,
         draw=partial(random_crops, side=side) if augment else None,
         watched={"training": centre(inside, side), "held out": centre(outside, side)},
-        start=perturbation(**after).perturbation if after else None,
-        generator=runtime.generator(seed + 100 * split), checkpoint=_cached(
-            "universal", sorted(spec.items()), universal.universal_perturbation, frames, random_crops))
+        start=perturbation(**after).perturbation if after else None, generator=runtime.generator(split),
+        checkpoint=_cached("universal", spec, METHODS[method], frames, random_crops))
 
 
 def rates(v: Tensor, *, data: str, split: int, training: int, targets: list[str]) -> list[float]:
@@ -99,29 +98,47 @@ def rates(v: Tensor, *, data: str, split: int, training: int, targets: list[str]
 def fooling(*, targets: list[str], **spec) -> tuple[dict, dict]:
     """A universal perturbation (arguments of :func:`perturbation`) and whom it fools: Tables 1 and 2.
 
-    Values: ``history``, ``rates`` (of ``targets``, held-out images, last pass), and of the perturbation ``saturated``
-    (share of entries at the bound), ``mean`` (of its absolute values) and ``l2``, in units of 1/255. Array:
-    ``perturbation`` (3, H, W), in 8 bits, 0 for -eps and 255 for eps.
+    Values: ``history``, ``rates`` (of ``targets``, held-out images, last pass), ``best`` and ``last`` (mean held-out
+    rate of the source networks in the best and in the last pass), and of the perturbation ``saturated`` (share of
+    entries at the bound), ``mean`` (of its absolute values) and ``l2``, in units of 1/255. Array: ``perturbation``
+    (3, H, W), in 8 bits, 0 for minus its largest absolute value and 255 for plus that.
     """
     made = perturbation(**spec)
-    v, eps = made.perturbation, spec.get("eps", 10 / 255)
+    v = made.perturbation
+    means = [sum(counts["held out"]) / len(counts["held out"]) for counts in made.history]
     where = {name: spec[name] for name in ("data", "split", "training")}
     values = {"history": made.history, "rates": rates(v, targets=targets, **where),
+              "best": max(means), "last": means[-1],
               "saturated": (v.abs() >= 0.9999 * v.abs().max()).double().mean().item(),
               "mean": 255 * v.abs().mean().item(), "l2": 255 * v.norm().item()}
-    largest = v.abs().max() if norms.check_p(spec.get("p", norms.INF)) == 2 else eps
-    return values, {"perturbation": ((v / largest + 1) * 127.5).round().byte().cpu().numpy()}
+    return values, {"perturbation": ((v / v.abs().max() + 1) * 127.5).round().byte().cpu().numpy()}
+
+
+def noise(*, data: str, split: int, training: int, targets: list[str], eps: float, draws: int) -> dict:
+    """How many held-out images random signs of size ``eps`` fool: ``rates``, by draw and target."""
+    found = []
+    for draw in range(draws):
+        signs = torch.rand(3, *[SIDES[data][1]] * 2, generator=runtime.generator(draw)).sub(0.5).sign()
+        found.append(rates(eps * signs.to(runtime.device()), data=data, split=split, training=training,
+                           targets=targets))
+    return {"rates": found, "mean": [sum(column) / draws for column in zip(*found, strict=True)]}
 
 
 def interpolated(*, first: dict, second: dict, shares: list[float], targets: list[str], rescaled: bool) -> dict:
     """Rates of lam v_f + (1 - lam) v_g for the lam of ``shares`` (Eq. 1), v_f and v_g made by ``first`` and ``second``.
 
-    ``rescaled``: scaled to the largest entry of v_f. Value ``rates``: by lam and target, on the held-out images.
+    ``rescaled``: scaled to the largest entry of v_f. Values: ``rates``, by lam and target, on the held-out images; and
+    ``gain``, the most by which any mixture strictly between the two is above each of them on its own network (the first
+    two of ``targets`` must be these networks): negative, if none is a match for both.
     """
+    if targets[:2] != first["networks"] + second["networks"]:
+        raise ValueError(f"targets must begin with the networks of first and second, got {targets}")
     v_f, v_g = (perturbation(**spec).perturbation for spec in (first, second))
     where = {name: first[name] for name in ("data", "split", "training")}
     found = []
     for lam in shares:
         v = universal.interpolate(v_f, v_g, lam)
         found.append(rates(v * (v_f.abs().max() / v.abs().max()) if rescaled else v, targets=targets, **where))
-    return {"rates": found}
+    own_f, own_g = rates(v_f, targets=targets[:1], **where)[0], rates(v_g, targets=targets[1:2], **where)[0]
+    gains = [min(f - own_f, g - own_g) for lam, (f, g, *_) in zip(shares, found, strict=True) if 0 < lam < 1]
+    return {"rates": found, "gain": max(gains)}
