@@ -86,6 +86,17 @@ def test_the_two_forms_of_spgd_differ(linear):
     assert (norms.norm(found[4][0] - found[4][1]) > 0.01).any()
 
 
+def test_smoothing_excludes_no_perturbation():
+    """White noise on a photograph is s^(z) for some z, which is rough and large; and the norm of r is the same."""
+    x = crop("coffee", [0, 120, 32])
+    r = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(3))
+    for alpha in (0.95, 0.997):
+        smoother = ImageSmoother(x, alpha=alpha, method="exact", tolerance=1e-12)
+        scaled = smoother.solve(torch.ones_like(x)) * r
+        z = scaled - alpha * smoother.neighbours(scaled)
+        assert torch.allclose(smoother(z), r, atol=1e-8)
+
+
 def test_the_norm_and_its_square_are_two_objectives(linear):
     """On a linear model the norm's minimum is 0 or a success; the square's may be a compromise that is neither."""
     model, x, y = linear
@@ -116,6 +127,25 @@ def test_one_search_step_is_no_search():
 
     assert success(1, 0.03) < 0.5 < success(1, 30.0)
     assert success(9, 0.03) == success(9, 30.0) == 1.0
+
+
+def test_the_first_constant_decides_where_search_steps_are_few():
+    """Three steps halve c = 100 to 25 only, where the loss still drowns the norm; nine find the way from anywhere."""
+    torch.manual_seed(2)
+    x = 0.3 + 0.4 * torch.rand(2, 3, 12, 12, dtype=torch.float64)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(432, 50), nn.ReLU(), nn.Linear(50, 5)).double()
+    with torch.no_grad():
+        model[3].weight.mul_(10)  # a confident network
+    y, smoother = model(x).argmax(1), ImageSmoother(x, bandwidth=300.0, alpha=0.997, method="dense")
+
+    def length(first, search_steps):
+        out = attacks.smooth_carlini_wagner(model, x, y, smoother=smoother, penalty="norm", steps=100, lr=0.1,
+                                            search_steps=search_steps, initial_const=first, abort_early=False)
+        assert (model(out).argmax(1) != y).all()
+        return norms.norm(out - x).mean().item()
+
+    assert length(100.0, 3) > 1.5 * length(1.0, 3)
+    assert length(100.0, 9) == pytest.approx(length(1.0, 9), rel=0.05)
 
 
 def test_storing_moves_95_grey_levels():

@@ -71,11 +71,15 @@ def convergence(*, photograph: str, window: list[int], graphs: list[dict], itera
     return values
 
 
-def magnified(*, photograph: str, window: list[int], network: str, calls: list[dict]) -> tuple[dict, dict]:
+def magnified(
+    *, photograph: str, window: list[int], network: str, calls: list[dict], graph: dict
+) -> tuple[dict, dict]:
     """Figures 1 and 4: a crop, attacked in several ways, the magnification of each (Appendix A) in both readings of
     sigma, and the perturbations.
 
-    The label is the network's own prediction. Values: ``length`` and ``fooled``, by call. Arrays, in 8 bits, the
+    The label is the network's own prediction. Values, by call: ``length``, ``fooled``, and ``roughness``, the
+    perturbation's r^T (I - S) r / r^T r on the graph with the options ``graph``: 0 for a signal that is as smooth as
+    the image, about 1 for white noise. Value ``noise``: the roughness of white noise. Arrays, in 8 bits, the
     crop itself first: ``images``, ``magnified`` (range sigma .2, the code) and ``magnified_5`` (5, the text),
     each scaled jointly over all images from its smallest to its largest value; and, one for each call,
     ``perturbations``, of which each channel is scaled to [0, 1] by itself.
@@ -101,6 +105,13 @@ def magnified(*, photograph: str, window: list[int], network: str, calls: list[d
     r = batch[1:] - x
     low, high = r.amin((2, 3), keepdim=True), r.amax((2, 3), keepdim=True)
     arrays["perturbations"] = (r - low) / (high - low)
+    pixels = ImageSmoother(x.double(), **graph)
+
+    def roughness(signal: Tensor) -> float:
+        return 1 - ((signal * pixels.neighbours(signal)).sum() / signal.square().sum()).item()
+
+    values["roughness"] = [roughness(each[None].double()) for each in r]
+    values["noise"] = roughness(torch.randn(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
     return values, {name: _bytes(array) for name, array in arrays.items()}
 
 

@@ -46,7 +46,9 @@ settings = page.settings
 #
 # Take an image $x$ of $n$ pixels (one channel, for now). Each pixel is a vertex; it is joined to its four neighbours. The edge between pixels $i$ and $j$ has the weight
 #
-# $$w_{ij} = k(x_i, x_j),\qquad k(a, b) = e^{-b\,(a-b)^2}\ \text{(Gaussian)}\quad\text{or}\quad e^{-b\,|a-b|}\ \text{(Laplacian)}, \tag{5}$$
+# $$w_{ij} = k(x_i, x_j),\qquad k(u, v) = \begin{cases} e^{-b\,(u-v)^2} & \text{(Gaussian)}\\ e^{-b\,|u-v|} & \text{(Laplacian)}\end{cases} \tag{5}$$
+#
+# with the bandwidth $b$,
 #
 # close to 1 where the image hardly changes, and tiny across an edge. The degree of a pixel is $d_i = \sum_j w_{ij}$, and $D$ the diagonal matrix of degrees.
 # $\mathcal W = D^{-1/2}WD^{-1/2}$ has eigenvalues in $[-1, 1]$.
@@ -171,6 +173,17 @@ if not costs:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
 
 # %% [markdown]
+# ## Is it a constraint?
+#
+# The text arrives at sC&W by letting the weight of $\phi_\alpha(r, z)$ go to infinity: what is left is "a hard constraint imposing a globally smooth solution", $r = \hat s_\alpha(z)$ (17), and it finds it "surprising" that an attack with an additional constraint
+# needs less distortion. But $z$ is free, and $\hat s_\alpha$ is **invertible**: for any $r$ whatever,
+#
+# $$z = \mathcal L_\alpha\big(s(\mathbf 1)\,r\big)\quad\text{gives}\quad \hat s_\alpha(z) = \frac{\mathcal L_\alpha^{-1}\mathcal L_\alpha(s(\mathbf 1)\,r)}{s(\mathbf 1)} = r .$$
+#
+# So (17) excludes nothing, and (18) has the same minima as the objective of Carlini and Wagner without smoothing. What changes is the way there. The eigenvalues of $\mathcal L_\alpha^{-1}$ lie between $(1-\alpha)/(1+\alpha)$ and 1: a step of $z$ that is smooth like the image
+# passes as it is, the roughest one is damped by 666 at $\alpha = .997$. Smoothing is a **preconditioner**. From $z = 0$ and with few steps it leads to smooth perturbations first; that it also finds shorter ones is then less of a surprise. The [page on magnification](4-magnification) measures how
+# smooth they are in the end.
+#
 # ## Where we had to choose
 #
 # * One graph per channel, as in the code; `per_channel=False` has one for all, as Eq. (5) reads.
@@ -180,7 +193,7 @@ if not costs:
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
-page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-alpha-twice")
+page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-constraint", "sm-e-alpha-twice")
 
 # %% [markdown]
 # ## Exercises

@@ -165,9 +165,9 @@ for adversarial, title in ((False, "Table 1 (MNIST). Natural training"), (True, 
         first = records[0]["float"]
         paper = printed[adversarial][name.split(",")[0]]  # both forms of a smooth attack stand beside the one number of the paper
         between = "none" if first["distortion"] is None else "{:.2f} to {:.2f}".format(*first["distortion_interval"])
-        table.append([name, f"{paper[0]:.2f}", mean_sd([r["float"]["success"] for r in records], **plain), "{:.3f} to {:.3f}".format(*first["interval"]),
-                      f"{paper[1]:.2f}", lengths(records), between])
-    page.table(["attack", "paper $P_\\text{suc}$", "ours", "interval", "paper $\\bar D$", "ours ", "interval "], table,
+        table.append([name, "{:.2f}, {:.2f}".format(*paper), mean_sd([r["float"]["success"] for r in records], **plain), "{:.3f} to {:.3f}".format(*first["interval"]), lengths(records), between])
+    table = [[row[0], *(cell.replace(" ", "\u00a0") for cell in row[1:])] for row in table]  # numbers do not break
+    page.table(["attack", "paper $P_\\text{suc}$, $\\bar D$", "$P_\\text{suc}$", "interval", "$\\bar D$", "interval "], table,
                caption=f"{title}; networks trained: {settings.seeds}; {records[0]['correct']} of {settings.images} images in the first")
 page.say("Test errors: " + mean_sd([r["error"] for r in rows["FGSM", False]]) + " naturally trained, "
          + mean_sd([r["error"] for r in rows["FGSM", True]]) + " adversarially trained (the paper: 1 % and 1 %).")
@@ -208,7 +208,7 @@ page.say("* FGSM with budgets up to .3: " + "; ".join(
 # $P(D)$ is the probability of a success with distortion at most $D$ (Eq. 21). The attacks with a budget jump where a budget of their grid lies.
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
 bounds = np.linspace(0, 8, 321)
 colours = {name: f"C{number}" for number, name in enumerate(printed[False])}  # the two forms of an attack share one
 for axis, adversarial in zip(axes, (False, True), strict=True):
@@ -217,7 +217,7 @@ for axis, adversarial in zip(axes, (False, True), strict=True):
         axis.plot(bounds, curve, "--" if "text" in name else "-", color=colours[name.split(",")[0]], label=name)
     axis.set(xlabel="distortion D", title="adversarially trained" if adversarial else "naturally trained")
 axes[0].set_ylabel("P(D)")
-axes[1].legend(fontsize=8)
+fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
 page.figure(fig, caption="Operating characteristics, mean over the networks (the paper's Figure 2). A curve further to the left is a stronger attack. Dashed: the forms of the text "
             "where the authors' code does something else.",
             alt="Two panels of rising curves from 0 to 1 against distortion, one per attack; FGSM's rises last and, on the adversarially trained network, stays low.")
@@ -247,10 +247,10 @@ else:
 # %% [markdown]
 # ## Figure 5: worst cases
 #
-# For each attack, the image on which it needs the largest distortion (of the successes), under all the attacks; PGD$_2$ and sPGD$_2$ at $\epsilon = 5$, FGSM and I-FGSM at .3.
+# For each attack, the image on which it needs the largest distortion (of the successes), under all the attacks; PGD$_2$ and sPGD$_2$ (as coded) at $\epsilon = 5$, FGSM and I-FGSM at .3, sC&W as printed.
 
 # %%
-shown = ["FGSM", "I-FGSM", "PGD_2", "C&W", "sPGD_2, perturbation (code)", SMOOTH]
+shown = ["FGSM", "I-FGSM", "PGD_2", "C&W", "sPGD_2, perturbation (code)", PLAIN]
 worst = []
 for name in shown:
     found = rows[name, False][0].arrays

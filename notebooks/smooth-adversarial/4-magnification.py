@@ -77,10 +77,11 @@ calls = {
     "I-FGSM": dict(attack="pgd", options=dict(eps=settings.linf, p="inf", step=settings.linf / 4, steps=10), smoothing={}),
     "PGD_2": dict(attack="pgd", options=dict(eps=settings.l2, p=2, step=settings.l2 / 2, steps=10, sphere=True), smoothing={}),
     "C&W": dict(attack="carlini_wagner", options=search, smoothing={}),
-    "sPGD_2": dict(attack="smooth_pgd", options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"), smoothing=sharp),
-    "sC&W": dict(attack="smooth_carlini_wagner", options=dict(**search, penalty="squared"), smoothing=sharp),
+    "sPGD_2, text": dict(attack="smooth_pgd", options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"), smoothing=sharp),
+    "sC&W, text": dict(attack="smooth_carlini_wagner", options=dict(**search, penalty="squared"), smoothing=sharp),
+    "sC&W, code": dict(attack="smooth_carlini_wagner", options={**search, "penalty": "norm", "initial_const": 1.0}, smoothing=sharp),
 }
-figure1 = page.measure(visual.magnified, photograph=settings.photograph, window=settings.window, network=settings.network, calls=list(calls.values()))
+figure1 = page.measure(visual.magnified, photograph=settings.photograph, window=settings.window, network=settings.network, calls=list(calls.values()), graph=sharp)
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1 + len(calls), 3, figsize=(7.5, 2.4 * (1 + len(calls))), layout="constrained")
@@ -91,8 +92,8 @@ for row, name in enumerate(["original", *calls]):
     axes[row, 0].set_ylabel(name if row == 0 else f"{name}\nl2 {figure1['length'][row - 1]:.2f}" + ("" if figure1["fooled"][row - 1] else ", fails"))
 for column, title in enumerate(("image", "range deviation .2 (code)", "range deviation 5 (text)")):
     axes[0, column].set_title(title, fontsize=10)
-page.figure(fig, caption=f"A photograph of scikit-image under six attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
-            alt="Rows: the original photograph of a cat and six attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.")
+page.figure(fig, caption=f"A photograph of scikit-image under seven attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
+            alt="Rows: the original photograph of a cat and seven attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.")
 
 # %% tags=["hide-input"]
 page.table(["attack", "l2 distortion", "fooled", "distance of the magnifications (.2)", "per unit of distortion", "distance (5)", "per unit "],
@@ -100,8 +101,8 @@ page.table(["attack", "l2 distortion", "fooled", "distance of the magnifications
             zip(calls, figure1["length"], figure1["fooled"], figure1["magnified"], figure1["magnified_5"], strict=True)],
            caption="What magnification shows: the l2 distance between the magnified attacked image and the magnified original")
 ratio = {name: near / max(length, 1e-9) for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)}
-page.say(f"How to read it: per unit of distortion, magnification shows {ratio['sC&W']:.0f} of sC&W and {ratio['C&W']:.0f} of C&W, {ratio['sPGD_2']:.0f} of sPGD$_2$ and {ratio['PGD_2']:.0f} of PGD$_2$. At an equal length a smooth "
-         "perturbation shows less (compare sPGD$_2$ with PGD$_2$); that of sC&W is hard to see above all because it is short.")
+page.say("How to read it: per unit of distortion, magnification shows " + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls) + ". Where the number is lower, a perturbation hides better at the same length; "
+         "where only the distance is, it is hard to see because it is short.")
 
 # %% [markdown]
 # ## The perturbation itself
@@ -114,16 +115,24 @@ for axis, picture, name in zip(axes, [figure1.arrays["images"][0], *figure1.arra
     axis.imshow(picture)
     axis.set(xticks=[], yticks=[])
     axis.set_title(name, fontsize=9)
-page.figure(fig, caption="The perturbations of the six attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
-            alt="The photograph and six perturbations. Those of FGSM, I-FGSM, PGD and C&W are noise in which the photograph can hardly be made out; in those of the smooth attacks its outlines can be seen.")
+page.figure(fig, caption="The perturbations of the seven attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
+            alt="The photograph and seven perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and sC&W as coded soft patches of colour in which the eye can be made out.")
+page.table(["attack", "roughness", "l2 distortion"], [[name, f"{rough:.3f}", f"{length:.3f}"] for name, rough, length in zip(calls, figure1["roughness"], figure1["length"], strict=True)],
+           caption=f"Roughness $r^\\top(I - \\mathcal W)\\,r / r^\\top r$ on the graph of the photograph: 0 is as smooth as the image, white noise has {figure1['noise']:.3f}")
+
+# %% tags=["hide-input"]
+rough = dict(zip(calls, figure1["roughness"], strict=True))
+page.say(f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2, text']:.3f}, PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed objective and {rough['sC&W, code']:.3f} with the coded one; "
+         f"that of C&W {rough['C&W']:.3f}.")
 
 # %% [markdown]
-# In the smooth perturbations one can see the picture that they belong to: their edges are its edges, since values are carried along heavy edges of the graph only. Scaling hides how large they are; the table above has the lengths.
+# sC&W **can** be rough, because Eq. (17) is no constraint: $\hat s_\alpha$ is invertible, so that every $r$ is $\hat s_\alpha(z)$ for some $z$ (see the [page on smoothing](1-smoothing)). A rough $r$ only needs a large $z$, and an optimiser that moves every entry of $z$ by
+# up to .1 in each of a hundred iterations can get there.
 #
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
-page.errata("sm-e-sigma-exponent", "sm-e-sigma-range")
+page.errata("sm-e-sigma-exponent", "sm-e-sigma-range", "sm-e-no-constraint")
 
 # %% [markdown]
 # ## Exercises
