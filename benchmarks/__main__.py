@@ -31,9 +31,11 @@ def universal_costs(profile: str, real: bool) -> None:
                           batch=10, rounds=3 if real else 1, seed=0)
         found = ledger.measure(universal.universal_cost, parameters, profile=profile, chapter="universal-perturbations",
                                command="make bench")
-        print(f"universal perturbation on {network}: " + "; ".join(
-            f"{name} {found[name]['seconds']:.2f} s" + (f" ({found[name]['ratio']:.2f} x floor)" if name != "art" else "")
-            + f", fools {found[name]['rate']:.2f}" for name in ("exact", "batched", "art") if name in found.values))
+        told = []
+        for name in [name for name in ("exact", "batched", "art") if name in found.values]:
+            ratio = f" ({found[name]['ratio']:.2f} x floor)" if "ratio" in found[name] else ""
+            told.append(f"{name} {found[name]['seconds']:.2f} s{ratio}, fools {found[name]['rate']:.2f}")
+        print(f"universal perturbation on {network}: {'; '.join(told)}", flush=True)
 
 
 def smooth_costs(profile: str, real: bool) -> None:
