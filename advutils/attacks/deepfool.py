@@ -87,9 +87,10 @@ def _look(model, x, classes, *, num_classes, p, walk):
     # A graph cannot be cut. Where dragging the arrived through the backward passes costs more than one forward pass of
     # the rest, make a new graph.
     others, rest = classes[left, 1:], left
-    if arrived.sum() * others.shape[1] > left.sum():
+    if arrived.sum() * others.shape[1] > len(others):
         leaf, z = _logits(model, x[left], walk)
-        rest = slice(None)
+    if len(z) == len(others):
+        rest = slice(None)  # nothing to leave out
     with torch.enable_grad():
         gaps = (z[rest].gather(1, others) - z[rest].gather(1, classes[left, :1])).unbind(1)
     nearest, direction = torch.full_like(gaps[0].detach(), torch.inf), torch.zeros_like(x[left])
