@@ -2,7 +2,7 @@
 import sys
 
 from advutils.book import ledger
-from benchmarks import attacks, peers, smoothing
+from benchmarks import attacks, peers, smoothing, universal
 
 
 def main() -> None:
@@ -20,7 +20,22 @@ def main() -> None:
             print(f"{parameters['attack']:22}{parameters['network']:10}{name:14}{found['ratio']:8.2f}"
                   f"{found['seconds']:9.2f}{found['forward']:9.1f}{found['backward']:9.1f}{found['success']:9.3f}"
                   f"{found['l2']:8.4f}", flush=True)
+    universal_costs(profile, real)
     smooth_costs(profile, real)
+
+
+def universal_costs(profile: str, real: bool) -> None:
+    """The universal perturbation, one image at a time and several at once, beside the toolbox's."""
+    for network, (data, embedded) in attacks.NETS.items():
+        parameters = dict(network=network, **(data if real else embedded), images=200 if real else 30, passes=2,
+                          batch=10, rounds=3 if real else 1, seed=0)
+        found = ledger.measure(universal.universal_cost, parameters, profile=profile, chapter="universal-perturbations",
+                               command="make bench")
+        told = []
+        for name in [name for name in ("exact", "batched", "art") if name in found.values]:
+            ratio = f" ({found[name]['ratio']:.2f} x floor)" if "ratio" in found[name] else ""
+            told.append(f"{name} {found[name]['seconds']:.2f} s{ratio}, fools {found[name]['rate']:.2f}")
+        print(f"universal perturbation on {network}: {'; '.join(told)}", flush=True)
 
 
 def smooth_costs(profile: str, real: bool) -> None:

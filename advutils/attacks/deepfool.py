@@ -35,14 +35,19 @@ def deepfool(
 
     Raises ``ValueError`` naming the argument: num_classes < 2, overshoot < 0, max_iter < 1, p < 1, or bad images.
     """
+    checks.images(x)
     return descend(model, x, num_classes=num_classes, overshoot=overshoot, max_iter=max_iter, p=p)[0]
 
 
 def descend(
-    model: nn.Module, x: Tensor, *, num_classes: int, overshoot: float, max_iter: int, p: float
+    model: nn.Module, x: Tensor, *, num_classes: int, overshoot: float, max_iter: int, p: float,
+    labels: Tensor | None = None, clip: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """As :func:`deepfool`, and the number of steps of each example, (N,), max_iter + 1 where none arrived."""
-    checks.images(x)
+    """As :func:`deepfool`, and the number of steps of each example, (N,), max_iter + 1 where none arrived.
+
+    ``labels`` (N,), if given, are the classes to leave in place of the predictions at ``x``: an example that has
+    another class already takes no step, and costs one forward pass. Without ``clip`` pixels may have any value.
+    """
     checks.placed(model, x)
     p = norms.check_p(p)
     checks.at_least(2, num_classes=num_classes)
@@ -51,7 +56,8 @@ def descend(
     x = x.detach()
     found, taken = x.clone(), torch.full((len(x),), max_iter + 1, device=x.device)
     index = torch.arange(len(x), device=x.device)  # the examples that are still on their way
-    classes = torch.empty(len(x), 0, dtype=torch.long, device=x.device)  # a row: the predicted class, then the others
+    # A row: the class to leave, then (after the first look) the other candidates
+    classes = torch.empty(len(x), 0, dtype=torch.long, device=x.device) if labels is None else labels[:, None]
     here, start, moved, split = x, x, torch.zeros_like(x), memory.Split()
     with runtime.evaluating(model):
         for step in range(max_iter + 1):
@@ -63,25 +69,28 @@ def descend(
                 break
             index, start, classes = index[left], start[left], classes[left]
             moved = moved[left] + move
-            here = (start + (1 + overshoot) * moved).clamp_(0, 1)
+            here = start + (1 + overshoot) * moved
+            if clip:
+                here.clamp_(0, 1)
     return found, taken
 
 
 def _look(model, x, classes, *, num_classes, p, walk):
     """Which examples have another class by now, the candidates, and for the rest (if ``walk``) the next step."""
     leaf, z = _logits(model, x, walk)
-    if classes.shape[1] == 0:
-        classes = z.topk(min(num_classes, z.shape[1]), dim=1).indices
-    arrived = z.amax(1) > z.gather(1, classes[:, :1])[:, 0]
+    largest = z.topk(min(num_classes, z.shape[1]), dim=1).indices if classes.shape[1] <= 1 else classes
+    arrived = z.amax(1) > z.gather(1, (classes if classes.shape[1] else largest)[:, :1])[:, 0]
+    classes = largest
     left = ~arrived
     if not walk or not left.any():
         return arrived, classes, torch.zeros_like(x[left])
     # A graph cannot be cut. Where dragging the arrived through the backward passes costs more than one forward pass of
     # the rest, make a new graph.
     others, rest = classes[left, 1:], left
-    if arrived.sum() * others.shape[1] > left.sum():
+    if arrived.sum() * others.shape[1] > len(others):
         leaf, z = _logits(model, x[left], walk)
-        rest = slice(None)
+    if len(z) == len(others):
+        rest = slice(None)  # nothing to leave out
     with torch.enable_grad():
         gaps = (z[rest].gather(1, others) - z[rest].gather(1, classes[left, :1])).unbind(1)
     nearest, direction = torch.full_like(gaps[0].detach(), torch.inf), torch.zeros_like(x[left])

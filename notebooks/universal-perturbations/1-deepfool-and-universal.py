@@ -1,0 +1,210 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # DeepFool and universal perturbations
+#
+# A minimal perturbation changes the class of one image. Moosavi-Dezfooli et al. {cite}`moosavi2017` found that the sum of many of them, kept small, changes the class of
+# most images: a **universal** perturbation. Kühne and Tödtli {cite}`kuhne2020` rebuild it, and ask how to make one for several networks at once. This page derives the step (and corrects it for $p \ne 2$), shows the
+# algorithm, and looks for the reason that it can work at all.
+#
+# **Time to learn**: 25 minutes. **You need** gradients, norms, and what singular values are.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, minutes on 2 cores | paper: more images, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+network: str | None = None  # the network whose minimal perturbations are compared; None: the profile's own
+
+# %%
+from importlib import import_module
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from advutils import norms, universal
+from advutils.book.page import Page
+from advutils.chapters import universal_perturbations_theory as theory
+
+page = Page("universal-perturbations", "1-deepfool-and-universal", globals(), settings={
+    "quick": dict(data="photographs", network="photographs-0", training=300, images=60, num_classes=6, dimensions=[1, 5, 20], draws=3, length=3.0),
+    "standard": dict(data="nips2017", network="squeezenet1_1", training=600, images=300, num_classes=10, dimensions=[1, 10, 50, 100, 200], draws=10, length=2000 / 255),
+    "paper": dict(data="nips2017", network="inception_v3", training=600, images=600, num_classes=50, dimensions=[1, 10, 50, 100, 200, 500], draws=20, length=2000 / 255),
+})
+settings = page.settings
+deepfool_module = import_module("advutils.attacks.deepfool")
+
+# %% [markdown]
+# ## The shortest way to a plane
+#
+# Let $f(x) = w^\top x + b$ decide between two classes by its sign. The boundary $f = 0$ is a plane. Which shortest $v$, in the $p$-norm, leads to it? By Hölder's inequality
+#
+# $$|f(x)| = |w^\top v| \le \lVert w\rVert_q\,\lVert v\rVert_p,\qquad \tfrac1p + \tfrac1q = 1,$$
+#
+# so no $v$ shorter than $|f(x)|/\lVert w\rVert_q$ arrives, and the one for which Hölder's inequality is an equality does:
+#
+# $$v = -f(x)\,\frac{\operatorname{sign}(w)\,|w|^{q-1}}{\lVert w\rVert_q^q},\qquad \lVert v\rVert_p = \frac{|f(x)|}{\lVert w\rVert_q}.$$
+#
+# The paper prints $v = -f(x)\,w/\lVert w\rVert_p^2$. For $p = 2$ this is the same. For no other $p$ does it reach the plane:
+
+# %%
+w, f = torch.tensor([[2.0, 1.0]], dtype=torch.float64), 1.0
+steps = {}
+for p in (1.0, 1.5, 2.0, 4.0, norms.INF):
+    right = -f / norms.norm(w, norms.dual(p)) * norms.steepest(w, p)
+    printed = -f * w / norms.norm(w, p) ** 2
+    steps[p] = (right[0], printed[0])
+
+# %% tags=["hide-input"]
+fig, axis = plt.subplots(figsize=(5, 4.2))
+grid = np.linspace(-0.75, 0.15, 50)
+axis.plot(grid, -(f + 2 * grid), color="0.6", label="the boundary")
+for number, (p, (right, printed)) in enumerate(steps.items()):
+    name = "∞" if p == norms.INF else f"{p:g}"
+    axis.annotate("", xy=right, xytext=(0, 0), arrowprops=dict(color=f"C{number}", width=1.5, headwidth=7))
+    axis.plot([], [], color=f"C{number}", label=f"$p$ = {name}")
+    axis.plot(*printed, "x", color=f"C{number}", ms=9, mew=2)
+axis.set(xlim=(-0.75, 0.15), ylim=(-0.75, 0.15), aspect="equal")
+axis.legend(loc="lower left", fontsize=8)
+page.figure(fig, caption="Arrows: the shortest step from the origin to the boundary in five norms. Crosses: where the printed formula ends. Those of p = 2 coincide; the others miss the boundary.",
+            alt="A line in the plane and arrows from the origin to it: along the first axis for p = 1, along the diagonal for p = infinity, perpendicular to the line for p = 2. Crosses of the same colours lie off the line, except for p = 2.")
+page.table(["$p$", "norm of the right step", "$f$ after it", "norm of the printed step", "$f$ after it "],
+           [["∞" if p == norms.INF else f"{p:g}", f"{norms.norm(right[None], p).item():.3f}", f"{f + (w @ right).item():.3f}", f"{norms.norm(printed[None], p).item():.3f}", f"{f + (w @ printed).item():.3f}"]
+            for p, (right, printed) in steps.items()], caption="$f = 1$ at the start; a step that arrives has $f = 0$ after it")
+
+# %% [markdown]
+# ## Curved boundaries, many classes
+#
+# A network has a logit $z_k$ for each class. **DeepFool** {cite}`moosavi2016` replaces every $f_k = z_k - z_{\hat k}$ ($\hat k$ is the predicted class) by its tangent, goes to the nearest of the planes, and
+# starts again from there, until the class has changed. Only the `num_classes` largest logits are looked at; this number includes the predicted class, so ten classes are nine boundaries. The sum of the steps is made longer by 2 %
+# (`overshoot`), to come out on the other side.
+
+# %% tags=["hide-input"]
+page.source(deepfool_module.descend)
+page.source(deepfool_module._look)
+
+# %% [markdown]
+# ## Adding up
+#
+# The universal algorithm goes through the images one at a time. If $v$ does not change what the network says of $x$, DeepFool walks from $x + v$ to the nearest boundary, and its increment is added to $v$. When $v$ has become too large, it
+# is projected back onto the ball $\lVert v\rVert_p \le \xi$. For several networks, either every network looks at every image (Algorithm 1), or they take turns (Algorithm 2).
+
+# %% tags=["hide-input"]
+page.source(universal.universal_perturbation)
+page.source(universal._add_increments)
+page.source(universal._in_passes)
+
+# %% [markdown]
+# Three things in this code are not in the paper's text; they are in the code of the algorithm's first authors, on which theirs is built: an increment counts only if DeepFool arrived in fewer than `max_iter` − 1 steps; $x + v$ is not clipped to the range of
+# pixels; and the projection. The text has $v \leftarrow \sqrt\xi\,v/\lVert v\rVert_p$ in its place, which would give **every** $v$ the norm $\sqrt{10} = 3.2$ (in grey levels of 0 to 255), also a smaller one. Their published perturbations reach 10 exactly.
+
+# %% [markdown]
+# ## Why should one perturbation fit all?
+#
+# Each increment is made for one image. That their sum works for images it has never seen needs an explanation. Moosavi-Dezfooli et al. give one: the normals of the decision boundaries near different images lie close to a subspace of few dimensions. So take the
+# minimal perturbations of many images, scale each to length 1, stack them as the rows of a matrix, and look at its singular values; compare with as many random directions. If the perturbations had nothing in common, the two curves would agree.
+
+# %%
+found = page.measure(theory.spectrum, data=settings.data, network=settings.network, split=0, training=settings.training, images=settings.images, num_classes=settings.num_classes,
+                     dimensions=settings.dimensions, draws=settings.draws, length=settings.length, seed=0)
+
+# %% tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+axes[0].semilogy(np.arange(1, 1 + len(found.arrays["found"])), found.arrays["found"], label="minimal perturbations")
+axes[0].semilogy(np.arange(1, 1 + len(found.arrays["random"])), found.arrays["random"], "--", label="random directions")
+axes[0].set(xlabel="number", ylabel="singular value")
+axes[0].legend()
+rates = 100 * np.array(found["rates"])
+labels = [str(k) for k in settings.dimensions] + ["all space"]
+axes[1].errorbar(labels, rates.mean(1), rates.std(1, ddof=1), fmt="o", capsize=4)
+axes[1].set(xlabel="random vector of the span of the first k", ylabel="held-out images fooled, %", ylim=(0, None))
+page.figure(fig, caption=f"Left: singular values of {len(found.arrays['found'])} minimal perturbations of images on {settings.network}, each scaled to length 1, and of as many random directions. Right: share of other images that a random "
+            f"vector of l2 norm {settings.length:.2f} in the span of the first right singular vectors fools; bars are standard deviations over {settings.draws} vectors.",
+            alt="Left: two falling curves on a logarithmic axis; that of the minimal perturbations begins several times higher and ends lower than the nearly flat one of random directions. Right: points with error bars, falling from few dimensions to all of space.")
+page.say(f"How to read it: the first singular value is {found.arrays['found'][0]:.1f} ({found.arrays['random'][0]:.1f} for random directions): minimal perturbations of different images do share directions. A random vector of their first "
+         f"{settings.dimensions[1]} directions fools {rates[1].mean():.0f} % of images that had no part in them, one of the same length from all of space {rates[-1].mean():.0f} %. DeepFool needed {found['steps']:.1f} steps in the mean, "
+         f"for a perturbation of l2 norm {found['lengths']:.2f}; the vectors here are {settings.length / found['lengths']:.0f} times as long.")
+
+# %% [markdown]
+# ## Where we had to choose
+#
+# * DeepFool inside the universal algorithm is that of the attacks page, which adds $10^{-4}$ to each distance, as a later version of its authors' code does.
+# * Images are cut to the centre of a frame of 256 pixels here; the [next page](2-transfer) says how they are varied in training.
+#
+# ## What the paper got wrong
+
+# %% tags=["hide-input"]
+page.errata("up-e-dual", "up-e-line10", "up-e-gate", "up-e-candidates", "up-e-sign")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Which norm moves most pixels? (easy)
+# :label: universal-1
+#
+# For the plane above give the shortest steps for $p = 1$ and $p = \infty$ without a formula, from the shapes of the balls.
+# ```
+#
+# ````{solution} universal-1
+# :class: dropdown
+#
+# A ball of $p = 1$ is a diamond: growing, it meets the plane with a corner, so only the coordinate with the largest $|w_i|$ moves: $(-1/2, 0)$. A ball of $p = \infty$ is a square, which meets it with a corner too: all coordinates
+# move equally far: $(-1/3, -1/3)$.
+# ````
+#
+# ```{exercise} Order matters (middle)
+# :label: universal-2
+#
+# The paper notes that "adding up the perturbations is not a commutative operation, since projections take place". Is it commutative without projections?
+# ```
+#
+# ````{solution} universal-2
+# :class: dropdown
+#
+# No: the second increment starts from $x_2 + v$, and whether it is made at all depends on $v$. For two images and a linear network without projections:
+#
+# ```python
+# import torch
+# from advutils.universal import universal_perturbation
+#
+# net = torch.nn.Linear(2, 2, bias=False).double()
+# with torch.no_grad():
+#     net.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+# x = torch.tensor([[0.7, 0.3], [0.9, 0.3]], dtype=torch.float64)  # the second is farther from the boundary
+# ends = [universal_perturbation([net], x[order], eps=1.0, passes=1, num_classes=2, generator=torch.Generator().manual_seed(s)).history[0]["updates"]
+#         for order in ([0, 1], [1, 0]) for s in range(3)]
+# print(ends)
+# assert set(ends) == {1, 2}  # the far image first: one update fools both
+# ```
+# ````
+#
+# ```{exercise} A universal direction from gradients alone (hard)
+# :label: universal-3
+#
+# Take the first right singular vector of the matrix of loss gradients (not of minimal perturbations) of 300 images. How many images does it fool at the same length, with either sign? Where does the sign come from in DeepFool's version?
+# ```
+#
+# ````{solution} universal-3
+# :class: dropdown
+#
+# A start: `chapters.universal_perturbations_theory._singular(rows)` takes any rows. A gradient's sign is that of growing loss, so stacked gradients have a common orientation as minimal perturbations do; a singular vector has none: try both.
+# ````
+#
+# ## Further reading
+#
+# Moosavi-Dezfooli et al. {cite}`moosavi2017` on the geometry; Chaubey et al. {cite}`chaubey2020` survey what came after.
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()
