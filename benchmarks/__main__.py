@@ -4,6 +4,8 @@ import sys
 from advutils.book import ledger
 from benchmarks import attacks, peers, smoothing, universal
 
+UNIVERSAL_EPS = {"lenet": 0.3, "resnet8": 10 / 255}  # digits are far from their boundaries
+
 
 def main() -> None:
     """Measure everything in the plan through the ledger, and print the table."""
@@ -27,8 +29,8 @@ def main() -> None:
 def universal_costs(profile: str, real: bool) -> None:
     """The universal perturbation, one image at a time and several at once, beside the toolbox's."""
     for network, (data, embedded) in attacks.NETS.items():
-        parameters = dict(network=network, **(data if real else embedded), images=200 if real else 30, passes=2,
-                          batch=10, rounds=3 if real else 1, seed=0)
+        parameters = dict(network=network, **(data if real else embedded), images=200 if real else 30,
+                          eps=UNIVERSAL_EPS[network], passes=2, batch=10, rounds=3 if real else 1, seed=0)
         found = ledger.measure(universal.universal_cost, parameters, profile=profile, chapter="universal-perturbations",
                                command="make bench")
         told = []

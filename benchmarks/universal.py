@@ -12,10 +12,7 @@ from advutils.chapters import attacks as page
 from benchmarks import peers
 from benchmarks.attacks import Counter, _timed, replay
 
-EPS = 0.1
-
-
-def theirs(model: nn.Module, x: Tensor, passes: int) -> Tensor:
+def theirs(model: nn.Module, x: Tensor, eps: float, passes: int) -> Tensor:
     """The perturbation of the toolbox with DeepFool, at the same settings."""
     from art.attacks.evasion import UniversalPerturbation
     from art.estimators.classification import PyTorchClassifier
@@ -23,14 +20,14 @@ def theirs(model: nn.Module, x: Tensor, passes: int) -> Tensor:
     wrapped = PyTorchClassifier(model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10, clip_values=(0, 1),
                                 device_type="cpu" if x.device.type == "cpu" else "gpu")
     attack = UniversalPerturbation(
-        wrapped, attacker="deepfool", delta=0.0, max_iter=passes, eps=EPS, norm=np.inf, batch_size=1, verbose=False,
+        wrapped, attacker="deepfool", delta=0.0, max_iter=passes, eps=eps, norm=np.inf, batch_size=1, verbose=False,
         attacker_params={"max_iter": 10, "epsilon": 0.02, "nb_grads": 10, "batch_size": 1, "verbose": False})
     attack.generate(x.cpu().numpy(), wrapped.predict(x.cpu().numpy()))
     return torch.from_numpy(np.asarray(attack.noise)).reshape(x.shape[1:]).to(x)
 
 
 def universal_cost(
-    *, network: str, data: str, epochs: int, images: int, passes: int, batch: int, rounds: int, seed: int,
+    *, network: str, data: str, epochs: int, images: int, eps: float, passes: int, batch: int, rounds: int, seed: int,
 ) -> dict:
     """A universal perturbation of one network, ours one image at a time and ``batch`` at once, and the toolbox's.
 
@@ -48,7 +45,7 @@ def universal_cost(
     for number in range(rounds):
         for name, size in ours.items():
             def call(size=size):
-                return universal.universal_perturbation([model], x, eps=EPS, passes=passes, batch_size=size,
+                return universal.universal_perturbation([model], x, eps=eps, passes=passes, batch_size=size,
                                                         generator=runtime.generator(seed))
 
             if number == 0:
@@ -62,7 +59,7 @@ def universal_cost(
             times[name].append(_timed(call)[0])
             floors[name].append(_timed(lambda name=name: replay(values[name]["needed"], model, x))[0])
         if "art" in peers.installed():
-            seconds, v = _timed(lambda: theirs(model, x, passes))
+            seconds, v = _timed(lambda: theirs(model, x, eps, passes))
             times["art"].append(seconds)
             values["art"] = {"rate": universal.fooling_rate(model, x, v)}
     for name in values:

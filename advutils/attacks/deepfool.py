@@ -86,18 +86,17 @@ def _look(model, x, classes, *, num_classes, p, walk):
         return arrived, classes, torch.zeros_like(x[left])
     # A graph cannot be cut. Where dragging the arrived through the backward passes costs more than one forward pass of
     # the rest, make a new graph.
-    others, rest = classes[left, 1:], left
-    if arrived.sum() * others.shape[1] > len(others):
+    candidates, rest = classes, left if arrived.any() else slice(None)
+    if arrived.sum() * (classes.shape[1] - 1) > left.sum():
         leaf, z = _logits(model, x[left], walk)
-    if len(z) == len(others):
-        rest = slice(None)  # nothing to leave out
-    with torch.enable_grad():
-        gaps = (z[rest].gather(1, others) - z[rest].gather(1, classes[left, :1])).unbind(1)
-    nearest, direction = torch.full_like(gaps[0].detach(), torch.inf), torch.zeros_like(x[left])
-    for k, gap in enumerate(gaps):
-        (w,) = torch.autograd.grad(gap, leaf, torch.ones_like(gap), retain_graph=k + 1 < len(gaps))
-        w = w[rest]
-        distance = gap.detach().abs() / norms.norm(w, norms.dual(p))  # 0 / 0 is nan and 1 / 0 infinite: never nearest
+        candidates, rest = classes[left], slice(None)
+    gaps, q = z.detach().gather(1, candidates), norms.dual(p)
+    gaps = (gaps[rest, 1:] - gaps[rest, :1]).abs()
+    nearest, direction = torch.full_like(gaps[:, 0], torch.inf), torch.zeros_like(x[left])
+    for k in range(1, candidates.shape[1]):
+        towards = torch.zeros_like(z).scatter_(1, candidates[:, k:k + 1], 1).scatter_(1, candidates[:, :1], -1)
+        w = torch.autograd.grad(z, leaf, towards, retain_graph=k + 1 < candidates.shape[1])[0][rest]
+        distance = gaps[:, k - 1] / norms.norm(w, q)  # 0 / 0 is nan and 1 / 0 infinite: never nearest
         closer = distance < nearest
         nearest = torch.where(closer, distance, nearest)
         direction = torch.where(norms.per_example(closer, w), w, direction)
