@@ -3,5 +3,7 @@ from advutils.models.c4 import c4
 from advutils.models.dense import maxout_mlp, sigmoid_mlp, softmax_regression
 from advutils.models.pretrained import input_size, pretrained
 from advutils.models.small import lenet, resnet8
+from advutils.models.zoo import zoo
 
-__all__ = ["c4", "lenet", "input_size", "maxout_mlp", "pretrained", "resnet8", "sigmoid_mlp", "softmax_regression"]
+__all__ = ["c4", "lenet", "input_size", "maxout_mlp", "pretrained", "resnet8", "sigmoid_mlp", "softmax_regression",
+           "zoo"]
