@@ -12,6 +12,7 @@ from advutils.chapters import attacks as page
 from benchmarks import peers
 from benchmarks.attacks import Counter, _timed, replay
 
+
 def theirs(model: nn.Module, x: Tensor, eps: float, passes: int) -> Tensor:
     """The perturbation of the toolbox with DeepFool, at the same settings."""
     from art.attacks.evasion import UniversalPerturbation
