@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from advutils import data, files, folder, models, photographs, runtime, training, universal
 from advutils.chapters.smooth_adversarial import ADAM, frozen, resized
 from advutils.codehash import code_hash
-from advutils.models import pretrained
+from advutils.models.pretrained import FETCHED, FILES
 
 HELD_OUT = 10_000  # images of a folder of one's own that perturbations are judged on
 SPLIT_SEED = 1000
@@ -24,8 +24,8 @@ def network(name: str) -> nn.Sequential:
     Others are those of :func:`advutils.models.pretrained`, and those of torchvision (:func:`advutils.models.zoo`).
     """
     if not name.startswith("photographs-"):
-        stored = {**pretrained.FILES, **pretrained.FETCHED}
-        return frozen((models.pretrained if name in stored else models.zoo)(name).to(runtime.device()))
+        stored = name in FILES or name in FETCHED
+        return frozen((models.pretrained if stored else models.zoo)(name).to(runtime.device()))
     seed = int(name.removeprefix("photographs-"))
     images, labels = (part.to(runtime.device()) for part in photographs.crops(split="train"))
     with runtime.seeded(seed):
