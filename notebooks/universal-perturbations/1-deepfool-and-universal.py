@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -139,7 +141,7 @@ page.say(f"How to read it: the first singular value is {found.arrays['found'][0]
 # ## Where we had to choose
 #
 # * DeepFool inside the universal algorithm is that of the attacks page, which adds $10^{-4}$ to each distance, as a later version of its authors' code does.
-# * Images are cut to the centre of a frame of 256 pixels here; the [next page](2-transfer) says how they are varied in training.
+# * Images are cut to the centre of a frame of 256 pixels here; for training, random windows of that frame are taken.
 #
 # ## What the paper got wrong
 
