@@ -35,6 +35,7 @@ import numpy as np
 import torch
 
 from advutils import norms, universal
+from advutils.book import ledger
 from advutils.book.page import Page
 from advutils.chapters import universal_perturbations_theory as theory
 
@@ -109,6 +110,23 @@ page.source(universal._in_passes)
 # %% [markdown]
 # Three things in this code are not in the paper's text; they are in the code of the algorithm's first authors, on which theirs is built: an increment counts only if DeepFool arrived in fewer than `max_iter` − 1 steps; $x + v$ is not clipped to the range of
 # pixels; and the projection. The text has $v \leftarrow \sqrt\xi\,v/\lVert v\rVert_p$ in its place, which would give **every** $v$ the norm $\sqrt{10} = 3.2$ (in grey levels of 0 to 255), also a smaller one. Their published perturbations reach 10 exactly.
+
+# %% [markdown]
+# ### What it costs
+#
+# The algorithm is sequential: each walk starts from the $v$ that the last one left. The passes that it cannot do without are one forward pass to look at an image, and for every step of a walk $C - 1$ backward passes ($C$ candidate classes) and one forward pass.
+# `batch_size` is a variant of ours: so many images walk at once from the same $v$, and then add their increments one after another, each after another look.
+
+# %% tags=["hide-input"]
+costs = [record for record in ledger.records("standard", "universal-perturbations") if record.name == "universal_cost"]
+page.records += costs
+if costs:
+    page.table(["network", "how", "seconds", "times its passes alone", "fools"],
+               [[f"{r.parameters['network']}, {r.parameters['data']}", name, f"{r[key]['seconds']:.1f}", f"{r[key]['ratio']:.2f}" if "ratio" in r[key] else "", f"{100 * r[key]['rate']:.0f} %"]
+                for r in costs for key, name in (("exact", "one image at a time"), ("batched", f"{r.parameters['batch']} at once"), ("art", "Adversarial Robustness Toolbox")) if key in r.values],
+               caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} passes, one thread of an idle machine; fooling rates on the same images. The toolbox clips every x + v to [0, 1], so that a part of each increment is lost")
+else:
+    page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
 
 # %% [markdown]
 # ## Why should one perturbation fit all?
