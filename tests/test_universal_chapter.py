@@ -28,7 +28,8 @@ def small(monkeypatch, tmp_path):
 
 
 def spec(**changes):
-    return dict(method="deepfool", networks=NAMES[:1], augment=True, p="inf", passes=2, num_classes=6, **WHERE) | changes
+    given = dict(method="deepfool", networks=NAMES[:1], augment=True, p="inf", passes=2, num_classes=6)
+    return given | WHERE | changes
 
 
 def test_a_split_has_every_image_once_and_repeats():
@@ -100,7 +101,7 @@ def test_noise_is_the_mean_over_its_draws(small):
 
 
 def test_the_spectrum_of_a_linear_network_has_few_directions(small):
-    """The normals of six classes' boundaries span five dimensions; clipping to [0, 1] takes a little into others."""
+    """The normals of six classes' boundaries span five dimensions; clipping to [0, 1] leads a little out of them."""
     values, arrays = theory.spectrum(network=NAMES[0], images=40, num_classes=6, dimensions=[1, 5, 20], draws=2,
                                      length=3.0, seed=0, **WHERE)
     squares = arrays["found"] ** 2

@@ -137,6 +137,13 @@ if checked:
     page.table(["variant", "training images", *settings.sources, "updates"],
                [[name, mean_sd([r["history"][-1]["training"][0] for r in records]), *(mean_sd([r["rates"][k] for r in records]) for k in range(len(settings.sources))), f"{np.mean([sum(c['updates'] for c in r['history']) for r in records]):.0f}"]
                 for name, records in checked.items()], caption=f"{settings.sources[0]}; splits: {settings.checks}")
+    fig, axis = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
+    for number, (name, records) in enumerate(checked.items()):
+        for record in records:
+            axis.plot(np.cumsum([counts["updates"] for counts in record["history"]]), [100 * counts["held out"][0] for counts in record["history"]], "o-", ms=3, lw=1.2, color=f"C{number}", label=name if record is records[0] else None)
+    axis.set(xlabel="updates of v", ylabel="held-out images fooled, %")
+    axis.legend(fontsize=8)
+    page.figure(fig, caption=f"Fooling rate of {settings.sources[0]} on held-out images after each pass of each variant.", alt="Rising curves against the number of updates, one for each variant; that of the long run goes on where the others end.")
 else:
     page.say("*This profile does not check the choices; the standard profile does.*")
 
