@@ -21,6 +21,7 @@ def small(monkeypatch, tmp_path):
         with runtime.seeded(int(name[-1])):
             return nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(3 * 11 * 11, 6)).eval()
 
+    chapter._clean.cache_clear()
     monkeypatch.setattr(chapter, "network", network)
     monkeypatch.setattr(theory, "network_named", network)
     monkeypatch.setattr(runtime, "cache_root", lambda: tmp_path)
