@@ -118,7 +118,8 @@ def rates(v: Tensor, *, data: str, split: int, training: int, targets: list[str]
 @lru_cache(maxsize=16)
 def _clean(name: str, *, data: str, split: int, training: int) -> Tensor:
     """What a network says of the held-out images themselves."""
-    return universal.classes(network(name), centre(frames(data=data, split=split, training=training)[1], sides(data)[1]))
+    outside = frames(data=data, split=split, training=training)[1]
+    return universal.classes(network(name), centre(outside, sides(data)[1]))
 
 
 def fooling(*, targets: list[str], **spec) -> tuple[dict, dict]:
