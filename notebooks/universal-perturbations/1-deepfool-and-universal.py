@@ -159,8 +159,8 @@ page.say(f"How to read it: the first singular value is {found.arrays['found'][0]
          f"DeepFool needed {found['steps']:.1f} steps in the mean, for a perturbation of l2 norm {found['lengths']:.2f}; the vectors here are {settings.length / found['lengths']:.0f} times as long.")
 
 # %% [markdown]
-# On the recorded network (standard profile) this speaks against the subspace, as far as 300 images go: their minimal perturbations, in 150,528 dimensions, are nearly at right angles to each other, and a mixture of the **last** singular vectors fools as many images as one of the first. What the right panel
-# shows is another thing: minimal perturbations, made long, fool other images about twice as often as noise of their length, whichever of them are mixed, and even one of them alone does most of it. It is their texture that other images share, more than their direction. Nothing here excludes that common directions show among
+# On the recorded network (standard profile) this speaks against the subspace, as far as 300 images go: their minimal perturbations, in 150,528 dimensions, are nearly at right angles to each other, and a mixture of the **last** singular vectors fools nearly as many images as one of the first. What the right panel
+# shows is another thing: minimal perturbations, made long, fool other images about twice as often as noise of their length, whichever of them are mixed, and one of them alone still far more than noise. Why that is so, this experiment does not say. Nor does it exclude that common directions show among
 # tens of thousands of images, as Moosavi-Dezfooli et al. have them.
 
 # %% [markdown]
