@@ -42,6 +42,7 @@ def universal_cost(
     ours = {"exact": 1, "batched": batch}
     times: dict[str, list[float]] = {name: [] for name in (*ours, "art")}
     floors: dict[str, list[float]] = {name: [] for name in ours}
+    needed: dict[str, list] = {}  # the passes that each makes
     values: dict = {}
     for number in range(rounds):
         for name, size in ours.items():
@@ -52,19 +53,17 @@ def universal_cost(
             if number == 0:
                 with Counter(model) as counter:
                     made = call()
-                passed = counter.passes
-                values[name] = {"rate": universal.fooling_rate(model, x, made.perturbation), "passes": len(passed),
+                needed[name] = counter.passes
+                values[name] = {"rate": universal.fooling_rate(model, x, made.perturbation),
+                                "passes": len(needed[name]),
                                 "updates": sum(counts["updates"] for counts in made.history)}
-                floors[name], needed = [], passed
-                values[name]["needed"] = needed
             times[name].append(_timed(call)[0])
-            floors[name].append(_timed(lambda name=name: replay(values[name]["needed"], model, x))[0])
+            floors[name].append(_timed(lambda name=name: replay(needed[name], model, x))[0])
         if "art" in peers.installed():
             seconds, v = _timed(lambda: theirs(model, x, eps, passes))
             times["art"].append(seconds)
             values["art"] = {"rate": universal.fooling_rate(model, x, v)}
     for name in values:
-        values[name].pop("needed", None)
         values[name]["seconds"] = statistics.median(times[name])
         if name in ours:
             values[name]["ratio"] = statistics.median(
