@@ -157,8 +157,8 @@ def _in_passes(
     with ExitStack() as stack:
         for model in models:
             stack.enter_context(runtime.evaluating(model))
-        clean = {name: [_classes(model, x) for model in models] for name, x in watched.items()}
-        fixed = torch.stack([_classes(model, images) for model in models]) if draw is None else None
+        clean = {name: [classes(model, x) for model in models] for name, x in watched.items()}
+        fixed = torch.stack([classes(model, images) for model in models]) if draw is None else None
         while len(out.history) < passes:
             counts: Counter = Counter()
             order = torch.randperm(len(images), generator=generator)
@@ -191,7 +191,7 @@ def _visited_classes(models, x: Tensor, visits) -> Tensor:
     for k, model in enumerate(models):
         mine = [batch for number, batch in visits if number == k]
         if mine:
-            labels[k, torch.cat(mine)] = _classes(model, x[torch.cat(mine)])
+            labels[k, torch.cat(mine)] = classes(model, x[torch.cat(mine)])
     return labels
 
 
@@ -201,7 +201,7 @@ def _add_increments(model, x: Tensor, labels: Tensor, v: Tensor, eps: float, p: 
     skipped = taken > walk["max_iter"]
     increments, updates = found - (x + v), 0
     for n in ((taken > 0) & ~skipped).nonzero().flatten().tolist():
-        if updates and _classes(model, x[n:n + 1] + v) != labels[n]:
+        if updates and classes(model, x[n:n + 1] + v) != labels[n]:
             continue
         v, updates = norms.project((v + increments[n])[None], eps, p)[0], updates + 1
     return v, {"calls": int((taken > 0).sum()), "skipped": int(skipped.sum()), "updates": updates,
@@ -214,8 +214,8 @@ def fooling_rate(model: nn.Module, images: Tensor, v: Tensor, *, clean: Tensor |
     Moosavi-Dezfooli et al. 2017, Section 2. Like their code this does not clip x + v. ``clean`` (N,), if given, are
     the predictions without ``v``.
     """
-    clean = _classes(model, images) if clean is None else clean
-    return (_classes(model, images, v) != clean).double().mean().item()
+    clean = classes(model, images) if clean is None else clean
+    return (classes(model, images, v) != clean).double().mean().item()
 
 
 def interpolate(v_f: Tensor, v_g: Tensor, lam: float) -> Tensor:
@@ -225,7 +225,8 @@ def interpolate(v_f: Tensor, v_g: Tensor, lam: float) -> Tensor:
     return lam * v_f + (1 - lam) * v_g
 
 
-def _classes(model: nn.Module, images: Tensor, v: Tensor | float = 0.0) -> Tensor:
+def classes(model: nn.Module, images: Tensor, v: Tensor | float = 0.0) -> Tensor:
+    """(N,) what ``model`` predicts for ``images`` + v, a block at a time."""
     return torch.cat([evaluation.predictions(model, part + v) for part in images.split(BLOCK)])
 
 

@@ -3,23 +3,29 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from advutils import data, files, models, photographs, runtime, training, universal
+from advutils import data, files, folder, models, photographs, runtime, training, universal
 from advutils.chapters.smooth_adversarial import ADAM, frozen, resized
 from advutils.codehash import code_hash
+from advutils.models.pretrained import FETCHED, FILES
 
-SIDES = {"nips2017": (256, 224), "photographs": (48, 44)}  # pixels a side of the frames, and of the crops in them
+HELD_OUT = 10_000  # images of a folder of one's own that perturbations are judged on
 SPLIT_SEED = 1000
 METHODS = {"deepfool": universal.universal_perturbation, "ascent": universal.universal_ascent}
 
 
 def network(name: str) -> nn.Sequential:
-    """A network for natural images by name; "photographs-0" and so on are small ones, trained here in seconds."""
+    """A network for natural images by name; "photographs-0" and so on are small ones, trained here in seconds.
+
+    Others are those of :func:`advutils.models.pretrained`, and those of torchvision (:func:`advutils.models.zoo`).
+    """
     if not name.startswith("photographs-"):
-        return frozen(models.pretrained(name).to(runtime.device()))
+        stored = name in FILES or name in FETCHED
+        return frozen((models.pretrained if stored else models.zoo)(name).to(runtime.device()))
     seed = int(name.removeprefix("photographs-"))
     images, labels = (part.to(runtime.device()) for part in photographs.crops(split="train"))
     with runtime.seeded(seed):
@@ -39,10 +45,23 @@ def _cached(name: str, spec, *code):
     return runtime.cache_root() / "checkpoints" / f"{name}-{files.sha256(made_from.encode())[:16]}.pt"
 
 
+def sides(data: str) -> tuple[int, int]:
+    """Pixels a side of the frames of a data set, and of the windows that are cut out of them."""
+    return (48, 44) if data == "photographs" else (256, 224)
+
+
 def frames(*, data: str, split: int, training: int) -> tuple[Tensor, Tensor]:
-    """Training and held-out images (N, 3, F, F), in 8 bits: split number ``split`` of all images there are."""
+    """Training and held-out images (N, 3, F, F), in 8 bits: split number ``split`` of all images there are.
+
+    ``data`` is "nips2017", "photographs" or a folder with ``train`` and ``val`` in it, as ImageNet's; of the latter
+    10,000 images are held out.
+    """
+    generator = runtime.generator(SPLIT_SEED + split)
+    if data not in ("nips2017", "photographs"):
+        return tuple(folder.images(Path(data) / part, count=count, side=sides(data)[0], generator=generator)
+                     .to(runtime.device()) for part, count in (("train", training), ("val", HELD_OUT)))
     images = _images(data)
-    order = torch.randperm(len(images), generator=runtime.generator(SPLIT_SEED + split))
+    order = torch.randperm(len(images), generator=generator)
     if not 0 < training < len(images):
         raise ValueError(f"training must lie in (0, {len(images)}), got {training}")
     return images[order[:training]], images[order[training:]]
@@ -51,7 +70,7 @@ def frames(*, data: str, split: int, training: int) -> tuple[Tensor, Tensor]:
 def _images(name: str) -> Tensor:
     if name == "photographs":
         return torch.cat([photographs.crops(split=split)[0] for split in ("train", "test")]).to(runtime.device())
-    return resized(data.load(name, split="test")[0], SIDES[name][0]).to(runtime.device())
+    return resized(data.load(name, split="test")[0], sides(name)[0]).to(runtime.device())
 
 
 def centre(images: Tensor, side: int) -> Tensor:
@@ -79,7 +98,7 @@ def perturbation(
     centre crops, after each pass. ``after``: the arguments of the perturbation to start from (default: 0).
     """
     spec = dict(locals())
-    side = SIDES[data][1]
+    side = sides(data)[1]
     inside, outside = frames(data=data, split=split, training=training)
     return METHODS[method](
         [network(name) for name in networks], inside if augment else centre(inside, side), **options,
@@ -91,7 +110,7 @@ def perturbation(
 
 def rates(v: Tensor, *, data: str, split: int, training: int, targets: list[str]) -> list[float]:
     """Fooling rate of each of ``targets`` on the held-out images of a split."""
-    outside = centre(frames(data=data, split=split, training=training)[1], SIDES[data][1])
+    outside = centre(frames(data=data, split=split, training=training)[1], sides(data)[1])
     return [universal.fooling_rate(network(name), outside, v) for name in targets]
 
 
@@ -118,7 +137,7 @@ def noise(*, data: str, split: int, training: int, targets: list[str], eps: floa
     """How many held-out images random signs of size ``eps`` fool: ``rates``, by draw and target."""
     found = []
     for draw in range(draws):
-        signs = torch.rand(3, *[SIDES[data][1]] * 2, generator=runtime.generator(draw)).sub(0.5).sign()
+        signs = torch.rand(3, *[sides(data)[1]] * 2, generator=runtime.generator(draw)).sub(0.5).sign()
         found.append(rates(eps * signs.to(runtime.device()), data=data, split=split, training=training,
                            targets=targets))
     return {"rates": found, "mean": [sum(column) / draws for column in zip(*found, strict=True)]}

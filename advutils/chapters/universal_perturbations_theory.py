@@ -6,7 +6,7 @@ from torch import Tensor
 
 from advutils import norms, runtime, universal
 from advutils.attacks.deepfool import descend
-from advutils.chapters.universal_perturbations import SIDES, centre, frames
+from advutils.chapters.universal_perturbations import centre, frames, sides
 from advutils.chapters.universal_perturbations import network as network_named
 
 
@@ -22,7 +22,7 @@ def spectrum(
     random vectors of l2 norm ``length`` in the span of the first k right singular vectors, by k of ``dimensions`` and
     draw; the last entry for random vectors of all space.
     """
-    side, model = SIDES[data][1], network_named(network)
+    side, model = sides(data)[1], network_named(network)
     inside, outside = (centre(part, side) for part in frames(data=data, split=split, training=training))
     inside = inside[:images]
     generator = runtime.generator(seed)
@@ -34,7 +34,7 @@ def spectrum(
     rows = (r[arrived] / norms.per_example(sizes, r[arrived])).flatten(1).double()
     values, vectors = _singular(rows)
     noise = torch.randn(rows.shape, generator=generator, dtype=torch.float64).to(rows)
-    clean = universal._classes(model, outside)
+    clean = universal.classes(model, outside)
 
     def rate(direction: Tensor) -> float:
         v = (length * direction / direction.norm()).to(outside).reshape(outside.shape[1:])

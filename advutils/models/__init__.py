@@ -4,5 +4,7 @@ from advutils.models.conv_maxout import conv_maxout_cifar, conv_maxout_mnist
 from advutils.models.dense import maxout_mlp, sigmoid_mlp, softmax_regression
 from advutils.models.pretrained import input_size, pretrained
 from advutils.models.small import lenet, resnet8
+from advutils.models.zoo import zoo
 
-__all__ = ["c4", "conv_maxout_cifar", "conv_maxout_mnist", "lenet", "input_size", "maxout_mlp", "pretrained", "resnet8", "sigmoid_mlp", "softmax_regression"]
+__all__ = ["c4", "conv_maxout_cifar", "conv_maxout_mnist", "input_size", "lenet", "maxout_mlp", "pretrained", "resnet8",
+           "sigmoid_mlp", "softmax_regression", "zoo"]

@@ -23,6 +23,10 @@
 profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, hours on 2 cores | paper: larger networks, a GPU
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 passes: int | None = None  # passes over the training images; None: the profile's own
+sources: list | None = None  # networks that perturbations are made on; any of torchvision's, too: vgg16, vgg19, resnet152, googlenet
+data: str | None = None  # a folder with train and val in it, as ImageNet's; None: the profile's own images
+training: int | None = None  # images that perturbations are made on
+splits: int | None = None  # random splits
 
 # %%
 import matplotlib.pyplot as plt
@@ -32,14 +36,14 @@ from advutils.book.page import Page, mean_sd
 from advutils.chapters import universal_perturbations as chapter
 
 page = Page("universal-perturbations", "2-transfer", globals(), settings={
-    "quick": dict(data="photographs", sources=["photographs-0", "photographs-1"], splits=[1, 1], training=100, passes=2, num_classes=6, batch=10, draws=2, checks=0),
-    "standard": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"], splits=[3, 3, 1, 1], training=600, passes=14, num_classes=10, batch=10, draws=10, checks=1),
-    "paper": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "resnetv2_50"], splits=[5] * 5, training=600, passes=100, num_classes=10, batch=10, draws=10, checks=3),
+    "quick": dict(data="photographs", sources=["photographs-0", "photographs-1"], splits=1, fewer={}, training=100, passes=2, num_classes=6, batch=10, draws=2, checks=0),
+    "standard": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"], splits=3, fewer={"mobilenet_v2": 1, "inception_v1": 1}, training=600, passes=14, num_classes=10, batch=10, draws=10, checks=1),
+    "paper": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "resnetv2_50"], splits=5, fewer={}, training=600, passes=100, num_classes=10, batch=10, draws=10, checks=3),
 })
 settings = page.settings
 
 # %% [markdown]
-# The paper makes its perturbations on 10,000 training images of ImageNet and judges them on 50,000 others. Here there are 1,000 images in all: a random **split** takes 600 for making and 400 for judging. Six hundred fixed images are too few (the rate on others stops growing early, see
+# The paper makes its perturbations on 10,000 training images of ImageNet and judges them on 50,000 others. Here there are 1,000 images in all: a random **split** takes 600 for making and 400 for judging. Who has ImageNet gives its folder as `data`, with `training=10000` and `sources=[vgg16, ...]`. Six hundred fixed images are too few (the rate on others stops growing early, see
 # below), so each visit of an image cuts a random window of 224 pixels out of a frame of 256 and mirrors it or not. Rates are those of the centre windows. Each pass visits all images once.
 #
 # ## What the paper claims
@@ -72,8 +76,8 @@ def made(source, split, **changes):
     return page.measure(chapter.fooling, **{**common, "networks": [source], "split": split, "augment": True, "p": "inf", **changes})
 
 
-single = {source: [made(source, split) for split in range(splits)] for source, splits in zip(settings.sources, settings.splits, strict=True)}
-noise = [page.measure(chapter.noise, data=settings.data, split=split, training=settings.training, targets=settings.sources, eps=10 / 255, draws=settings.draws) for split in range(max(settings.splits))]
+single = {source: [made(source, split) for split in range(min(settings.splits, settings.fewer.get(source, settings.splits)))] for source in settings.sources}
+noise = [page.measure(chapter.noise, data=settings.data, split=split, training=settings.training, targets=settings.sources, eps=10 / 255, draws=settings.draws) for split in range(settings.splits)]
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -33,9 +35,9 @@ from advutils.chapters import universal_perturbations as chapter
 
 _names = ["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"]
 page = Page("universal-perturbations", "3-combining", globals(), settings={
-    "quick": dict(data="photographs", networks=["photographs-0", "photographs-1", "photographs-2"], splits=1, training=60, passes=2, num_classes=4, many_classes=6, ascent=4, shares=[0.0, 0.5, 1.0], beyond=False),
-    "standard": dict(data="nips2017", networks=_names, splits=3, training=600, passes=14, num_classes=10, many_classes=50, ascent=60, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
-    "paper": dict(data="nips2017", networks=_names, splits=5, training=600, passes=100, num_classes=10, many_classes=50, ascent=400, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
+    "quick": dict(data="photographs", networks=["photographs-0", "photographs-1", "photographs-2"], splits=1, training=60, passes=2, num_classes=4, many_classes=6, short=1, tuned=1, ascent=4, shares=[0.0, 0.5, 1.0], beyond=False),
+    "standard": dict(data="nips2017", networks=_names, splits=3, training=600, passes=14, num_classes=10, many_classes=50, short=5, tuned=1, ascent=60, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
+    "paper": dict(data="nips2017", networks=_names, splits=5, training=600, passes=100, num_classes=10, many_classes=50, short=100, tuned=5, ascent=400, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
 })
 settings = page.settings
 f, g, third, *_ = settings.networks
@@ -63,10 +65,10 @@ page.threat_model(norm="l-infinity", budget="10/255 for all images alike", pixel
 common = dict(data=settings.data, training=settings.training, augment=True, p="inf")
 
 
-def made(networks, split, **changes):
+def made(networks, split, *, method="deepfool", **changes):
     """The record of one perturbation."""
-    options = dict(method="deepfool", passes=settings.passes, num_classes=settings.num_classes) | changes
-    return page.measure(chapter.fooling, **common, networks=networks, split=split, targets=settings.networks, **options)
+    own = dict(num_classes=settings.num_classes) if method == "deepfool" else {}
+    return page.measure(chapter.fooling, **common, **dict(method=method, networks=networks, split=split, targets=settings.networks, passes=settings.passes) | own | changes)
 
 
 runs = {
@@ -142,20 +144,30 @@ page.figure(fig, caption=f"Mixtures of the perturbations of {f} ($\\lambda = 1$)
 # And **gradient ascent** on the sum of the losses, which is how universal perturbations are made today {cite}`shafahi2020`: one gradient an image, no DeepFool.
 
 # %%
+spec = dict(**{**spec, "passes": settings.passes // 2}, networks=[f])
 more = {
-    "three networks": lambda split: made(settings.networks[:3], split, schedule="cyclic"),
-    "fine-tuning": lambda split: made([g], split, passes=settings.passes // 2, after=dict(**{**spec, "passes": settings.passes // 2}, networks=[f], split=split)),
-    f"{f} alone, {settings.many_classes} classes": lambda split: made([f], split, num_classes=settings.many_classes),
+    "three networks": (settings.splits, lambda split: made(settings.networks[:3], split, schedule="cyclic")),
+    "fine-tuning": (settings.tuned, lambda split: made([g], split, passes=settings.passes // 2, after=spec | dict(split=split))),
 }
-beyond = {name: [run(split) for split in range(settings.splits)] for name, run in more.items()} if settings.beyond else {}
-for name, networks in ((f"{f} alone, ascent", [f]), ("two networks, ascent", [f, g])):
-    beyond[name] = [page.measure(chapter.fooling, **common, method="ascent", networks=networks, split=split, targets=settings.networks, passes=settings.ascent) for split in range(settings.splits)]
+beyond = {f"{name} ({splits})": [run(split) for split in range(splits)] for name, (splits, run) in more.items()} if settings.beyond else {}
+ascended = {name: [made(networks, split, method="ascent", passes=settings.ascent) for split in range(settings.splits)]
+            for name, networks in ((f"{f} alone, ascent", [f]), ("two networks, ascent", [f, g]))}
+many = [made([f], split, num_classes=settings.many_classes, passes=settings.short) for split in range(settings.splits)]
 
 # %% tags=["hide-input"]
-table2({**rows, **beyond}, "All ways, on held-out images")
-gradients = {name: [sum((counts.get("steps", 0) * (settings.num_classes - 1)) + counts.get("gradients", 0) for counts in r["history"]) for r in records] for name, records in {**rows, **beyond}.items()}
-alone, ascent = f"{f} alone", f"{f} alone, ascent"
-page.say(f"How to read it: with DeepFool {f}'s own perturbation costs {np.mean(gradients[alone]):,.0f} gradients, with ascent {np.mean(gradients[ascent]):,.0f}.")
+table2({**rows, **beyond, **ascended}, f"All ways, on held-out images; splits: {settings.splits}, or the number in brackets")
+
+
+def gradients(records, passes=None):
+    """How many gradients a perturbation of ``f`` cost, in the mean."""
+    return np.mean([sum(counts.get("steps", 0) * (r.parameters.get("num_classes", 1) - 1) + counts.get("gradients", 0) for counts in r["history"][:passes]) for r in records])
+
+
+alone, ascent = rows[f"{f} alone"], ascended[f"{f} alone, ascent"]
+page.say(f"How to read it: with DeepFool {f}'s own perturbation costs {gradients(alone):,.0f} gradients, with ascent {gradients(ascent):,.0f}.")
+page.table(["candidate classes", f"fools {f}", "gradients"],
+           [[number, mean_sd([r["history"][settings.short - 1]["held out"][0] for r in records]), f"{gradients(records, settings.short):,.0f}"]
+            for number, records in ((settings.num_classes, alone), (settings.many_classes, many))], caption=f"Held-out images, after {settings.short} passes; splits: {settings.splits}")
 
 # %% [markdown]
 # ## Where we had to choose
