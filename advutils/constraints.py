@@ -1,4 +1,4 @@
-"""What pylearn2's layers ask of every training step: limits on the norms of filters, and learning rates of their own."""
+"""What pylearn2's layers ask of a training step: limits on the norms of filters, and learning rates of their own."""
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -89,7 +89,7 @@ def test_after_a_step_every_filter_keeps_to_its_own_limit():
                        batch_size=8)
     for module in network.modules():
         if hasattr(module, "max_norm"):
-            norms = module.weight.flatten(1).norm(dim=1)
+            norms = module.weight.detach().flatten(1).norm(dim=1)
             assert norms.max() == pytest.approx(module.max_norm, rel=1e-5) and norms.min() > 0.5 * module.max_norm
 
 

@@ -1,4 +1,4 @@
-"""Measurements of the chapter on Lyu, Huang and Liang 2015: convolutional maxout (Tables II to V), and attacks on it."""
+"""Measurements of the chapter on Lyu, Huang and Liang 2015: convolutional maxout (Tables II to V) and attacks on it."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -8,7 +8,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from advutils import attacks, data, evaluation, files, layers, models, norms, photographs, regularizers, runtime, training
+from advutils import (
+    attacks,
+    data,
+    evaluation,
+    files,
+    layers,
+    models,
+    norms,
+    photographs,
+    regularizers,
+    runtime,
+    training,
+)
 from advutils.chapters.gradient_regularization import objective
 from advutils.chapters.gradient_regularization import trained as dense_trained
 from advutils.codehash import code_hash
@@ -145,7 +157,8 @@ def attacked(
     pixels = x[0].numel()
 
     def pgd(eps: float, p: float) -> float:
-        return evaluation.error_rate(model, attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps, p=p), y)
+        moved = attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps, p=p)
+        return evaluation.error_rate(model, moved, y)
 
     generator = runtime.generator(0)
     some, truth = x[:search_images], y[:search_images]
@@ -164,7 +177,7 @@ def attacked(
 
 
 def transferred(*, source: dict, target: dict, images: int, eps: float, steps: int) -> dict:
-    """Error rate of ``target`` on images made by PGD (l2) on ``source`` alone, and on its own: does its gradient lie?"""
+    """Error rate of ``target`` on images made by PGD (l2) on ``source`` alone, and on its own: is it of use?"""
     (x, y), made_on, judged = loaded(target["data"], "test"), named(source), named(target)
     torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class ConvMaxout(nn.Module):
-    """Convolution, largest of ``pieces`` adjacent channels, largest of each ``pool`` x ``pool`` window every second pixel.
+    """Convolution, largest of ``pieces`` adjacent channels, largest of ``pool`` x ``pool`` places, every second place.
 
     Windows that hang over the edge count (``ceil_mode``). With ``tied=False`` there is a bias for every channel at
     every place instead of one a channel; ``size`` is the height and width of the maps that come in.
@@ -35,7 +35,8 @@ class ConvMaxout(nn.Module):
         tied = self.bias.dim() == 1
         z = F.conv2d(x, self.weight, self.bias if tied else None, padding=self.padding)
         z = z if tied else z + self.bias
-        return F.max_pool2d(z.unflatten(1, (-1, self.pieces)).amax(2), self.pool, 2, ceil_mode=True)
+        window = (self.pieces, self.pool, self.pool)  # pieces and places in one go: half the time of two
+        return F.max_pool3d(z.unflatten(1, (-1, self.pieces)), window, (self.pieces, 2, 2), ceil_mode=True).squeeze(2)
 
     def extra_repr(self) -> str:
         return f"{tuple(self.weight.shape)}, pieces={self.pieces}, pool={self.pool}, out_size={self.out_size}"

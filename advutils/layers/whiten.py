@@ -10,9 +10,9 @@ SCALE, RIDGE = 55.0, 0.1
 class Whiten(nn.Module):
     """Pixels in [0, 1] to whitened units: (N, C, H, W) -> the same shape.
 
-    Each image minus its mean, scaled to a Euclidean norm of 55; then minus the mean of the ``images`` that the layer was
-    fitted on, and multiplied by (covariance + 0.1 I)^(-1/2). The fit is made from ``images`` alone and is not part of
-    the state: a layer made of the same images is the same.
+    Each image minus its mean, scaled to a Euclidean norm of 55; then minus the mean of the ``images`` that the layer
+    was fitted on, and multiplied by (covariance + 0.1 I)^(-1/2). The fit is made from ``images`` alone and is not part
+    of the state: a layer made of the same images is the same.
     """
 
     def __init__(self, images: Tensor):
