@@ -39,7 +39,6 @@ class Linear(training.Schedule):
         return self.lr * max(1 - 0.99 * (step // self.batches) / self.decay_epochs, 0.01)
 
 
-BATCH = 128
 # pylearn2's mnist.yaml and cifar10_old_small.yaml
 SCHEDULES = {
     "mnist": training.Schedule(lr=0.05, lr_divisor=1.00004, momentum=(0.5, 0.7), momentum_epochs=250),
@@ -73,18 +72,18 @@ def whitening(name: str, train_size: int) -> layers.Whiten:
     return layers.Whiten(loaded(name, "train")[0][:train_size or None])
 
 
-def network(*, data: str, train_size: int, width: float, seed: int) -> tuple[nn.Module, nn.Sequential]:
+def network(*, data: str, train_size: int, width: float, spread: float, seed: int) -> tuple[nn.Module, nn.Sequential]:
     """What stands before the network (whitening, or nothing for digits), and the untrained network behind it."""
-    classes = int(loaded(data, "train")[1].max()) + 1
+    options = dict(width=width, classes=int(loaded(data, "train")[1].max()) + 1, spread=spread)
     with runtime.seeded(seed):
         if KINDS[data] == "mnist":
-            return nn.Identity(), models.conv_maxout_mnist(width=width, classes=classes).to(runtime.device())
-        return whitening(data, train_size), models.conv_maxout_cifar(width=width, classes=classes).to(runtime.device())
+            return nn.Identity(), models.conv_maxout_mnist(**options).to(runtime.device())
+        return whitening(data, train_size), models.conv_maxout_cifar(**options).to(runtime.device())
 
 
 def trained(
     *, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int, train_size: int = 0,
-    width: float = 1.0,
+    width: float = 1.0, spread: float = 0.005, batch_size: int = 128,
 ) -> tuple[nn.Sequential, training.History]:
     """A trained convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
@@ -95,15 +94,15 @@ def trained(
     spec = dict(locals())
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
     images, labels = images[:train_size or None], labels[:train_size or None]
-    front, body = network(data=data, train_size=train_size, width=width, seed=seed)
+    front, body = network(data=data, train_size=train_size, width=width, spread=spread, seed=seed)
     schedule = SCHEDULES[KINDS[data]]
     if isinstance(schedule, Linear):
-        schedule = replace(schedule, batches=-(-len(labels) // BATCH))
+        schedule = replace(schedule, batches=-(-len(labels) // batch_size))
     inside, outside = (torch.cat([front(part) for part in x.split(1000)]) for x in (images, test[0]))
     loss = objective(penalty=penalty, p=p, sigma=sigma, stop_gradient=True, clip=False, mask="shared")
     with constrained(body):
         history = training.train(
-            body, inside, labels, objective=loss, epochs=epochs, seed=seed, batch_size=BATCH, schedule=schedule,
+            body, inside, labels, objective=loss, epochs=epochs, seed=seed, batch_size=batch_size, schedule=schedule,
             monitor=lambda model: evaluation.error_rate(model, outside, test[1]), checkpoint=_checkpoint(spec))
     return nn.Sequential(front, body), history
 

@@ -6,11 +6,14 @@ from torch import nn
 from advutils.layers import ConvMaxout, Dropout, Maxout
 
 
-def conv_maxout_mnist(*, width: float = 1.0, size: int = 28, classes: int = 10) -> nn.Sequential:
+def conv_maxout_mnist(
+    *, width: float = 1.0, size: int = 28, classes: int = 10, spread: float = 0.005,
+) -> nn.Sequential:
     """``mnist.yaml``: three convolutional maxout layers with a bias for every place; (N, 1, size, size).
 
     Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.constraints.constrained`).
-    ``width`` multiplies the numbers of channels.
+    ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread``; from the file's
+    .005 the network does not leave the first plateau for thousands of minibatches.
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 1
     for out, pieces, kernel, padding, pool, limit in (
@@ -21,10 +24,12 @@ def conv_maxout_mnist(*, width: float = 1.0, size: int = 28, classes: int = 10) 
         layer.max_norm = limit
         layers += [layer, Dropout(0.5)]
         channels, size = out, layer.out_size
-    return nn.Sequential(*layers, nn.Flatten(), _softmax(channels * size**2, classes))
+    return _started(nn.Sequential(*layers, nn.Flatten(), _softmax(channels * size**2, classes)), spread)
 
 
-def conv_maxout_cifar(*, width: float = 1.0, size: int = 32, classes: int = 10) -> nn.Sequential:
+def conv_maxout_cifar(
+    *, width: float = 1.0, size: int = 32, classes: int = 10, spread: float = 0.005,
+) -> nn.Sequential:
     """``cifar10_old_small.yaml``, the paper's "Conv. Maxout Small"; (N, 3, size, size), whitened.
 
     As :func:`conv_maxout_mnist`, with one bias a channel, a dense maxout layer, and ``lr_scale`` .05 on the
@@ -40,18 +45,20 @@ def conv_maxout_cifar(*, width: float = 1.0, size: int = 32, classes: int = 10) 
         layers += [layer, Dropout(0.5)]
         channels, size = out, layer.out_size
     dense = Maxout(channels * size**2, round(240 * width), 5)
-    _start(dense.affine)
     dense.affine.max_norm = 1.9
-    return nn.Sequential(*layers, nn.Flatten(), dense, Dropout(0.5), _softmax(round(240 * width), classes))
+    network = nn.Sequential(*layers, nn.Flatten(), dense, Dropout(0.5), _softmax(round(240 * width), classes))
+    return _started(network, spread)
 
 
 def _softmax(features: int, classes: int) -> nn.Linear:
     output = nn.Linear(features, classes)
-    _start(output)
     output.max_norm = 1.9365
     return output
 
 
-def _start(linear: nn.Linear) -> None:
-    nn.init.uniform_(linear.weight, -0.005, 0.005)
-    nn.init.zeros_(linear.bias)
+def _started(network: nn.Sequential, spread: float) -> nn.Sequential:
+    for layer in network.modules():
+        if hasattr(layer, "max_norm"):
+            nn.init.uniform_(layer.weight, -spread, spread)
+            nn.init.zeros_(layer.bias)
+    return network
