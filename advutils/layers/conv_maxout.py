@@ -33,10 +33,12 @@ class ConvMaxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tied = self.bias.dim() == 1
-        z = F.conv2d(x, self.weight, self.bias if tied else None, padding=self.padding)
-        z = z if tied else z + self.bias
-        window = (self.pieces, self.pool, self.pool)  # pieces and places in one go: half the time of two
-        return F.max_pool3d(z.unflatten(1, (-1, self.pieces)), window, (self.pieces, 2, 2), ceil_mode=True).squeeze(2)
+        # channels last: the maxima run over neighbours in memory, and convolutions need no copies
+        z = F.conv2d(x.contiguous(memory_format=torch.channels_last), self.weight, self.bias if tied else None,
+                     padding=self.padding).contiguous(memory_format=torch.channels_last)
+        z = z if tied else z + self.bias.to(z.dtype)
+        pooled = F.max_pool2d(z, self.pool, 2, ceil_mode=True)  # places first: a quarter is left for the pieces
+        return pooled.permute(0, 2, 3, 1).unflatten(3, (-1, self.pieces)).max(4).values.permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
         return f"{tuple(self.weight.shape)}, pieces={self.pieces}, pool={self.pool}, out_size={self.out_size}"
