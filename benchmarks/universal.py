@@ -14,11 +14,11 @@ from benchmarks.attacks import Counter, _timed, replay
 
 
 def theirs(model: nn.Module, x: Tensor, eps: float, passes: int) -> Tensor:
-    """The perturbation of the toolbox with DeepFool, at the same settings."""
+    """The perturbation of the toolbox with DeepFool, at the same settings; without ranges it does not clip, as ours."""
     from art.attacks.evasion import UniversalPerturbation
     from art.estimators.classification import PyTorchClassifier
 
-    wrapped = PyTorchClassifier(model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10, clip_values=(0, 1),
+    wrapped = PyTorchClassifier(model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10,
                                 device_type="cpu" if x.device.type == "cpu" else "gpu")
     attack = UniversalPerturbation(
         wrapped, attacker="deepfool", delta=0.0, max_iter=passes, eps=eps, norm=np.inf, batch_size=1, verbose=False,

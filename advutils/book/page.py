@@ -215,7 +215,9 @@ def _plain(value) -> str:
     """A setting in words: lists and dicts without brackets."""
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) or "as in the paper"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(_plain(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _parameters(namespace: dict) -> dict:

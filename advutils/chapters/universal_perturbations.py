@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -110,8 +110,16 @@ def perturbation(
 
 def rates(v: Tensor, *, data: str, split: int, training: int, targets: list[str]) -> list[float]:
     """Fooling rate of each of ``targets`` on the held-out images of a split."""
-    outside = centre(frames(data=data, split=split, training=training)[1], sides(data)[1])
-    return [universal.fooling_rate(network(name), outside, v) for name in targets]
+    where = dict(data=data, split=split, training=training)
+    outside = centre(frames(**where)[1], sides(data)[1])
+    return [universal.fooling_rate(network(name), outside, v, clean=_clean(name, **where)) for name in targets]
+
+
+@lru_cache(maxsize=16)
+def _clean(name: str, *, data: str, split: int, training: int) -> Tensor:
+    """What a network says of the held-out images themselves."""
+    outside = frames(data=data, split=split, training=training)[1]
+    return universal.classes(network(name), centre(outside, sides(data)[1]))
 
 
 def fooling(*, targets: list[str], **spec) -> tuple[dict, dict]:

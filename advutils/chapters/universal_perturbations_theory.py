@@ -20,7 +20,9 @@ def spectrum(
     its singular values ``found``, and ``random``, those of as many random directions. Values: ``steps`` and ``lengths``
     (of DeepFool, mean; l2 in [0, 1]), ``arrived`` (share), and ``rates``: the fooling rate on held-out images of
     random vectors of l2 norm ``length`` in the span of the first k right singular vectors, by k of ``dimensions`` and
-    draw; the last entry for random vectors of all space.
+    draw. Controls, by draw: ``last_rates``, in the span of as many of the last singular vectors as the largest of
+    ``dimensions`` below half of them; ``single_rates``, perturbations of single images, at that length;
+    ``noise_rates``, random vectors of all space.
     """
     side, model = sides(data)[1], network_named(network)
     inside, outside = (centre(part, side) for part in frames(data=data, split=split, training=training))
@@ -40,13 +42,16 @@ def spectrum(
         v = (length * direction / direction.norm()).to(outside).reshape(outside.shape[1:])
         return universal.fooling_rate(model, outside, v, clean=clean)
 
-    rates = []
-    for k in dimensions:
-        shares = torch.randn(draws, k, generator=generator, dtype=torch.float64).to(rows)
-        rates.append([rate(share @ vectors[:k]) for share in shares])
-    rates.append([rate(torch.randn(rows.shape[1], generator=generator).to(rows)) for _ in range(draws)])
+    def span(basis: Tensor) -> list[float]:
+        shares = torch.randn(draws, len(basis), generator=generator, dtype=torch.float64).to(rows)
+        return [rate(share @ basis) for share in shares]
+
+    last = max(k for k in dimensions if k <= len(vectors) // 2)
+    chosen = torch.randperm(len(rows), generator=generator)[:draws].to(rows.device)
     return ({"steps": taken[arrived].double().mean().item(), "lengths": sizes.mean().item(),
-             "arrived": arrived.double().mean().item(), "rates": rates},
+             "arrived": arrived.double().mean().item(), "rates": [span(vectors[:k]) for k in dimensions],
+             "last": last, "last_rates": span(vectors[-last:]), "single_rates": [rate(row) for row in rows[chosen]],
+             "noise_rates": [rate(torch.randn(rows.shape[1], generator=generator).to(rows)) for _ in range(draws)]},
             {"found": values.cpu().numpy(), "random": _singular(_unit(noise))[0].cpu().numpy()})
 
 
