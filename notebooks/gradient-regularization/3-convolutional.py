@@ -36,9 +36,9 @@ from advutils.chapters import gradient_regularization_convolutional as chapter
 
 _budgets = dict(eps_l2=[0.5, 1.0, 1.5, 2.0, 3.0], eps_linf=[0.05, 0.1, 0.2, 0.3], lengths=[0.1, 0.3, 0.5, 1.0, 1.5, 2.0])
 page = Page("gradient-regularization", "3-convolutional", globals(), settings={
-    "quick": dict(digits="digits", colour="photographs", seeds=1, epochs_digits=6, epochs_colour=6, train_size_colour=0, width=0.2, sigma_scale=0.25, noise=[0.1, 0.3], draws=1, images=50, steps=10, search=dict(search_steps=2, search_iterations=20, search_images=10), dense=dict(network="maxout-mlp", epochs=15, width=60, batch_size=25), **_budgets),
-    "standard": dict(digits="mnist", colour="cifar10", seeds=3, epochs_digits=12, epochs_colour=10, train_size_colour=10000, width=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=5, images=200, steps=40, search=dict(search_steps=5, search_iterations=200, search_images=100), dense=dict(network="maxout-mlp", epochs=40, matmul="medium"), **_budgets),
-    "paper": dict(digits="mnist", colour="cifar10", seeds=5, epochs_digits=300, epochs_colour=300, train_size_colour=0, width=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=10, images=2000, steps=100, search=dict(search_steps=9, search_iterations=1000, search_images=1000), dense=dict(network="maxout-mlp", epochs=400, protocol="two-stage"), **_budgets),
+    "quick": dict(digits="digits", colour="photographs", seeds=1, epochs_digits=6, epochs_colour=6, batch_digits=32, batch_colour=32, spread_digits=0.1, spread_colour=0.1, precision="float32", train_size_colour=0, width=0.2, sigma_scale=0.25, noise=[0.1, 0.3], draws=1, images=50, steps=10, search=dict(search_steps=2, search_iterations=20, search_images=10), dense=dict(network="maxout-mlp", epochs=15, width=60, batch_size=25), **_budgets),
+    "standard": dict(digits="mnist", colour="cifar10", seeds=2, epochs_digits=12, epochs_colour=10, batch_digits=128, batch_colour=32, spread_digits=0.05, spread_colour=0.03, precision="bfloat16", train_size_colour=10000, width=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=5, images=200, steps=40, search=dict(search_steps=5, search_iterations=200, search_images=100), dense=dict(network="maxout-mlp", epochs=40, matmul="medium"), **_budgets),
+    "paper": dict(digits="mnist", colour="cifar10", seeds=5, epochs_digits=300, epochs_colour=300, batch_digits=128, batch_colour=128, spread_digits=0.005, spread_colour=0.005, precision="float32", train_size_colour=0, width=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=10, images=2000, steps=100, search=dict(search_steps=9, search_iterations=1000, search_images=1000), dense=dict(network="maxout-mlp", epochs=400, protocol="two-stage"), **_budgets),
 })
 settings = page.settings
 
@@ -84,8 +84,9 @@ page.source(layers.Whiten)
 # ## Measuring
 
 # %%
-data = {"digits": dict(data=settings.digits, epochs=settings.epochs_digits, width=settings.width),
-        "colour": dict(data=settings.colour, epochs=settings.epochs_colour, width=settings.width, train_size=settings.train_size_colour)}
+common = dict(width=settings.width, precision=settings.precision)
+data = {"digits": dict(data=settings.digits, epochs=settings.epochs_digits, batch_size=settings.batch_digits, spread=settings.spread_digits, **common),
+        "colour": dict(data=settings.colour, epochs=settings.epochs_colour, batch_size=settings.batch_colour, spread=settings.spread_colour, train_size=settings.train_size_colour, **common)}
 variants = {kind: chapter.VARIANTS[chapter.KINDS[spec["data"]]] for kind, spec in data.items()}
 
 
