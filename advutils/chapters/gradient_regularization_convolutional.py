@@ -1,6 +1,7 @@
 """Measurements of the chapter on Lyu, Huang and Liang 2015: convolutional maxout (Tables II to V) and attacks on it."""
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -83,12 +84,12 @@ def network(*, data: str, train_size: int, width: float, spread: float, seed: in
 
 def trained(
     *, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int, train_size: int = 0,
-    width: float = 1.0, spread: float = 0.005, batch_size: int = 128, precision: str = "float32",
+    width: float = 1.0, spread: float = 0.005, batch_size: int = 128, precision: str = "float32", warm_up: int = 0,
 ) -> tuple[nn.Sequential, training.History]:
     """A trained convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
     Kept in the cache folder, so that a second call only loads it. The network is trained on preprocessed images, so for
-    CIFAR-10 ``sigma`` is a length in whitened units. With ``precision`` "bfloat16" convolutions and products take and
+    CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x). With ``precision`` "bfloat16" convolutions and products take and
     give that type while training (a quarter of the time where a processor knows it), the weights stay float32.
     ``history.monitor`` is the error on the test images after each epoch, in that precision; nothing is selected by it.
     """
@@ -98,6 +99,10 @@ def trained(
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
     images, labels = images[:train_size or None], labels[:train_size or None]
     front, body = network(data=data, train_size=train_size, width=width, spread=spread, seed=seed)
+    first = training.History()
+    if warm_up:
+        warm, first = trained(**spec | {"penalty": "none", "p": 2, "sigma": 0.0, "epochs": warm_up, "warm_up": 0})
+        body.load_state_dict(warm[1].state_dict())
     schedule = SCHEDULES[KINDS[data]]
     if isinstance(schedule, Linear):
         schedule = replace(schedule, batches=-(-len(labels) // batch_size))
@@ -114,8 +119,10 @@ def trained(
 
     with constrained(body):
         history = training.train(
-            body, inside, labels, objective=loss, epochs=epochs, seed=seed, batch_size=batch_size, schedule=schedule,
+            body, inside, labels, objective=loss, epochs=epochs - warm_up, seed=seed, batch_size=batch_size, schedule=schedule,
             monitor=monitor, checkpoint=_checkpoint(spec))
+    for field in ("loss", "monitor", "seconds"):
+        setattr(history, field, getattr(first, field) + getattr(history, field))
     return nn.Sequential(front, body), history
 
 
@@ -128,8 +135,8 @@ def _checkpoint(spec: dict) -> Path:
 def convolutional_network(*, noise: list[float], draws: int, **spec) -> tuple[dict, dict]:
     """One trained network (arguments of :func:`trained`): Tables II to V.
 
-    Values: ``error`` (test images), ``trials``, ``train_loss``, ``seconds_per_epoch``, ``training_seconds``, and
-    ``noise``, a list of ``draws`` error rates for each standard deviation, the noise added to what the network sees:
+    Values: ``error`` (test images), ``trials``, ``train_loss``, ``length`` (mean l2 length of what the network sees of
+    a test image), ``seconds_per_epoch`` (after the warm-up), ``training_seconds``, and ``noise``, a list of ``draws`` error rates for each standard deviation, the noise added to what the network sees:
     pixels of digits, whitened units of CIFAR-10. Arrays: ``loss`` (training objective) and ``curve`` (test error) by
     epoch.
     """
@@ -139,7 +146,9 @@ def convolutional_network(*, noise: list[float], draws: int, **spec) -> tuple[di
     generator = runtime.generator(spec["seed"])
     values = {
         "error": evaluation.error_rate(model[1], seen, labels), "trials": len(labels), "train_loss": history.loss[-1],
-        "seconds_per_epoch": sum(history.seconds) / len(history.seconds), "training_seconds": sum(history.seconds),
+        "length": norms.norm(seen).mean().item(),
+        "seconds_per_epoch": statistics.mean(history.seconds[spec.get("warm_up", 0):]),
+        "training_seconds": sum(history.seconds),
         "noise": [[evaluation.noise_error(model[1], seen, labels, std=std, generator=generator) for _ in range(draws)]
                   for std in noise],
     }
