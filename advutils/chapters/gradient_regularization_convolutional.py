@@ -89,9 +89,10 @@ def trained(
     """A trained convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
     Kept in the cache folder, so that a second call only loads it. The network is trained on preprocessed images, so for
-    CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x). With ``precision`` "bfloat16" convolutions and products take and
-    give that type while training (a quarter of the time where a processor knows it), the weights stay float32.
-    ``history.monitor`` is the error on the test images after each epoch, in that precision; nothing is selected by it.
+    CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x); the schedule
+    starts again after them. With ``precision`` "bfloat16" convolutions and products take and give that type while
+    training (a quarter of the time where a processor knows it), the weights stay float32. ``history.monitor`` is the
+    error on the test images after each epoch, in that precision; nothing is selected by it.
     """
     spec = dict(locals())
     if precision not in ("float32", "bfloat16"):
@@ -119,8 +120,8 @@ def trained(
 
     with constrained(body):
         history = training.train(
-            body, inside, labels, objective=loss, epochs=epochs - warm_up, seed=seed, batch_size=batch_size, schedule=schedule,
-            monitor=monitor, checkpoint=_checkpoint(spec))
+            body, inside, labels, objective=loss, epochs=epochs - warm_up, seed=seed, batch_size=batch_size,
+            schedule=schedule, monitor=monitor, checkpoint=_checkpoint(spec))
     for field in ("loss", "monitor", "seconds"):
         setattr(history, field, getattr(first, field) + getattr(history, field))
     return nn.Sequential(front, body), history
@@ -136,9 +137,9 @@ def convolutional_network(*, noise: list[float], draws: int, **spec) -> tuple[di
     """One trained network (arguments of :func:`trained`): Tables II to V.
 
     Values: ``error`` (test images), ``trials``, ``train_loss``, ``length`` (mean l2 length of what the network sees of
-    a test image), ``seconds_per_epoch`` (after the warm-up), ``training_seconds``, and ``noise``, a list of ``draws`` error rates for each standard deviation, the noise added to what the network sees:
-    pixels of digits, whitened units of CIFAR-10. Arrays: ``loss`` (training objective) and ``curve`` (test error) by
-    epoch.
+    a test image), ``seconds_per_epoch`` (after the warm-up), ``training_seconds``, and ``noise``, a list of ``draws``
+    error rates for each standard deviation, the noise added to what the network sees: pixels of digits, whitened units
+    of CIFAR-10. Arrays: ``loss`` (training objective) and ``curve`` (test error) by epoch.
     """
     model, history = trained(**spec)
     images, labels = loaded(spec["data"], "test")
