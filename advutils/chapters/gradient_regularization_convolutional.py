@@ -85,16 +85,17 @@ def network(*, data: str, train_size: int, width: float, spread: float, seed: in
 def trained(
     *, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int, train_size: int = 0,
     width: float = 1.0, spread: float = 0.005, batch_size: int = 128, precision: str = "float32", warm_up: int = 0,
+    lr: float | None = None,
 ) -> tuple[nn.Sequential, training.History]:
     """A trained convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
     Kept in the cache folder, so that a second call only loads it. The network is trained on preprocessed images, so for
     CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x); the schedule
-    starts again after them. With ``precision`` "bfloat16" convolutions and products take and give that type while
+    starts again after them. ``lr`` replaces the schedule's first learning rate. With ``precision`` "bfloat16" convolutions and products take and give that type while
     training (a quarter of the time where a processor knows it), the weights stay float32. ``history.monitor`` is the
     error on the test images after each epoch, in that precision; nothing is selected by it.
     """
-    spec = dict(locals())
+    spec = {name: value for name, value in locals().items() if value is not None}
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be 'float32' or 'bfloat16', got {precision!r}")
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
@@ -105,6 +106,8 @@ def trained(
         warm, first = trained(**spec | {"penalty": "none", "p": 2, "sigma": 0.0, "epochs": warm_up, "warm_up": 0})
         body.load_state_dict(warm[1].state_dict())
     schedule = SCHEDULES[KINDS[data]]
+    if lr is not None:
+        schedule = replace(schedule, lr=lr)
     if isinstance(schedule, Linear):
         schedule = replace(schedule, batches=-(-len(labels) // batch_size))
     inside, outside = (torch.cat([front(part) for part in x.split(1000)]) for x in (images, test[0]))
