@@ -91,8 +91,15 @@ def test_the_paths_on_the_toy_start_and_end_where_they_should():
 
 
 def test_training_cost_counts_the_passes_of_each_objective():
+    from advutils import models
     from advutils.chapters.gradient_regularization_cost import training_cost
 
     values = training_cost(data="digits", network="sigmoid-mlp", images=200, rounds=1, seed=0)
     assert values["forward"] == {"none": 1, "perturbation": 2, "penalty": 1}
     assert all(seconds > 0 for seconds in values["seconds"].values()) and values["ratio"] > 0
+    weights = [w.numel() for w in models.sigmoid_mlp().parameters() if w.dim() == 2]
+    # forward and gradients of the weights: one product each; gradients of inputs: only epsilon needs the first layer's
+    none = 2 * 100 * (3 * sum(weights) - weights[0])
+    assert values["operations"]["none"] == none
+    assert values["operations"]["perturbation"] == none + 2 * 100 * 2 * sum(weights)
+    assert values["operations"]["penalty"] > values["operations"]["perturbation"]

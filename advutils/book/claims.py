@@ -142,7 +142,7 @@ def _node(node: ast.expr, values: dict, rule: str):
 
 def select(selection: dict, records: list[ledger.Record]) -> list[float]:
     """One number per record that matches ``from`` and ``where`` (null: parameter absent; a list: any of it, or the
-    very list where the parameter is one), along path ``take``."""
+    very list where the parameter is one; a mapping: entries that the parameter has, among others), along ``take``."""
     numbers = []
     for record in records:
         matches = record.name == selection["from"] and all(
@@ -156,6 +156,8 @@ def select(selection: dict, records: list[ledger.Record]) -> list[float]:
 def _same(found, wanted) -> bool:
     if isinstance(wanted, list) and not isinstance(found, list):
         return any(_same(found, one) for one in wanted)
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_same(found.get(name), one) for name, one in wanted.items())
     if isinstance(wanted, float) and math.isinf(wanted):
         wanted = "inf"  # JSON has no infinity; YAML's .inf and the word mean the same
     return found == wanted

@@ -1,0 +1,64 @@
+"""The convolutional maxout networks that Lyu et al. 2015 train (Sections IV-B and IV-C), from pylearn2's yaml files."""
+from __future__ import annotations
+
+from torch import nn
+
+from advutils.layers import ConvMaxout, Dropout, Maxout
+
+
+def conv_maxout_mnist(
+    *, width: float = 1.0, size: int = 28, classes: int = 10, spread: float = 0.005,
+) -> nn.Sequential:
+    """``mnist.yaml``: three convolutional maxout layers with a bias for every place; (N, 1, size, size).
+
+    Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.constraints.constrained`).
+    ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread``; from the file's
+    .005 the network does not leave the first plateau for thousands of minibatches.
+    """
+    layers, channels = [Dropout(0.8, scale=1.0)], 1
+    for out, pieces, kernel, padding, pool, limit in (
+        (48, 2, 8, 0, 4, 0.9), (48, 2, 8, 3, 4, 1.9365), (24, 4, 5, 3, 2, 1.9365),
+    ):
+        out = round(out * width)
+        layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=False)
+        layer.max_norm = limit
+        layers += [layer, Dropout(0.5)]
+        channels, size = out, layer.out_size
+    return _started(nn.Sequential(*layers, nn.Flatten(), _softmax(channels * size**2, classes)), spread)
+
+
+def conv_maxout_cifar(
+    *, width: float = 1.0, size: int = 32, classes: int = 10, spread: float = 0.005,
+) -> nn.Sequential:
+    """``cifar10_old_small.yaml``, the paper's "Conv. Maxout Small"; (N, 3, size, size), whitened.
+
+    As :func:`conv_maxout_mnist`, with one bias a channel, a dense maxout layer, and ``lr_scale`` .05 on the
+    convolutions.
+    """
+    layers, channels = [Dropout(0.8, scale=1.0)], 3
+    for out, pieces, kernel, padding, pool, limit in (
+        (48, 2, 8, 4, 4, 0.9), (128, 2, 8, 3, 4, 1.9365), (128, 2, 5, 3, 2, 1.9365),
+    ):
+        out = round(out * width)
+        layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=True)
+        layer.max_norm, layer.lr_scale = limit, 0.05
+        layers += [layer, Dropout(0.5)]
+        channels, size = out, layer.out_size
+    dense = Maxout(channels * size**2, round(240 * width), 5)
+    dense.affine.max_norm = 1.9
+    network = nn.Sequential(*layers, nn.Flatten(), dense, Dropout(0.5), _softmax(round(240 * width), classes))
+    return _started(network, spread)
+
+
+def _softmax(features: int, classes: int) -> nn.Linear:
+    output = nn.Linear(features, classes)
+    output.max_norm = 1.9365
+    return output
+
+
+def _started(network: nn.Sequential, spread: float) -> nn.Sequential:
+    for layer in network.modules():
+        if hasattr(layer, "max_norm"):
+            nn.init.uniform_(layer.weight, -spread, spread)
+            nn.init.zeros_(layer.bias)
+    return network

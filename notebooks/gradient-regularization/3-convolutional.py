@@ -1,0 +1,321 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Convolutional networks, and real attacks
+#
+# The second half of the experiments of Lyu, Huang and Liang {cite}`lyu2015` is on convolutional maxout networks: fewer test errors on MNIST (Table II) and on CIFAR-10 (Table III), and fewer under noise (Tables IV and V). This page
+# trains these networks, layer by layer as the paper's sources have them, from several seeds. Then it does what the paper does not: it attacks the networks, dense and convolutional, and asks what the idea is worth today.
+#
+# **Time to learn**: 25 minutes. **You need** the [page on dense networks](2-mnist), and what a convolution is.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: digits and photographs, any CPU | standard: MNIST, CIFAR-10 in part, hours on 2 cores | paper: all of both, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+seeds: int | None = None  # number of seeds; None: the profile's own
+epochs_digits: int | None = None  # epochs on digits
+epochs_colour: int | None = None  # epochs on colour images
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from advutils import constraints, layers
+from advutils.book.page import Page, mean_sd
+from advutils.chapters import gradient_regularization_convolutional as chapter
+from advutils.chapters import gradient_regularization_cost as cost
+
+_budgets = dict(eps_l2=[0.5, 1.0, 1.5, 2.0, 3.0], eps_linf=[0.05, 0.1, 0.2, 0.3], lengths=[0.1, 0.3, 0.5, 1.0, 1.5, 2.0])
+page = Page("gradient-regularization", "3-convolutional", globals(), settings={
+    "quick": dict(digits="digits", colour="photographs", seeds=1, epochs_digits=5, epochs_colour=3, batch_digits=16, batch_colour=16, spread_digits=0.1, spread_colour=0.08, precision="float32", warm_up=1, train_size_colour=0, width_digits=0.33, width_colour=0.1, sigma_scale=0.25, noise=[0.1, 0.3], draws=1, images=50, steps=10, search=dict(search_steps=2, search_iterations=20, search_images=10), timed=["conv-maxout-mnist"], timed_images=100, timed_rounds=1, dense=dict(network="maxout-mlp", epochs=15, width=60, batch_size=25), **_budgets),
+    "standard": dict(digits="mnist", colour="cifar10", seeds=2, epochs_digits=12, epochs_colour=10, batch_digits=32, batch_colour=32, spread_digits=0.05, spread_colour=0.03, precision="bfloat16", warm_up=2, train_size_colour=10000, width_digits=1.0, width_colour=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=5, images=200, steps=40, search=dict(search_steps=5, search_iterations=200, search_images=100), timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=500, timed_rounds=3, dense=dict(network="maxout-mlp", epochs=40, matmul="medium"), **_budgets),
+    "paper": dict(digits="mnist", colour="cifar10", seeds=5, epochs_digits=300, epochs_colour=300, batch_digits=128, batch_colour=128, spread_digits=0.005, spread_colour=0.005, precision="float32", warm_up=0, train_size_colour=0, width_digits=1.0, width_colour=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=10, images=2000, steps=100, search=dict(search_steps=9, search_iterations=1000, search_images=1000), timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=10000, timed_rounds=3, dense=dict(network="maxout-mlp", epochs=400, protocol="two-stage"), **_budgets),
+})
+settings = page.settings
+
+# %% [markdown]
+# ## What the paper claims
+#
+# | id | in short |
+# | --- | --- |
+# | `gr-t2-p2`, `gr-t2-pinf` | the $p = 2$ and the $p = \infty$ perturbation lower the error on MNIST (.45 to .39 and to .41 %) |
+# | `gr-t2-p2-beats-pinf`, `gr-t2-sigma-inf` | $p = 2$ is better, and $p = \infty$ is better with $\sigma = .1$ than with .25 |
+# | `gr-t3-p2` | $p = 2$ lowers the error on CIFAR-10 (14.05 to 13.26 %, 12.93 to 12.28 %) |
+# | `gr-t4-conv-noise`, `gr-t5-noise` | it lowers the errors under Gaussian noise, on both |
+# | `gr-t4-conv-suffers` | under noise a convolutional network suffers more than a dense one |
+# | `gr-conv-pgd`, `gr-conv-masked` | ours: does it stand attacks better, and does it hide its gradient? |
+#
+# ## Threat model
+
+# %% tags=["hide-input"]
+page.threat_model(
+    norm="l2 (p = 2) or l-infinity (p = inf)", budget="in training σ = 1 (l2) or .1 and .25 (l-infinity) on digits, σ = 2 (l2) on CIFAR-10; under attack a range",
+    pixels="[0, 1]. On CIFAR-10 σ and the noise of Table V are in **whitened units**, in which the next section says how long an image is; attacks are in pixels", clamp="training: x + ε is not clipped; attacks: always clipped to [0, 1]",
+    goal="untargeted: any wrong class", label="the true label; images that were already wrong count as errors",
+)
+
+# %% [markdown]
+# ## The networks
+#
+# Both are Goodfellow's {cite}`goodfellow2013`, from the files that his group published, which say more than the paper: a layer convolves, takes the largest of each two (or four) adjacent channels, and the largest of overlapping windows, two pixels apart. Windows hang over the edge.
+# The MNIST network has a bias **for every place**. After each step every filter is scaled back to its layer's limit; the convolutions of the CIFAR network learn twenty times more slowly than its dense layers.
+
+# %% tags=["hide-input"]
+page.source(layers.ConvMaxout)
+page.source(constraints.constrained)
+
+# %% [markdown]
+# CIFAR images are whitened first: every image is brought to mean 0 and length 55, and multiplied by $(C + 0.1\,I)^{-1/2}$ with the covariance $C$ of the training images. Neighbouring pixels, nearly equal before, are nearly uncorrelated then, and small differences between them have become large. So a perturbation
+# of length 2 in whitened units is another thing than one of 2 in pixels.
+
+# %% tags=["hide-input"]
+page.source(layers.Whiten)
+
+# %% [markdown]
+# ## Measuring
+#
+# Short trainings need four changes, which the settings above name.
+#
+# * The files start all weights within ±.005. From there the MNIST network stays at chance for some 1,500 minibatches, and the CIFAR one, whose convolutions learn at a twentieth of the rate, for longer than we watched (1,100). So weights start farther out (`spread`), where features keep about the same size from layer to layer.
+# * Minibatches are of 32 images instead of 128: four times as many steps in a pass over the images.
+# * With $\sigma = 2$ from the start the CIFAR network stayed at chance for the five epochs that we watched. Its first epochs (`warm_up`) are therefore trained on $L(x)$ alone; they count among its epochs.
+# * While training, convolutions and products compute in bfloat16, with weights kept in float32: less than half the time on a processor with such instructions. All errors in the tables, noise and attacks are computed in float32.
+#
+# # The `paper` profile has none of the four.
+
+# %%
+data = {"digits": dict(data=settings.digits, epochs=settings.epochs_digits, batch_size=settings.batch_digits, spread=settings.spread_digits, width=settings.width_digits, precision=settings.precision),
+        "colour": dict(data=settings.colour, epochs=settings.epochs_colour, batch_size=settings.batch_colour, spread=settings.spread_colour, train_size=settings.train_size_colour, width=settings.width_colour, precision=settings.precision)}
+variants = {kind: chapter.VARIANTS[chapter.KINDS[spec["data"]]] for kind, spec in data.items()}
+
+
+def spec_of(kind, label, seed):
+    """What a network is trained with."""
+    changes = variants[kind][label]
+    warm_up = settings.warm_up if kind == "colour" and label != "none" else 0
+    return dict(**data[kind], **{**changes, "sigma": settings.sigma_scale * changes["sigma"]}, warm_up=warm_up, seed=seed)
+
+
+rows = {(kind, label): [page.measure(chapter.convolutional_network, noise=settings.noise, draws=settings.draws, **spec_of(kind, label, seed)) for seed in range(settings.seeds)]
+        for kind in data for label in variants[kind]}
+
+# %% tags=["hide-input"]
+seen = {kind: rows[kind, "none"][0]["length"] for kind in data}
+lengths = {kind: spec_of(kind, "p=2", 0)["sigma"] for kind in data}
+page.say(f"What the first layer sees of a test image has a mean l2 length of {seen['digits']:.1f} ({data['digits']['data']}) and of {seen['colour']:.1f} ({data['colour']['data']}, whitened). The perturbation of p = 2 is "
+         f"{lengths['digits'] / seen['digits']:.0%} and {lengths['colour'] / seen['colour']:.0%} of that; noise of std .3 has a length of {0.3 * 28:.1f} and {0.3 * 3072**0.5:.1f}.")
+
+# %% [markdown]
+# ## Tables II and III: test errors
+
+# %% tags=["hide-input"]
+paper = {("digits", "none"): "0.45 (cited)", ("digits", "p=2"): "0.39", ("digits", "p=inf, .1"): "0.41", ("digits", "p=inf, .25"): "worse than .1", ("colour", "none"): "14.05 (40,000 images), 12.93 (50,000)", ("colour", "p=2"): "13.26, 12.28"}
+page.table(["data", "perturbation", "σ", "paper, %", "test error", "training objective", "seconds an epoch"],
+           [[data[kind]["data"], label, records[0].parameters["sigma"], paper[kind, label], mean_sd([r["error"] for r in records]), mean_sd([r["train_loss"] for r in records], unit="", scale=1), f"{np.mean([r['seconds_per_epoch'] for r in records]):.0f}"]
+            for (kind, label), records in rows.items()], caption=f"Tables II and III; seeds: {settings.seeds}")
+
+# %% tags=["hide-input"]
+ends = {"digits": [0.45, 0.39], "colour": [14.05, 13.26]}
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+for axis, kind in zip(axes, data, strict=True):
+    for number, label in enumerate(variants[kind]):
+        curves = 100 * np.array([r.arrays["curve"] for r in rows[kind, label]])
+        axis.semilogy(np.arange(1, 1 + curves.shape[1]), curves.mean(0), color=f"C{number}", label=label)
+        axis.fill_between(np.arange(1, 1 + curves.shape[1]), curves.min(0), curves.max(0), color=f"C{number}", alpha=0.2)
+    for number, end in enumerate(ends[kind]):
+        axis.axhline(end, color=f"C{number}", lw=0.8, ls=":")
+    axis.set(xlabel="epoch", title=data[kind]["data"])
+    axis.legend()
+axes[0].set_ylabel("test error, %")
+page.figure(fig, caption="Test error after each epoch: mean over seeds, bands from the lowest to the highest. Dotted: what the paper ends with, without the perturbation (blue) and with p = 2 (orange), after a few hundred epochs.",
+            alt="Two panels of falling curves on logarithmic axes, digits left and colour images right, with two dotted lines near the bottom of each.")
+page.say("How to read it: where a curve still falls at its end, more epochs would lower the error further, and the dotted lines say how far it may be. Nothing was selected by these curves: the last weights are the ones that are judged.")
+
+# %% [markdown]
+# ## Tables IV and V: errors under Gaussian noise
+
+# %% tags=["hide-input"]
+noisy = {("digits", "none"): ("0.45", "0.76", "20.17"), ("digits", "p=2"): ("0.39", "0.44", "14.36"), ("colour", "none"): ("13.08", "13.37", "16.88"), ("colour", "p=2"): ("12.28", "12.81", "16.80")}
+table = []
+for (kind, label), records in rows.items():
+    ours = [[r["error"] for r in records], *([np.mean(r["noise"][k]) for r in records] for k in range(2))]
+    table.append([data[kind]["data"], label, *(cell for p, o in zip(noisy.get((kind, label), ("", "", "")), ours, strict=True) for cell in (p, mean_sd(o)))])
+page.table(["data", "perturbation", "paper: 0", "ours: 0", "paper: .1", "ours: .1", "paper: .3", "ours: .3"], table, caption="Errors in % under noise of std 0, .1 and .3 (CIFAR-10: in whitened units, on the whitened image)")
+worst = {kind: [100 * np.mean([r["noise"][1] for r in rows[kind, label]]) for label in ("none", "p=2")] for kind in data}
+page.say(f"Read it by row pairs: at .3 the perturbation p = 2 brings {worst['digits'][0]:.1f} to {worst['digits'][1]:.1f} % on {data['digits']['data']} (paper: 20.17 to 14.36) and {worst['colour'][0]:.1f} to {worst['colour'][1]:.1f} % on "
+         f"{data['colour']['data']} (16.88 to 16.80). The paper adds that convolutional networks suffer more than dense ones, and explains it by larger operator norms; the verdict on `gr-t4-conv-suffers` compares with the [dense page](2-mnist).")
+
+# %% [markdown]
+# ## What it costs
+#
+# Section II-F says "roughly double the time". As on the page before, now for the convolutional networks, and beside the time what a minibatch takes in additions and multiplications. The perturbation's own pass needs no gradients of the weights, so it adds
+# a forward and a backward pass to what was one forward and two backward ones (to the inputs of each layer and to its weights): five thirds.
+
+# %%
+costs = {name: [page.measure(cost.training_cost, data=settings.colour if name == "conv-maxout-cifar" else settings.digits, network=name, images=settings.timed_images, rounds=settings.timed_rounds, seed=seed)
+                for seed in range(settings.seeds)] for name in settings.timed}
+
+# %% tags=["hide-input"]
+bare = dict(unit="", scale=1)
+page.table(["network", "seconds without", "L(x + ε) over none: time", "operations", "Eq. (4) over none: time", "operations"],
+           [[name, mean_sd([r["seconds"]["none"] for r in records], **bare), mean_sd([r["ratio"] for r in records], **bare), f"{records[0]['operations']['perturbation'] / records[0]['operations']['none']:.2f}",
+             mean_sd([r["penalty_ratio"] for r in records], **bare), f"{records[0]['operations']['penalty'] / records[0]['operations']['none']:.2f}"] for name, records in costs.items()],
+           caption=f"An epoch on {settings.timed_images} images with a penalty, over one without; one thread, float32, minibatches of 100")
+
+# %% [markdown]
+# ## Beyond the paper: attacks
+#
+# Gaussian noise is the average case. Here is the worst that we can find: projected gradient ascent within an l2 or an l-infinity ball, and the closest success of Carlini and Wagner {cite}`carlini2017`; on the convolutional networks, and on dense maxout networks of the last page.
+
+# %%
+def dense_spec(label, seed):
+    changes = dict(penalty="none") if label == "none" else dict(penalty="perturbation", p=2, sigma=settings.sigma_scale * 1.0)
+    return dict(data=settings.digits, **settings.dense, **changes, seed=seed)
+
+
+judged = {**{f"dense, {label}": [dense_spec(label, seed) for seed in range(settings.seeds)] for label in ("none", "p=2")},
+          **{f"convolutional, {label}": [spec_of("digits", label, seed) for seed in range(settings.seeds)] for label in ("none", "p=2", "p=inf, .1")}}
+attacks = {name: [page.measure(chapter.attacked, spec=spec, images=settings.images, eps_l2=settings.eps_l2, eps_linf=settings.eps_linf, steps=settings.steps, **settings.search) for spec in specs]
+           for name, specs in judged.items()}
+
+# %% tags=["hide-input"]
+fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.9), layout="constrained", sharey=True)
+for number, (name, records) in enumerate(attacks.items()):
+    style = dict(color=f"C{number}", ls="--" if name.startswith("dense") else "-", marker="o", ms=3, label=name)
+    for axis, field, budgets in zip(axes, ("l2", "linf", "noise"), (settings.eps_l2, settings.eps_linf, settings.eps_l2), strict=True):
+        axis.plot([0, *budgets], 100 * (1 - np.mean([[found["clean"], *found[field]] for found in records], axis=0)), **style)
+for axis, title in zip(axes, ("PGD, l2", "PGD, l-infinity", "noise of the same l2 length"), strict=True):
+    axis.set(xlabel="budget", title=title)
+axes[0].set_ylabel(f"right, % of {settings.images} images")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+page.figure(fig, caption=f"Accuracy against the budget of the attack on {settings.digits}, mean over seeds; dashed: dense. Images that were wrong without an attack count as wrong.",
+            alt="Three panels of curves. Under both attacks they fall within the range, those of networks trained on a perturbation later; under noise of the same length they stay near the top for longer.")
+
+
+def median(found):
+    """Median l2 length of the closest success; images without one count as longer than all others."""
+    lengths = sorted(np.inf if length is None else length for length in found["distances"])
+    return lengths[len(lengths) // 2]
+
+
+page.table(["network", "wrong without attack", "PGD l2, 1.0", "PGD l2, 2.0", "one step of .1", "PGD l-infinity, .1", "median length, Carlini and Wagner"],
+           [[name, *(mean_sd([value(found) for found in records]) for value in (lambda r: r["clean"], lambda r: r["l2"][1], lambda r: r["l2"][3], lambda r: r["fgsm"][1], lambda r: r["linf"][1])),
+             mean_sd([median(found) for found in records], unit="", scale=1)] for name, records in attacks.items()],
+           caption=f"Error rates under attack, and how far the closest error is; seeds: {settings.seeds}")
+
+# %% [markdown]
+# ### Is the gradient worth following?
+#
+# A network can look robust because its gradient points nowhere: an attack that follows it then fails, and another one succeeds {cite}`athalye2018`. Two signs would give that away: the loss would rise no faster along the gradient than along a random direction; or images made on **another** network would fool it better than
+# images made on itself.
+
+# %%
+lines = {name: [page.measure(chapter.along, spec=spec, images=settings.images, lengths=settings.lengths, seed=0) for spec in specs] for name, specs in judged.items()}
+plain = judged["convolutional, none"]
+pairs = {name: [page.measure(chapter.transferred, source=source, target=spec, images=settings.images, eps=1.5, steps=settings.steps) for source, spec in zip(plain, specs, strict=True)]
+         for name, specs in judged.items() if specs is not plain}
+
+# %% tags=["hide-input"]
+fig, axis = plt.subplots(figsize=(6.2, 4), layout="constrained")
+for number, (name, records) in enumerate(lines.items()):
+    for field, style in (("gradient", dict(marker="o", ms=3, label=name)), ("random", dict(ls=":"))):
+        axis.semilogy(settings.lengths, np.mean([found[field] for found in records], axis=0), color=f"C{number}", **style)
+axis.set(xlabel="l2 length", ylabel="mean loss, nats")
+axis.legend(fontsize=8)
+page.figure(fig, caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not clipped; mean over seeds.", alt="Five rising curves with points, far above five nearly flat dotted ones of the same colours.")
+page.table(["network", "fooled by images made on the plain convolutional network", "by images made on itself"],
+           [[name, *(mean_sd([found[field] for found in records]) for field in ("transferred", "own"))] for name, records in pairs.items()], caption="PGD, l2, 1.5")
+
+# %% [markdown]
+# ### What a practitioner should take from this
+
+# %% tags=["hide-input"]
+typical = {name: np.mean([median(found) for found in records]) for name, records in attacks.items()}
+worst = {name: 100 * np.mean([found["l2"][-1] for found in records]) for name, records in attacks.items()}
+page.say(f"Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is its sibling in another norm. It costs one more forward and backward pass. The closest error of the median image is {typical['convolutional, p=2'] / typical['convolutional, none']:.1f} times as far away "
+         f"on the convolutional networks and {typical['dense, p=2'] / typical['dense, none']:.1f} times on the dense ones: that is what the idea is worth. It is no defence: within an l2 length of {settings.eps_l2[-1]:g} PGD makes {worst['convolutional, p=2']:.0f} % errors on the convolutional network trained with p = 2 "
+         f"and {worst['dense, p=2']:.0f} % on the dense one ({worst['convolutional, none']:.0f} and {worst['dense, none']:.0f} % without). Who needs more robustness than that trains on several steps of PGD at the budget that matters {{cite}}`madry2018`, and reports the strongest attack there is.")
+
+# %% [markdown]
+# ## Where we had to choose
+#
+# * $\epsilon$ is computed under the dropout mask of the outer pass and is a constant of it, before the input's own dropout, as on the [dense page](2-mnist).
+# * A fixed number of epochs of the published schedules, far fewer than they have; no validation set, no second stage. CIFAR-10: 10,000 of the 50,000 training images in the standard profile. Whitening is fitted on the training images that are used.
+# * The quick profile has a third (digits) and a tenth (photographs) of the channels, a quarter of $\sigma$ and a few hundred minibatches, after which its networks have hardly left chance. It shows that everything runs; its numbers say nothing about the paper.
+#
+# ## Verdicts
+
+# %% tags=["hide-input"]
+page.claims("gr-t2-p2", "gr-t2-pinf", "gr-t2-p2-beats-pinf", "gr-t2-sigma-inf", "gr-t3-p2", "gr-t4-conv-noise", "gr-t5-noise", "gr-t4-conv-suffers", "gr-conv-pgd", "gr-conv-masked")
+
+# %% [markdown]
+# ## What the paper got wrong
+
+# %% tags=["hide-input"]
+page.errata("gr-e-table5-baseline", "gr-e-whitened-noise", "gr-e-sigma-scaling", "gr-e-best-result", "gr-e-table4-baseline")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Sizes of maps
+# :label: gr-conv-1
+#
+# *Easy.* A map of 9 pixels a side is pooled by windows of 4, two apart, that may hang over the edge. How many windows are there, and which pixels does the last one see? What does the network lose if they may not hang over?
+# ```
+#
+# ````{solution} gr-conv-1
+# :class: dropdown
+#
+# $\lceil (9 - 4)/2\rceil + 1 = 4$; the last begins at pixel 6 and sees three. Without it the last pixel is read by none.
+#
+# ```python
+# import torch
+# import torch.nn.functional as F
+#
+# x = torch.zeros(1, 1, 9, 9)
+# x[0, 0, 8, 8] = 1
+# print(F.max_pool2d(x, 4, 2, ceil_mode=True).max(), F.max_pool2d(x, 4, 2).max())
+# assert F.max_pool2d(x, 4, 2, ceil_mode=True).shape[-1] == 4 and F.max_pool2d(x, 4, 2).max() == 0
+# ```
+# ````
+#
+# ```{exercise} A length of 2 in whitened units
+# :label: gr-conv-2
+#
+# *Middle.* Whitening multiplies by a symmetric matrix $M$ with eigenvalues between $m$ and $M_0$. Between which bounds does the l2 length of a perturbation in pixels lie that has the length 2 in whitened units, if contrast normalisation only scales an image by $s$?
+# ```
+#
+# ````{solution} gr-conv-2
+# :class: dropdown
+#
+# Between $2/(s M_0)$ and $2/(s m)$. With $C$'s largest eigenvalue in the hundreds and its smallest near 0, $m$ is below .1 and $M_0$ near $1/\sqrt{.1} = 3.2$: a perturbation that is smooth over the image may be thirty times as long, in pixels, as one that is not, at the same price. The norm that $p = 2$ penalises is not the Euclidean norm of pixels.
+# ````
+#
+# ```{exercise} Half clean, half perturbed
+# :label: gr-conv-3
+#
+# *Hard.* Goodfellow et al. {cite}`goodfellow2014` train on the mean of $L(x)$ and $L(x + \epsilon)$. Which of the two losses does a small gradient penalty change by less, to first order? Train both on the quick profile's digits and compare their errors without and with noise.
+# ```
+#
+# ````{solution} gr-conv-3
+# :class: dropdown
+#
+# $\tfrac12 L(x) + \tfrac12 L(x+\epsilon) \approx L + \tfrac{\sigma}{2}\lVert g\rVert$: half the penalty. With $2\sigma$ in place of $\sigma$ the two agree to first order, and differ in that the mixture also sees the point $x$ itself. In code the objective is `lambda m, x, y: (F.cross_entropy(m(x), y) + regularizers.perturbed_loss(m, x, y, sigma=2 * sigma, p=2)) / 2`.
+# ````
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()
