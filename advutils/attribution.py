@@ -92,17 +92,19 @@ def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
 def normalised(maps: Tensor, how: Literal["none", "range", "largest", "length"]) -> Tensor:
     """Each map (N, H, W) as it is, from 0 to 1, by its largest absolute value, or by its Euclidean length.
 
-    A map without any difference (or only zeros) becomes 0.
+    A map that is 0, or for "range" one without differences (beyond rounding), becomes 0.
     """
     if how not in NORMALISATIONS:
         raise ValueError(f"how must be one of {', '.join(NORMALISATIONS)}, got {how!r}")
     if how == "none":
         return maps
     flat = maps.flatten(1)
+    largest = flat.abs().amax(1, keepdim=True)
     if how == "range":
         flat = flat - flat.amin(1, keepdim=True)
     size = flat.norm(dim=1, keepdim=True) if how == "length" else flat.abs().amax(1, keepdim=True)
-    return torch.where(size > 0, flat / size.where(size > 0, torch.ones_like(size)), 0).reshape(maps.shape)
+    told = size > 1e-5 * largest
+    return torch.where(told, flat / size.where(told, torch.ones_like(size)), 0).reshape(maps.shape)
 
 
 def change(first: Tensor, second: Tensor, *, how: str) -> Tensor:

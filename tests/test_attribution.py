@@ -70,6 +70,13 @@ def test_a_constant_network_has_maps_of_zeros_and_perfect_stability():
         assert (attribution.change(coarse, fine, how=how) == 0).all()
 
 
+def test_a_flat_map_does_not_become_its_rounding_errors():
+    flat = torch.full((1, 4, 4), 0.7)
+    flat[0, 1, 1] += 1e-7
+    assert (attribution.normalised(flat, "range") == 0).all()
+    torch.testing.assert_close(attribution.normalised(flat, "largest"), torch.ones(1, 4, 4))
+
+
 @pytest.mark.parametrize("how", attribution.NORMALISATIONS)
 def test_change_is_zero_for_equal_maps_and_scales_as_its_normalisation_says(how):
     a, b = torch.rand(2, 4, 6, 6, generator=runtime.generator(2)).unbind(0)

@@ -1,7 +1,7 @@
 """ResNet-50, MobileNet and VGG-16 for images of 32 pixels a side, and narrower siblings of each for CPUs.
 
 The networks of Schwartz, Alparslan and Kim 2020, which name them and say no more. ``width`` multiplies the channels;
-``stride`` is that of the first convolution, 1 as usual for small images, 2 for a quarter of the work.
+``stride`` of ResNet-50 is that of its first convolution, 1 as usual for small images, 2 for a quarter of the work.
 """
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ def resnet50(
     return network
 
 
-def mobilenet(*, classes: int = 10, width: float = 1.0, stride: int = 1) -> nn.Sequential:
-    """Howard et al. 2017, Table 1: depthwise and pointwise convolutions in turn, (N, 3, 32, 32) -> (N, classes)."""
+def mobilenet(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
+    """Howard et al. 2017, Table 1: depthwise and pointwise convolutions in turn, (N, 3, 32, 32) -> (N, classes).
+
+    The first convolution has stride 1 in place of 2.
+    """
     inputs, *outputs = (round(c * width) for c in (32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024))
-    layers = _convolution(3, inputs, 3, stride=stride)
+    layers = _convolution(3, inputs, 3)
     for number, channels in enumerate(outputs):
         halved = 2 if number in (1, 3, 5, 11) else 1
         layers += _convolution(inputs, inputs, 3, stride=halved, groups=inputs) + _convolution(inputs, channels, 1)

@@ -23,7 +23,7 @@
 profile: str = "quick"  # quick: photographs, a tiny network | standard: CIFAR-10, narrow networks, hours on 2 cores | paper: the full networks, a GPU
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 seeds: int | None = None  # number of seeds; None: the profile's own
-networks: list | None = None  # of resnet50, mobilenet, vgg16, resnet-small, mobilenet-small, vgg-small, vgg-tiny
+networks: list | None = None  # of resnet50, mobilenet, vgg16, resnet-small, mobilenet-small, vgg-small, resnet-tiny
 train_size: int | None = None  # training images
 
 # %%
@@ -35,7 +35,7 @@ from advutils.book.page import Page, mean_sd
 from advutils.chapters import sparsity_attribution as chapter
 
 page = Page("sparsity-attribution", "2-robustness", globals(), settings={
-    "quick": dict(data="photographs", networks=["mobilenet-small"], full=[], attacks=["fgsm"], seeds=1, epochs=3, train_size=900, test_size=150, steps=3, judged="mobilenet-small", judged_epochs=[2, 4], factors=[1e-4, 1e-2], images=60, attack_steps=5),
+    "quick": dict(data="photographs", networks=["resnet-tiny"], full=[], attacks=["fgsm"], seeds=1, epochs=3, train_size=900, test_size=150, steps=3, judged="resnet-tiny", judged_epochs=[2, 4], factors=[1e-4, 1e-2], images=60, attack_steps=5),
     "standard": dict(data="cifar10", networks=["resnet-small", "mobilenet-small", "vgg-small"], full=["mobilenet"], attacks=["deepfool", "fgsm", "pgd"], seeds=3, epochs=10, train_size=5000, test_size=500, steps=20, judged="vgg-small", judged_epochs=[3, 6, 10, 20], factors=[1e-5, 1e-4, 1e-3, 1e-2], images=1000, attack_steps=20),
     "paper": dict(data="cifar10", networks=["resnet50", "mobilenet", "vgg16"], full=[], attacks=["deepfool", "fgsm", "pgd"], seeds=3, epochs=10, train_size=5000, test_size=500, steps=100, judged="vgg16", judged_epochs=[3, 6, 10, 20, 40], factors=[1e-6, 1e-5, 1e-4, 1e-3, 1e-2], images=2000, attack_steps=100),
 })
@@ -247,7 +247,7 @@ page.claims("sa-t1-resnet", "sa-t1-mobilenet", "sa-t1-vgg", "sa-t1-elastic", "sa
 # ```{exercise} The same penalty for every width (hard)
 # :label: robustness-3
 #
-# How should the factor of an l2 penalty change with the number of weights, if networks of several widths are to be penalised alike? Check it with `networks=["vgg-small"]` against `["vgg-tiny"]`.
+# How should the factor of an l2 penalty change with the number of weights, if networks of several widths are to be penalised alike? Check it with `networks=["resnet-small"]` against `["resnet-tiny"]`.
 # ```
 #
 # ````{solution} robustness-3

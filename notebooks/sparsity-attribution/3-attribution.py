@@ -23,7 +23,7 @@
 profile: str = "quick"  # quick: photographs, a narrow network | standard: CIFAR-10, an hour or two on 2 cores | paper: full networks, a GPU
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 seeds: int | None = None  # number of seeds; None: the profile's own
-networks: list | None = None  # of resnet50, mobilenet, vgg16, resnet-small, mobilenet-small, vgg-small, vgg-tiny
+networks: list | None = None  # of resnet50, mobilenet, vgg16, resnet-small, mobilenet-small, vgg-small, resnet-tiny
 images: int | None = None  # test images
 
 # %%
@@ -36,7 +36,7 @@ from advutils.book.page import Page, mean_sd
 from advutils.chapters import sparsity_attribution as chapter
 
 page = Page("sparsity-attribution", "3-attribution", globals(), settings={
-    "quick": dict(data="photographs", networks=["mobilenet-small"], seeds=1, epochs=6, train_size=900, factor=1e-4, images=30, steps=16),
+    "quick": dict(data="photographs", networks=["resnet-tiny"], seeds=1, epochs=6, train_size=900, factor=1e-4, images=20, steps=16),
     "standard": dict(data="cifar10", networks=["resnet-small", "mobilenet-small", "vgg-small"], seeds=3, epochs=20, train_size=5000, factor=1e-4, images=1000, steps=16),
     "paper": dict(data="cifar10", networks=["resnet50", "mobilenet", "vgg16"], seeds=3, epochs=40, train_size=0, factor=1e-4, images=1000, steps=32),
 })
@@ -67,6 +67,9 @@ settings = page.settings
 # **Grad-CAM** {cite}`selvaraju2017`. The channels $A^k$ of the last convolution are added with weights $\alpha_k$, the mean gradients of the answer's logit; what is negative is cut off, and the result is scaled up to the image:
 #
 # $$\alpha_k=\frac1Z\sum_{ij}\frac{\partial z_c}{\partial A^k_{ij}},\qquad m=\Big(\sum_k\alpha_k A^k\Big)_+ .$$
+#
+# What stands behind this formula is the size of the last maps. ResNet-50 and MobileNet as they come with Keras shrink an image of 32 pixels to a single one; then $m$ is the same everywhere, and scaling it to $[0, 1]$ divides nothing by nothing. If the paper used them so, its Grad-CAM columns are rounding errors for two of its three networks; it does not say.
+# The networks here keep 2 x 2 pixels or more, and a map without differences counts as 0.
 #
 # Both agree with captum's {cite}`kokhlikyan2020` to five digits (a test checks that).
 
