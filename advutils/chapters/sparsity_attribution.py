@@ -1,0 +1,243 @@
+"""Measurements of the chapter on Schwartz, Alparslan and Kim 2020: sparse networks, attacks on them, and heat maps."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from advutils import (
+    attacks,
+    attribution,
+    evaluation,
+    files,
+    models,
+    norms,
+    photographs,
+    regularizers,
+    runtime,
+    sparsity,
+    training,
+)
+from advutils import data as datasets
+from advutils.chapters.smooth_adversarial import ADAM
+from advutils.codehash import code_hash
+
+# The narrow ones leave 2 x 2 pixels to the last convolution: of a single one Grad-CAM makes a map without differences.
+NETWORKS = {
+    "resnet50": models.resnet50, "mobilenet": models.mobilenet, "vgg16": models.vgg16,
+    "resnet-small": partial(models.resnet50, width=0.25, blocks=(1, 1, 1, 1), stride=2),
+    "mobilenet-small": partial(models.mobilenet, width=0.25),
+    "vgg-small": partial(models.vgg16, width=0.25),
+    "resnet-tiny": partial(models.resnet50, width=0.125, blocks=(1, 1, 1, 1), stride=2),
+}
+# What multiplies the factor: l1 and l2 of Keras' kernel_regularizer. "adversarial" is the rival, no weight penalty.
+REGULARIZERS = {"base": (0, 0), "l1": (1, 0), "l2": (0, 1), "elastic net": (1, 1), "adversarial": (0, 0)}
+BUDGET = 8 / 255  # what most work on CIFAR-10 grants an attacker, l-infinity
+
+
+def loaded(name: str, split: str, size: int = 0) -> tuple[Tensor, Tensor]:
+    """The first ``size`` images (0: all) of a data set, 32 pixels a side, in [0, 1], and labels, on the device."""
+    both = photographs.crops(split=split, size=32) if name == "photographs" else datasets.load(name, split=split)
+    images, labels = both
+    return images[:size or None].to(runtime.device()), labels[:size or None].to(runtime.device())
+
+
+def objective(regularizer: str, factor: float) -> training.Objective:
+    """Cross-entropy plus the penalty of Section 4.2; "adversarial": that of x + BUDGET sign(gradient), clipped."""
+    if regularizer not in REGULARIZERS:
+        raise ValueError(f"regularizer must be one of {', '.join(REGULARIZERS)}, got {regularizer!r}")
+    if regularizer == "adversarial":
+        return partial(regularizers.perturbed_loss, sigma=BUDGET, p=norms.INF, clip=True)
+    l1, l2 = (factor * times for times in REGULARIZERS[regularizer])
+    return lambda model, x, y: F.cross_entropy(model(x), y) + sparsity.weight_penalty(model, l1=l1, l2=l2)
+
+
+def trained(
+    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int,
+) -> tuple[nn.Module, training.History]:
+    """A network trained with Adam in batches of 128, as ART's example does; kept in the cache folder.
+
+    ``history.monitor`` is the mean cross-entropy of the test images after each epoch (Figure 3); nothing is selected.
+    """
+    spec = dict(locals())
+    images, labels = loaded(data, "train", train_size)
+    test = loaded(data, "test")
+    with runtime.seeded(seed):
+        model = NETWORKS[network](classes=int(labels.max()) + 1).to(images.device, memory_format=torch.channels_last)
+    history = training.train(
+        model, images, labels, objective=objective(regularizer, factor), epochs=epochs, seed=seed, batch_size=128,
+        schedule=ADAM, optimizer="adam", monitor=lambda m: evaluation.mean_loss(m, *test),
+        checkpoint=_checkpoint("sparse", spec))
+    return model.eval(), history
+
+
+def _checkpoint(name: str, spec: dict):
+    code = [code_hash(part) for part in (training.train, objective, models.resnet50, models.mobilenet, models.vgg16)]
+    text = repr([sorted(spec.items()), code, torch.get_num_threads()])
+    return runtime.cache_root() / "checkpoints" / f"{name}-{files.sha256(text.encode())[:16]}.pt"
+
+
+# -- Section 4.1, Figure 1 -----------------------------------------------------------------------------------------
+
+
+def single_layer(
+    *, data: str, activation_l1: float, weight_l1: float, epochs: int, train_size: int, seed: int,
+) -> dict:
+    """The one-layer network of Figure 1: 50 filters of 5x5, 28 x 28 x 50 = 39,200 hidden units, and a linear layer.
+
+    Values: ``accuracy`` on test and ``train_accuracy`` on training images, ``density`` (share of hidden units that are
+    active, test images), ``weight_density`` (share of weights above 1e-3), ``exact_zeros`` (share that is 0).
+    """
+    images, labels = loaded(data, "train", train_size)
+    test = loaded(data, "test")
+    with runtime.seeded(seed):
+        model = nn.Sequential(nn.Conv2d(3, 50, 5), nn.ReLU(), nn.Flatten(),
+                              nn.Linear(39_200, int(labels.max()) + 1)).to(images.device)
+
+    def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        with sparsity.recorded([model[1]]) as outputs:
+            fit = F.cross_entropy(model(x), y)
+        return (fit + activation_l1 * sparsity.activation_penalty(outputs)
+                + sparsity.weight_penalty(model, l1=weight_l1))
+
+    training.train(model, images, labels, objective=loss, epochs=epochs, seed=seed, batch_size=128, schedule=ADAM,
+                   optimizer="adam")
+    return {"accuracy": 1 - evaluation.error_rate(model, *test), "trials": len(test[1]),
+            "train_accuracy": 1 - evaluation.error_rate(model, images, labels),
+            "density": sparsity.average_density(model, model[1], test[0]),
+            "weight_density": sparsity.weight_density(model),
+            "exact_zeros": 1 - sparsity.weight_density(model, threshold=0.0)}
+
+
+# -- Section 4.2, Table 1 ------------------------------------------------------------------------------------------
+
+
+def attacker(name: str, *, steps: int) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """ART's defaults: FGSM eps .3; PGD eps .3, ``steps`` of .1; DeepFool of at most ``steps``, all classes."""
+    if name == "fgsm":
+        return partial(attacks.fgsm, eps=0.3)
+    if name == "pgd":
+        return partial(attacks.pgd, eps=0.3, step=0.1, steps=steps)
+    if name == "deepfool":
+        return lambda model, x, y: attacks.deepfool(model, x, overshoot=1e-6, max_iter=steps)
+    raise ValueError(f"attack must be fgsm, pgd or deepfool, got {name!r}")
+
+
+def pipeline(
+    *, data: str, network: str, regularizer: str, factor: float, attack: str, steps: int, epochs: int, train_size: int,
+    test_size: int, seed: int,
+) -> dict:
+    """Table 1 as ART's example makes its numbers: train, attack, train on both, judge on the old attack.
+
+    Values: ``static``, the accuracy that Table 1 has: of the retrained network on test images that were made against
+    the first one; ``crafted``: of the first network on them; ``clean``: of the first and of the retrained network on
+    the test images; ``adaptive``: of the retrained network on images made against itself, with true labels;
+    ``counts``: how often it answers each class on the static images, ``largest``: the share of the most frequent;
+    ``truth``: how often each class is right; ``trials``.
+    """
+    spec = dict(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
+                train_size=train_size, seed=seed)
+    model, _ = trained(**spec)
+    (x, y), (test, truth) = loaded(data, "train", train_size), loaded(data, "test", test_size)
+    classes, run = int(y.max()) + 1, attacker(attack, steps=steps)
+    # ART takes the model's own prediction as the label where it is given none
+    moved, static = (torch.cat([run(model, part, evaluation.predictions(model, part)) for part in images.split(500)])
+                     for images in (x, test))
+    values = {"crafted": accuracy(model, static, truth), "clean": [accuracy(model, test, truth)]}
+    training.train(model, torch.cat([x, moved]), torch.cat([y, y]), objective=objective(regularizer, factor),
+                   epochs=epochs, seed=seed, batch_size=128, schedule=ADAM, optimizer="adam")
+    values["clean"].append(accuracy(model, test, truth))
+    answers = evaluation.predictions(model, static)
+    return values | {
+        "static": accuracy(model, static, truth), "adaptive": accuracy(model, run(model, test, truth), truth),
+        "counts": answers.bincount(minlength=classes).tolist(), "largest": answers.bincount().max().item() / len(truth),
+        "truth": truth.bincount(minlength=classes).tolist(),
+        "trials": len(truth)}
+
+
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Share of right answers, in [0, 1]."""
+    return 1 - evaluation.error_rate(model, images, labels)
+
+
+def judged(
+    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+    steps: int, budgets: list[float],
+) -> tuple[dict, dict]:
+    """One network, trained once, attacked itself: what Table 1 should have asked.
+
+    On the first ``images`` test images. Values: ``clean``, ``fgsm`` and ``pgd`` (accuracy by l-infinity budget, PGD in
+    ``steps`` steps of 2.5 budget / steps), ``distance`` (median l2 length of DeepFool's perturbations, 0 where the
+    network was wrong), ``counts`` (of answers, by class), ``largest`` (share of the most frequent one),
+    ``weight_density``, ``train_loss``. Array: ``loss``, test images, by epoch.
+    """
+    model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
+                             train_size=train_size, seed=seed)
+    x, y = loaded(data, "test", images)
+    answers = evaluation.predictions(model, x)
+    counts = answers.bincount(minlength=int(y.max()) + 1)
+    lengths = norms.norm(attacks.deepfool(model, x) - x).where(answers == y, torch.zeros(len(x), device=x.device))
+    values = {
+        "clean": accuracy(model, x, y), "trials": len(y),
+        "fgsm": [accuracy(model, attacks.fgsm(model, x, y, eps=eps), y) for eps in budgets],
+        "pgd": [accuracy(model, attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps), y)
+                for eps in budgets],
+        "distance": lengths.median().item(), "counts": counts.tolist(), "largest": counts.max().item() / len(y),
+        "weight_density": sparsity.weight_density(model), "train_loss": history.loss[-1],
+    }
+    return values, {"loss": history.monitor}
+
+
+# -- Section 4.3, Table 2 ------------------------------------------------------------------------------------------
+
+
+def blurred(images: Tensor, *, sigma: float) -> Tensor:
+    """Gaussian blur of standard deviation ``sigma`` pixels, cut off at four of them, edges repeated."""
+    reach = max(1, round(4 * sigma))
+    offsets = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
+    padded = F.pad(images, (reach,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel[:, :, None, :], groups=images.shape[1])
+    return F.conv2d(rows, kernel[:, :, :, None], groups=images.shape[1])
+
+
+def maps(
+    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+    steps: int,
+) -> tuple[dict, dict]:
+    """Heat maps of one network on test images, for its own answer: how stable they are, and how informative.
+
+    Stability (Table 2): sums of squared differences between the sliding patch of 4 and of 2 pixels, and between
+    Grad-CAM of an image and of its blur of .5, under every normalisation. Arrays: ``sliding_<normalisation>`` and
+    ``cam_<normalisation>``, by image. Values: their ``mean`` and ``sd``; ``deletion`` and ``insertion`` (mean
+    probability of the answer along the curve, in ``steps`` steps, by kind of map, "random" among them), ``other`` (mean
+    change, at length 1, between the maps for the answer and for the runner-up: 0 for a map that does not look at the
+    class), ``clean``, ``largest`` (share of the most frequent answer).
+    """
+    model, _ = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
+                       train_size=train_size, seed=seed)
+    x, y = loaded(data, "test", images)
+    with torch.no_grad():
+        answer, runner_up = torch.cat([model(part) for part in x.split(500)]).topk(2, 1).indices.unbind(1)
+    cam = partial(attribution.grad_cam, model, layer=models.last_convolution(model))
+    patch = partial(attribution.occlusion, model, x, stride=2)
+    found = {"sliding": (patch(answer, patch=4), patch(answer, patch=2)),
+             "cam": (cam(x, answer), cam(blurred(x, sigma=0.5), answer))}
+    arrays = {f"{kind}_{how}": attribution.change(*pair, how=how).cpu().numpy()
+              for kind, pair in found.items() for how in attribution.NORMALISATIONS}
+    shown = {kind: pair[0] for kind, pair in found.items()}
+    other = {"sliding": patch(runner_up, patch=4), "cam": cam(x, runner_up)}
+    worth = shown | {"random": torch.rand(x.shape[0], *x.shape[2:], generator=runtime.generator(seed)).to(x)}
+    values = {
+        "mean": {name: float(values.mean()) for name, values in arrays.items()},
+        "sd": {name: float(values.std(ddof=1)) for name, values in arrays.items()},
+        **{name: {kind: attribution.curve(model, x, answer, heat, steps=steps, insert=insert).mean().item()
+                  for kind, heat in worth.items()} for name, insert in (("deletion", False), ("insertion", True))},
+        "other": {kind: attribution.change(shown[kind], other[kind], how="length").mean().item() for kind in shown},
+        "clean": accuracy(model, x, y), "largest": answer.bincount().max().item() / len(y),
+    }
+    return values, arrays

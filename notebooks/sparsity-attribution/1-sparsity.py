@@ -1,0 +1,199 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What a penalty makes sparse
+#
+# Schwartz, Alparslan and Kim {cite}`schwartz2020` ask whether sparse networks stand attacks better and explain themselves more stably. Before that they show that a network can be sparse at no cost: with a penalty on its activations fewer of them differ from zero, and the accuracy stays (Figure 1).
+# This page repeats that figure from several seeds, and separates two things that the paper calls by one name: few **active units**, and few **weights**.
+#
+# **Time to learn**: 15 minutes. **You need** gradient descent and a convolution; the [notation](../../book/notation).
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: photographs, any CPU | standard: CIFAR-10, an hour on 2 cores | paper: more epochs and seeds, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+seeds: int | None = None  # number of seeds; None: the profile's own
+epochs: int | None = None  # passes over the training images
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from advutils import sparsity
+from advutils.book.page import Page, mean_sd
+from advutils.chapters import sparsity_attribution as chapter
+
+page = Page("sparsity-attribution", "1-sparsity", globals(), settings={
+    "quick": dict(data="photographs", seeds=1, epochs=2, train_size=600, activation=[0.0, 1e-7, 1e-5, 1e-4, 1e-3], weight=[1e-4]),
+    "standard": dict(data="cifar10", seeds=3, epochs=10, train_size=0, activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4], weight=[1e-5, 1e-4, 1e-3]),
+    "paper": dict(data="cifar10", seeds=5, epochs=50, train_size=0, activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4], weight=[1e-5, 1e-4, 1e-3]),
+})
+settings = page.settings
+
+# %% [markdown]
+# ## What the paper claims
+#
+# | id | in short |
+# | --- | --- |
+# | `sa-l1-zero` | the l1 norm drives some coefficients exactly to zero |
+# | `sa-f1-density` | the stronger the penalty on activations, the fewer units are active |
+# | `sa-f1-accuracy` | the sparser networks are as accurate, if not better |
+# | `sa-f1-avr` | their activity ratio lies below one half |
+#
+# ## Threat model
+#
+# None: nothing is attacked on this page. The [next one](2-robustness) has the attacks.
+#
+# ## One weight
+#
+# A penalty pulls every weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-a)^2$. With the penalties of the paper's Section 2 the best weight becomes
+#
+# $$\min_w \tfrac12(w-a)^2+\lambda|w| \;\Rightarrow\; w=\operatorname{sign}(a)\,(|a|-\lambda)_+,\qquad
+# \min_w \tfrac12(w-a)^2+\lambda w^2 \;\Rightarrow\; w=\frac{a}{1+2\lambda},\qquad
+# \min_w \tfrac12(w-a)^2+\lambda(|w|+w^2) \;\Rightarrow\; w=\frac{\operatorname{sign}(a)\,(|a|-\lambda)_+}{1+2\lambda}.$$
+#
+# The first sets whatever is smaller than $\lambda$ to zero; the second only shrinks; the third does both.
+
+# %% tags=["hide-input"]
+a, lam = np.linspace(-2, 2, 401), 0.5
+soft = np.sign(a) * np.maximum(np.abs(a) - lam, 0)
+fig, axis = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
+for label, w in (("no penalty", a), ("l1", soft), ("l2", a / (1 + 2 * lam)), ("elastic net (sum)", soft / (1 + 2 * lam))):
+    axis.plot(a, w, label=label)
+axis.set(xlabel="best weight without penalty, $a$", ylabel="best weight with penalty")
+axis.legend(fontsize=8)
+page.figure(fig, caption="What a penalty of λ = .5 makes of one weight.", alt="Four curves through the origin: the diagonal, a flatter straight line, and two that are zero between -.5 and .5 and rise outside.")
+
+# %%
+grid = np.linspace(-3, 3, 60001)  # the three formulas, against a search over a grid
+for value in (-1.7, -0.3, 0.2, 0.9):
+    for penalty, formula in ((np.abs(grid), np.sign(value) * max(abs(value) - lam, 0)), (grid**2, value / (1 + 2 * lam)), (np.abs(grid) + grid**2, np.sign(value) * max(abs(value) - lam, 0) / (1 + 2 * lam))):
+        assert abs(grid[np.argmin((grid - value) ** 2 / 2 + lam * penalty)] - formula) < 2e-4
+
+# %% [markdown]
+# That is the minimum. Gradient descent need not get there: the gradient of $|w|$ has one size however small $w$ is, so a step of fixed size jumps back and forth across zero. Weights end *near* zero, not at it. So "how many weights are zero" must come with a threshold, and ours is .001.
+#
+# ## What the code adds to the loss
+#
+# The paper's Eq. (5), with the cross-entropy of ten classes in place of the printed one of two, is
+#
+# $$L = -\frac1m\sum_i \log p_{y_i}(x_i) + \lambda\,\frac1m\sum_i\sum_j |a_j(x_i)| . \tag{5}$$
+#
+# Its other experiments penalise the weights of all convolutions and linear layers.
+
+# %% tags=["hide-input"]
+page.source(sparsity.activation_penalty)
+page.source(sparsity.weight_penalty)
+page.source(sparsity.average_density)
+
+# %% [markdown]
+# ## Figure 1
+#
+# The paper gives one clue to its network: 39,200 hidden units. $28\times28\times50$ is what 50 filters of 5x5 leave of an image of 32 pixels. One such layer, a rectifier, and a linear layer are trained with Adam {cite}`kingma2015` in batches of 128.
+
+# %%
+common = dict(data=settings.data, epochs=settings.epochs, train_size=settings.train_size)
+on_activations = {lam: [page.measure(chapter.single_layer, activation_l1=lam, weight_l1=0.0, seed=seed, **common) for seed in range(settings.seeds)] for lam in settings.activation}
+on_weights = {lam: [page.measure(chapter.single_layer, activation_l1=0.0, weight_l1=lam, seed=seed, **common) for seed in range(settings.seeds)] for lam in settings.weight}
+
+# %% tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+places = np.arange(len(settings.activation))
+for axis, field, label in ((axes[0], "density", "active units"), (axes[1], "accuracy", "accuracy, test images")):
+    values = 100 * np.array([[r[field] for r in records] for records in on_activations.values()])
+    axis.errorbar(places, values.mean(1), yerr=values.std(1, ddof=1) if settings.seeds > 1 else None, fmt="o-", capsize=3, label=label)
+    axis.set(xlabel="λ of Eq. (5)", ylabel=f"{label}, %", xticks=places, xticklabels=[f"{lam:g}" for lam in settings.activation])
+trained = 100 * np.array([[r["train_accuracy"] for r in records] for records in on_activations.values()])
+axes[1].plot(places, trained.mean(1), "s--", ms=4, label="accuracy, training images")
+axes[1].legend(fontsize=8)
+page.figure(fig, caption=f"Figure 1 on {settings.data}: share of the 39,200 units that are active for an image, and accuracy, against the penalty on activations; mean and standard deviation over {settings.seeds} seed(s).",
+            alt="Two panels against lambda: the share of active units falls to the right; the accuracy on test images is drawn beside the one on training images.")
+first, last = (on_activations[lam] for lam in (settings.activation[0], settings.activation[-1]))
+page.say(f"How to read it: from no penalty to λ = {settings.activation[-1]:g} the share of active units goes from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}, the test accuracy from {mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}. "
+         "The distance between the two accuracies in the right panel is what the network has learnt by heart.")
+
+# %% [markdown]
+# ## Two kinds of sparse
+#
+# The same network with a penalty on its weights instead.
+
+# %% tags=["hide-input"]
+rows = [["activations", lam, records] for lam, records in on_activations.items()] + [["weights", lam, records] for lam, records in on_weights.items()]
+page.table(["penalty on", "λ", "active units", "weights above .001", "weights exactly 0", "test accuracy"],
+           [[kind, f"{lam:g}", *(mean_sd([r[field] for r in records]) for field in ("density", "weight_density", "exact_zeros", "accuracy"))] for kind, lam, records in rows],
+           caption=f"What each penalty makes sparse; seeds: {settings.seeds}")
+base, heavy, quiet = on_activations[settings.activation[0]], on_weights[settings.weight[-1]], on_activations[settings.activation[-1]]
+mean = lambda records, field: 100 * np.mean([r[field] for r in records])  # noqa: E731
+page.say(f"Read it by columns. The strongest penalty on weights leaves {mean(heavy, 'weight_density'):.0f} % of them above .001 (without: {mean(base, 'weight_density'):.0f} %) and {mean(heavy, 'density'):.0f} % of the units active (without: {mean(base, 'density'):.0f} %). "
+         f"The strongest penalty on activations leaves {mean(quiet, 'density'):.0f} % of the units active and {mean(quiet, 'weight_density'):.0f} % of the weights. Whether a network is sparse depends on which of the two is meant; the paper's Figure 1 has one, its Table 1 the other.")
+
+# %% [markdown]
+# ## Where we had to choose
+#
+# * The network of Figure 1 is guessed from the number of its units; data, epochs and optimiser are not in the paper. "Training accuracy" and accuracy are both shown.
+# * Eq. (5) sums activations over units and, we assume, averages over examples.
+#
+# ## What the paper got wrong
+
+# %% tags=["hide-input"]
+page.errata("sa-e-binary", "sa-e-norm", "sa-e-activations")
+
+# %% [markdown]
+# ## Verdicts
+
+# %% tags=["hide-input"]
+page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Two conventions (easy)
+# :label: sparsity-1
+#
+# The paper's Section 2 has $\lambda\,(\alpha|w| + (1-\alpha)w^2)$, its code $.01\,|w| + .01\,w^2$. Which $\lambda$ and $\alpha$ is that?
+# ```
+#
+# ````{solution} sparsity-1
+# :class: dropdown
+#
+# $\alpha = 1/2$ and $\lambda = .02$: the elastic net of the paper is penalised twice as much as its lasso and its ridge, and might do "best" for that alone.
+# ````
+#
+# ```{exercise} Exactly zero (middle)
+# :label: sparsity-2
+#
+# Replace the gradient step for the penalty by the first formula above (a proximal step: subtract the learning rate times $\lambda$ from $|w|$, and stop at 0). How many weights are exactly zero now?
+# ```
+#
+# ````{solution} sparsity-2
+# :class: dropdown
+#
+# After each step of the plain loss: `w.copy_(w.sign() * (w.abs() - rate * lam).clamp(min=0))`. With plain gradient descent the minimum is the same as with the penalty in the loss, and the weights that hovered around zero are exactly zero. With Adam, whose steps have another size for every weight, it is another penalty.
+# ````
+#
+# ```{exercise} A cheaper way to few active units (hard)
+# :label: sparsity-3
+#
+# Make the biases of the convolution very negative. What becomes of density and accuracy? What does Eq. (5) do beyond that?
+# ```
+#
+# ````{solution} sparsity-3
+# :class: dropdown
+#
+# Density falls at once, since a unit is active where the filter's answer exceeds minus the bias; the accuracy falls once the linear layer has too little to read. Plot the biases of the networks of this page: part of what Eq. (5) does is just that.
+# ````
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()

@@ -1,0 +1,249 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Stable explanations, and whether they explain
+#
+# A heat map says which pixels a prediction rests on. Schwartz, Alparslan and Kim {cite}`schwartz2020` ask how much such a map changes when something changes that should not matter: the size of the patch that hides a part of the image, or a blur that hardly anybody sees. They find that networks with penalties on their weights have
+# the more stable maps (Table 2). This page measures it again, image by image, and asks three questions that the paper does not: does the answer depend on how maps are scaled, is the difference larger than chance, and is a stable map worth anything?
+#
+# **Time to learn**: 20 minutes. **You need** the pages [on sparsity](1-sparsity) and [on robustness](2-robustness).
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: photographs, a narrow network | standard: CIFAR-10, an hour or two on 2 cores | paper: full networks, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+seeds: int | None = None  # number of seeds; None: the profile's own
+networks: list | None = None  # of resnet50, mobilenet, vgg16, resnet-small, mobilenet-small, vgg-small, resnet-tiny
+images: int | None = None  # test images
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy import stats
+
+from advutils import attribution, models
+from advutils.book.page import Page, mean_sd
+from advutils.chapters import sparsity_attribution as chapter
+
+page = Page("sparsity-attribution", "3-attribution", globals(), settings={
+    "quick": dict(data="photographs", networks=["resnet-tiny"], seeds=1, epochs=6, train_size=900, factor=1e-4, images=20, steps=16),
+    "standard": dict(data="cifar10", networks=["resnet-small", "mobilenet-small", "vgg-small"], seeds=3, epochs=20, train_size=5000, factor=1e-4, images=1000, steps=16),
+    "paper": dict(data="cifar10", networks=["resnet50", "mobilenet", "vgg16"], seeds=3, epochs=40, train_size=0, factor=1e-4, images=1000, steps=32),
+})
+settings = page.settings
+
+# %% [markdown]
+# ## What the paper claims
+#
+# | id | in short |
+# | --- | --- |
+# | `sa-t2-sliding` | penalties lower the change of the sliding patch's map, l1 most |
+# | `sa-t2-cam` | penalties lower the change of Grad-CAM under a blur, the elastic net most |
+# | `sa-stable-worth` | ours: stability is not paid for with worth |
+# | `sa-blind` | ours: a network that always gives one answer has the most stable maps |
+#
+# ## Threat model
+#
+# None: nobody attacks here. The changes (another patch, a blur of .5 pixels) are not chosen against the network.
+#
+# ## Three maps
+#
+# **Sliding patch** {cite}`zeiler2014`. A grey square moves over the image; where hiding makes the probability of the network's answer fall, the image mattered. With $S_{uv}$ the pixels of the square at $(u, v)$, and $x^{uv}$ the image with this square grey,
+#
+# $$m_{ij}=\frac{1}{|\{(u,v): (i,j)\in S_{uv}\}|}\sum_{(u,v):(i,j)\in S_{uv}} \big(p_c(x)-p_c(x^{uv})\big).$$
+#
+# Painting the fall on all pixels of a square, as here, gives maps of one size for any patch. The paper does not say how it compared the 15 x 15 positions of a patch of 4 with the 16 x 16 of a patch of 2.
+#
+# **Grad-CAM** {cite}`selvaraju2017`. The channels $A^k$ of the last convolution are added with weights $\alpha_k$, the mean gradients of the answer's logit; what is negative is cut off, and the result is scaled up to the image:
+#
+# $$\alpha_k=\frac1Z\sum_{ij}\frac{\partial z_c}{\partial A^k_{ij}},\qquad m=\Big(\sum_k\alpha_k A^k\Big)_+ .$$
+#
+# What stands behind this formula is the size of the last maps. ResNet-50 and MobileNet as they come with Keras shrink an image of 32 pixels to a single one; then $m$ is the same everywhere, and scaling it to $[0, 1]$ divides nothing by nothing. If the paper used them so, its Grad-CAM columns are rounding errors for two of its three networks; it does not say.
+# The networks here keep 2 x 2 pixels or more, and a map without differences counts as 0.
+#
+# Both agree with captum's {cite}`kokhlikyan2020` to five digits (a test checks that).
+
+# %% tags=["hide-input"]
+page.source(attribution.occlusion)
+page.source(attribution.grad_cam)
+page.source(attribution.normalised)
+page.source(attribution.change)
+
+# %% [markdown]
+# ## Measuring
+#
+# Networks are trained as in step 1 of the [page on robustness](2-robustness), at a factor at which all of them learn, and once at the paper's .01. The rival is one-step adversarial training.
+
+# %%
+common = dict(data=settings.data, epochs=settings.epochs, train_size=settings.train_size, images=settings.images, steps=settings.steps)
+KINDS = {"base": ("base", 0.0), "l1": ("l1", settings.factor), "l2": ("l2", settings.factor), "elastic net": ("elastic net", settings.factor), "adversarial training": ("adversarial", 0.0), "l1 of .01": ("l1", 0.01)}
+found = {(network, kind): [page.measure(chapter.maps, network=network, regularizer=penalty, factor=factor, seed=seed, **common) for seed in range(settings.seeds)]
+         for network in settings.networks for kind, (penalty, factor) in KINDS.items()}
+
+# %% [markdown]
+# ## What maps look like
+
+# %% tags=["hide-input"]
+first = settings.networks[0]
+x, y = chapter.loaded(settings.data, "test", 3) if settings.data == "photographs" else chapter.loaded("photographs", "test", 3)
+if settings.data == "photographs":
+    network, _ = chapter.trained(data=settings.data, network=first, regularizer="base", factor=0.0, epochs=settings.epochs, train_size=settings.train_size, seed=0)
+    answer = network(x).argmax(1).detach()
+    shown = [("image", None), ("patch of 4", attribution.occlusion(network, x, answer, patch=4, stride=2)), ("patch of 2", attribution.occlusion(network, x, answer, patch=2, stride=2)),
+             ("Grad-CAM", attribution.grad_cam(network, x, answer, layer=models.last_convolution(network))), ("saliency", attribution.saliency(network, x, answer))]
+    fig, axes = plt.subplots(3, len(shown), figsize=(1.7 * len(shown), 5), layout="constrained")
+    for row, image in zip(axes, range(3), strict=True):
+        for axis, (title, maps) in zip(row, shown, strict=True):
+            axis.imshow(x[image].permute(1, 2, 0) if maps is None else maps[image], cmap=None if maps is None else "viridis")
+            axis.set(xticks=[], yticks=[])
+            if image == 0:
+                axis.set_title(title, fontsize=9)
+    page.figure(fig, caption=f"Three crops of photographs and the maps of {first} without a penalty, each scaled by itself.", alt="A grid of three small images beside blocky heat maps: two of sliding patches, one smooth one of Grad-CAM, one speckled one of gradients.")
+else:
+    page.say("*Pictures of maps are on the quick profile's page, whose images may be shown here without the data set.*")
+
+# %% [markdown]
+# ## Table 2
+
+# %% tags=["hide-input"]
+printed = {"base": ("26.31 ± 27.19", "24.53 ± 34.19"), "l1": ("18.51 ± 15.28", "15.13 ± 24.95"), "l2": ("18.62 ± 13.48", "15.12 ± 20.92"), "elastic net": ("20.92 ± 17.83", "13.96 ± 22.51")}
+
+
+def both(records, name):
+    return f"{np.mean([r['mean'][name] for r in records]):.2f} ± {np.mean([r['sd'][name] for r in records]):.2f}"
+
+
+page.table(["network", "trained with", "clean accuracy", "sliding patch: paper", "ours", "Grad-CAM: paper", "ours"],
+           [[network, kind, mean_sd([r["clean"] for r in records]), printed.get(kind, ("", ""))[0], both(records, "sliding_range"), printed.get(kind, ("", ""))[1], both(records, "cam_range")] for (network, kind), records in found.items()],
+           caption=f"Sum of squared differences of two maps, each scaled to [0, 1]: mean ± standard deviation over {settings.images} images, both averaged over {settings.seeds} seed(s)")
+
+# %% [markdown]
+# ### Does it depend on the scaling?
+
+# %% tags=["hide-input"]
+fig, axes = plt.subplots(2, len(settings.networks), figsize=(3.4 * len(settings.networks) + 1, 5.6), layout="constrained", sharex=True, squeeze=False)
+for row, kind_of_map in zip(axes, ("sliding", "cam"), strict=True):
+    for axis, network in zip(row, settings.networks, strict=True):
+        for number, how in enumerate(attribution.NORMALISATIONS):
+            base = np.mean([r["mean"][f"{kind_of_map}_{how}"] for r in found[network, "base"]])
+            ratios = [np.mean([r["mean"][f"{kind_of_map}_{how}"] for r in found[network, kind]]) / base if base else np.nan for kind in KINDS]
+            axis.plot(np.arange(len(KINDS)), ratios, "o-", ms=3, lw=0.8, color=f"C{number}", label=how)
+        axis.axhline(1, color="k", lw=0.6, ls=":")
+        axis.set(title=f"{network}, {'sliding patch' if kind_of_map == 'sliding' else 'Grad-CAM'}", xticks=np.arange(len(KINDS)))
+        axis.set_xticklabels(KINDS, rotation=40, ha="right", fontsize=7)
+for axis in axes[:, 0]:
+    axis.set_ylabel("change, over base")
+axes[0, 0].legend(fontsize=7, title="maps scaled by")
+page.figure(fig, caption="Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length.",
+            alt="Panels with four curves each over six ways of training; where the curves part, the scaling decides which network looks more stable.")
+
+# %% [markdown]
+# ### Is it more than chance?
+#
+# The paper's standard deviations are as large as its means, but its comparison is paired: each image has a map under each network. The right question is whether the *differences* on the same images are centred at zero. A Wilcoxon signed-rank test {cite}`wilcoxon1945` asks that of one pair of networks; what it cannot know is what another training would have given. So the table has the
+# differences' spread over **seeds** beside it: a penalty helps if it helps for every seed.
+
+# %% tags=["hide-input"]
+rows = []
+for network in settings.networks:
+    for kind in list(KINDS)[1:]:
+        for kind_of_map in ("sliding", "cam"):
+            pairs = [(base.arrays[f"{kind_of_map}_range"], other.arrays[f"{kind_of_map}_range"]) for base, other in zip(found[network, "base"], found[network, kind], strict=True)]
+            worst = max((stats.wilcoxon(b, o, zero_method="zsplit").pvalue for b, o in pairs))
+            rows.append([network, kind, "sliding patch" if kind_of_map == "sliding" else "Grad-CAM", mean_sd([np.mean(o - b) for b, o in pairs], unit="", scale=1), f"{sum(np.median(o - b) < 0 for b, o in pairs)} of {len(pairs)}", f"{worst:.1g}"])
+page.table(["network", "trained with", "map", "mean difference to base", "seeds with a lower median", "largest p over seeds"], rows, caption="Paired differences of the change, maps scaled to [0, 1]; negative: more stable than without a penalty")
+
+# %% [markdown]
+# ## Beyond the paper: is a stable map worth anything?
+#
+# A map that is the same for every image, or grey all over, is as stable as can be. Three numbers beside stability say whether a map knows something:
+#
+# * **deletion** and **insertion** {cite}`petsiuk2018`: pixels go to grey (or come back from it) in the order of the map; the mean probability of the answer on the way. The order is worth something if deletion is lower and insertion higher than for a **random** order;
+# * **class sensitivity**: how far the map for the network's answer is from the one for its second choice, both scaled to length 1. A map that does not look at the class has 0.
+
+# %% tags=["hide-input"]
+page.table(["network", "trained with", "most frequent answer", "insertion - deletion: sliding patch", "Grad-CAM", "random order", "class sensitivity: sliding patch", "Grad-CAM"],
+           [[network, kind, mean_sd([r["largest"] for r in records]), *(mean_sd([r["insertion"][which] - r["deletion"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam", "random")), *(mean_sd([r["other"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam"))]
+            for (network, kind), records in found.items()], caption=f"Worth of the maps; seeds: {settings.seeds}")
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-CAM"), strict=True):
+    for number, kind in enumerate(KINDS):
+        for network, marker in zip(settings.networks, "osD^", strict=False):
+            records = found[network, kind]
+            axis.plot([np.mean([r["mean"][f"{which}_range"] for r in records])], [np.mean([r["insertion"][which] - r["deletion"][which] for r in records])], marker, color=f"C{number}", label=kind if network == first else None)
+    axis.axhline(0, color="k", lw=0.6, ls=":")
+    axis.set(xlabel="change (left is stable)", ylabel="insertion minus deletion (up is informative)", title=title)
+axes[0].legend(fontsize=7)
+page.figure(fig, caption=f"Worth against change; one marker shape for each network ({', '.join(settings.networks)}).", alt="Two scatter plots; points of the network with the strongest penalty lie at the left edge at zero worth.")
+
+# %% [markdown]
+# ## Where we had to choose
+#
+# * Which network gave the paper's Table 2 is not said; three are shown. Maps are for the network's own answer, probabilities for the patch, logits for Grad-CAM.
+# * The grey of the patch is .5. The blur is a Gaussian of .5 pixels, cut off at two, edges repeated.
+# * The scale of the paper's numbers fits maps that are scaled to [0, 1], so that stands in the table; the figure has the others.
+#
+# ## What the paper got wrong
+
+# %% tags=["hide-input"]
+page.errata("sa-e-ssd", "sa-e-elastic-most")
+
+# %% [markdown]
+# ## Verdicts
+
+# %% tags=["hide-input"]
+page.claims("sa-t2-sliding", "sa-t2-cam", "sa-stable-worth", "sa-blind")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Fifteen and sixteen (easy)
+# :label: attribution-1
+#
+# How many positions has a patch of 4, and one of 2, in steps of 2 on 32 pixels? Which pixels are covered by how many patches of 4?
+# ```
+#
+# ````{solution} attribution-1
+# :class: dropdown
+#
+# 15 and 16 in each direction. Two pixels at each border are covered once in that direction, all others twice: `attribution.occlusion` divides by that number.
+# ````
+#
+# ```{exercise} A fair null (middle)
+# :label: attribution-2
+#
+# The insertion curve of a random order is above the one of a very bad map. Why is it not flat, and what does its shape say about the network?
+# ```
+#
+# ````{solution} attribution-2
+# :class: dropdown
+#
+# An image with half of its pixels is still recognisable. How soon the probability rises says how much the network needs; a network that is robust against noise has an earlier rise, which is why differences to the random order compare better across networks than the scores themselves.
+# ````
+#
+# ```{exercise} Attack the explanation (hard)
+# :label: attribution-3
+#
+# Find a perturbation within 2/255 that leaves the answer alone and changes the Grad-CAM map as much as possible. Do penalties help against that?
+# ```
+#
+# ````{solution} attribution-3
+# :class: dropdown
+#
+# PGD on the change of the map, with a second derivative: the map contains a gradient, so the network must be differentiated twice (`create_graph=True`), and rectifiers give zero second derivatives almost everywhere except through the weights $A^k$. Replace them with softplus for the attack, as Dombrowski et al. 2019 do.
+# ````
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()
