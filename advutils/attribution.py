@@ -89,6 +89,38 @@ def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     return torch.cat(maps)
 
 
+def total_saliency(model: nn.Module, images: Tensor) -> Tensor:
+    """Cutilli 2021, Section 2.2.1: largest absolute gradient of the sum of all outputs over the channels of a pixel.
+
+    (N, C, H, W) -> (N, H, W); the sum of a counting network's outputs is the number of all shapes.
+    """
+    return _total_gradient(model, images)[1].abs().amax(1).detach()
+
+
+def second_order_saliency(model: nn.Module, image: Tensor, seeds: Tensor) -> Tensor:
+    """Cutilli 2021, Section 2.2.2: how the saliency of each seed pixel depends on every pixel, (S, H, W).
+
+    ``image`` (C, H, W), ``seeds`` (S, 2) rows and columns. For each seed the absolute derivatives of its saliency (the
+    gradient in its most salient channel) with respect to all pixels, largest over channels: rows of the Hessian of the
+    sum of all outputs. One backward pass a seed through one graph. All zeros for a network of rectifiers.
+    """
+    leaf, gradient = _total_gradient(model, image[None], graph=True)
+    rows, columns = seeds.unbind(1)
+    channels = gradient[0].detach()[:, rows, columns].abs().argmax(0)
+    values = gradient[0][channels, rows, columns]
+    if not values.requires_grad:  # nothing in the network bends: the gradient is a constant
+        return torch.zeros(len(seeds), *image.shape[1:], dtype=image.dtype, device=image.device)
+    maps = [torch.autograd.grad(value, leaf, retain_graph=True, materialize_grads=True)[0][0].abs().amax(0)
+            for value in values]
+    return torch.stack(maps)
+
+
+def _total_gradient(model: nn.Module, images: Tensor, *, graph: bool = False) -> tuple[Tensor, Tensor]:
+    with runtime.evaluating(model), torch.enable_grad():
+        leaf = images.detach().requires_grad_()
+        return leaf, torch.autograd.grad(model(leaf).sum(), leaf, create_graph=graph)[0]
+
+
 def normalised(maps: Tensor, how: Literal["none", "range", "largest", "length"]) -> Tensor:
     """Each map (N, H, W) as it is, from 0 to 1, by its largest absolute value, or by its Euclidean length.
 

@@ -1,4 +1,4 @@
-"""Pictures of squares, right triangles and circles to count, as the sampler of Cutilli 2021 (Section 2.2) makes them."""
+"""Pictures of squares, right triangles and circles to count, as the sampler of Cutilli 2021, Section 2.2, has them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ def draw(
 ) -> Pictures:
     """Pictures of ``size`` pixels a side with ``counts`` (N, kinds) shapes that do not touch.
 
-    Each shape is turned by whole degrees and scaled by a whole number of pixels within ``scales`` (one for all shapes of
-    a picture with ``one_scale``, which is Guan and Loew's way), both about the middle of its box, and moved by whole
+    Each shape is turned by whole degrees and scaled by a whole number of pixels within ``scales`` (one for all shapes
+    of a picture with ``one_scale``, which is Guan and Loew's way), both about the middle of its box, and moved by whole
     pixels to where its box is inside the picture and it meets no earlier shape; only the place is drawn again.
     Raises ``ValueError`` if the shapes do not fit.
     """
@@ -113,8 +113,9 @@ def _painted(shapes: list[np.ndarray], size: int) -> np.ndarray:
 class Stream:
     """Training pictures without end that look like a tensor of ``length`` images: ``stream[index]`` draws new ones.
 
-    ``counts`` (length, kinds) are drawn once, from ``seed``; the picture of a count is another one each time its minibatch
-    is another one. Nothing is kept, so an epoch needs the memory of one minibatch. Options are those of :func:`draw`.
+    ``counts`` (length, kinds) are drawn once, from ``seed``; the picture of a count is another one each time its
+    minibatch is another one. Nothing is kept, so an epoch needs the memory of one minibatch. Options are those of
+    :func:`draw`.
     """
 
     def __init__(self, length: int, *, limit: int, seed: int, **options):

@@ -41,7 +41,7 @@ def test_pixels_are_those_of_the_outlines():
     assert (np.array(least) <= pixels).all() and (pixels <= np.array(most)).all()
     assert pictures.images[:, :2].abs().max() == 0 and set(pictures.images.unique().tolist()) == {0.0, 1.0}
     parts = [ndimage.label(image.numpy(), structure=np.ones((3, 3)))[1] for image in pictures.images[:, 2]]
-    assert (np.array(parts) == pictures.counts.sum(1).numpy()).mean() > 0.9  # close ones may touch as pixels
+    assert (np.array(parts) == pictures.counts.sum(1).numpy()).mean() > 0.85  # close ones may touch as pixels
 
 
 def test_areas_are_those_of_triangles_squares_and_circles():

@@ -1,10 +1,11 @@
 """Networks of the papers: images in [0, 1], (N, C, H, W), to logits (N, classes)."""
 from advutils.models.c4 import c4
 from advutils.models.cifar import last_convolution, mobilenet, resnet50, vgg16
+from advutils.models.counting import counter
 from advutils.models.dense import maxout_mlp, sigmoid_mlp, softmax_regression
 from advutils.models.pretrained import input_size, pretrained
 from advutils.models.small import lenet, resnet8
 from advutils.models.zoo import zoo
 
-__all__ = ["c4", "lenet", "input_size", "last_convolution", "maxout_mlp", "mobilenet", "pretrained", "resnet8",
-           "resnet50", "sigmoid_mlp", "softmax_regression", "vgg16", "zoo"]
+__all__ = ["c4", "counter", "lenet", "input_size", "last_convolution", "maxout_mlp", "mobilenet", "pretrained",
+           "resnet8", "resnet50", "sigmoid_mlp", "softmax_regression", "vgg16", "zoo"]
