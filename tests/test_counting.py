@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from advutils import attribution, layers, models, runtime
-from advutils.layers.batch_renorm import limits
 from advutils.models import counting
 
 
@@ -44,6 +43,24 @@ def test_without_correction_it_is_batch_normalisation():
     torch.testing.assert_close(renorm.running_mean, norm.running_mean)
     torch.testing.assert_close(renorm.running_var, norm.running_var)
     torch.testing.assert_close(renorm.eval()(x), norm.eval()(x))
+
+
+def limits(renorm, r_max, d_max):
+    renorm.r_max.fill_(r_max)
+    renorm.d_max.fill_(d_max)
+
+
+def test_the_schedule_loosens_ten_times_after_each_wait_and_survives_a_resume():
+    network = nn.Sequential(layers.BatchRenorm(2))
+    schedule = layers.Loosening(network, start=3.0, wait=2)
+    seen = []
+    for loss in (9.0, 4.0, 2.9, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0):
+        schedule(loss)
+        seen.append(round(network[0].r_max.item(), 3))
+    assert seen == [1.0, 1.0, 1.1, 1.1, 10, 10, 100, 100, 1000, 1000, 1000]
+    again = nn.Sequential(layers.BatchRenorm(2))
+    again.load_state_dict(network.state_dict())
+    assert again[0].r_max == 1000 and again[0].d_max == 1000
 
 
 def test_without_limits_training_computes_what_evaluation_does():
@@ -114,4 +131,18 @@ def test_total_saliency_is_the_gradient_of_the_sum():
     x = torch.rand(2, 3, 32, 32, generator=runtime.generator(3))
     leaf = x.clone().requires_grad_()
     expected = torch.autograd.grad(network(leaf).sum(), leaf)[0].abs().amax(1)
-    torch.testing.assert_close(attribution.total_saliency(network, x), expected)
+    torch.testing.assert_close(attribution.first_order_saliency(network, x), expected)
+
+
+def test_a_squared_loss_gives_rectifiers_a_second_derivative_of_rank_one():
+    """Of (f - c)^2 it is 2 grad f grad f^T where f does not bend: the saliency map itself, whatever the seed."""
+    network, image = bending("relu"), torch.rand(3, 32, 32, generator=runtime.generator(4))
+    seeds = torch.tensor([[5, 6], [20, 25]])
+
+    def of(outputs):
+        return (attribution.total(outputs) - 1).square()
+
+    maps = attribution.second_order_saliency(network, image, seeds, of=of)
+    first = attribution.first_order_saliency(network, image[None])[0]
+    for heat, (row, column) in zip(maps, seeds.tolist(), strict=True):
+        torch.testing.assert_close(heat, 2 * first[row, column] * first)

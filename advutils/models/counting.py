@@ -74,8 +74,8 @@ def sides(plan: tuple, size: int) -> list[int]:
 def fitted(plan: tuple, size: int) -> tuple:
     """The plan with lower strides (the first of the largest first) that leaves as large a last map as 1,000 pixels do.
 
-    A picture that is a tenth as large needs a tenth of the shrinking: then a shape, in proportion, covers as much of the
-    last maps as in the thesis. Raises ``ValueError`` for pictures that are too small even without strides.
+    A picture that is a tenth as large needs a tenth of the shrinking: then a shape, in proportion, covers as much of
+    the last maps as in the thesis. Raises ``ValueError`` for pictures that are too small even without strides.
     """
     wanted = sides(plan, 1000)[-1]
     while min(sides(plan, size)) < 1 or sides(plan, size)[-1] < wanted:
