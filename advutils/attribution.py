@@ -1,6 +1,7 @@
 """Heat maps of what a prediction rests on, how much two of them differ, and whether they are worth anything."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -87,6 +88,48 @@ def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
             gradient = torch.autograd.grad(model(leaf).gather(1, wanted[:, None]).sum(), leaf)[0]
             maps.append(gradient.abs().amax(1))
     return torch.cat(maps)
+
+
+def total(outputs: Tensor) -> Tensor:
+    """The sum of all outputs of each example, (N, K) -> (N,): the number of all shapes that a network counts."""
+    return outputs.sum(1)
+
+
+def first_order_saliency(model: nn.Module, images: Tensor, *, of: Callable[[Tensor], Tensor] = total) -> Tensor:
+    """Cutilli 2021, Section 2.2.1: largest absolute gradient over the channels of a pixel, (N, C, H, W) -> (N, H, W).
+
+    Of the :func:`total` of the outputs, or of another function of them, (N, K) -> (N,).
+    """
+    return _gradient(model, images, of)[1].abs().amax(1).detach()
+
+
+def second_order_saliency(
+    model: nn.Module, image: Tensor, seeds: Tensor, *, of: Callable[[Tensor], Tensor] = total,
+) -> Tensor:
+    """Cutilli 2021, Section 2.2.2: how the saliency of each seed pixel depends on every pixel, (S, H, W).
+
+    ``image`` (C, H, W), ``seeds`` (S, 2) rows and columns. For each seed the absolute derivatives of its gradient (in
+    its most salient channel) with respect to all pixels, largest over channels: rows of the Hessian of ``of`` the
+    outputs. One backward pass a seed through one graph. All zeros where nothing in the network bends, as with
+    rectifiers.
+    """
+    leaf, gradient = _gradient(model, image[None], of, graph=True)
+    rows, columns = seeds.unbind(1)
+    channels = gradient[0].detach()[:, rows, columns].abs().argmax(0)
+    values = gradient[0][channels, rows, columns]
+    if not values.requires_grad:
+        return torch.zeros(len(seeds), *image.shape[1:], dtype=image.dtype, device=image.device)
+    maps = [torch.autograd.grad(value, leaf, retain_graph=True, materialize_grads=True)[0][0].abs().amax(0)
+            for value in values]
+    return torch.stack(maps)
+
+
+def _gradient(
+    model: nn.Module, images: Tensor, of: Callable[[Tensor], Tensor], *, graph: bool = False,
+) -> tuple[Tensor, Tensor]:
+    with runtime.evaluating(model), torch.enable_grad():
+        leaf = images.detach().requires_grad_()
+        return leaf, torch.autograd.grad(of(model(leaf)).sum(), leaf, create_graph=graph)[0]
 
 
 def normalised(maps: Tensor, how: Literal["none", "range", "largest", "length"]) -> Tensor:

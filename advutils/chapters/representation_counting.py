@@ -1,0 +1,231 @@
+"""Measurements of the chapter on Cutilli 2021, Section 2.2: networks that count shapes, and what they look at."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from advutils import attribution, files, layers, localisation, models, runtime, shapes, training
+from advutils.codehash import code_hash
+
+REGIONS = ("edge", "corner", "inside", "empty")
+NEAR = {"edge": 1.5, "corner": 3.0}  # pixels from an outline, and from one of its corners
+
+
+@dataclass(frozen=True)
+class Thirds(training.Schedule):
+    """A tenth of the learning rate after each third of the minibatches."""
+
+    total: int = 1
+
+    def rate(self, step: int) -> float:
+        """Learning rate of minibatch ``step``, counted from 0."""
+        return self.lr * 0.1 ** min(3 * step // self.total, 2)
+
+
+def trained(
+    *, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, width: float, activation: str,
+    renormalised: bool, images: int, epochs: int, batch_size: int, lr: float, seed: int,
+) -> tuple[nn.Module, training.History]:
+    """A counting network, trained on pictures that are drawn on the way; kept in the cache folder.
+
+    The loss is the squared error, mean over pictures and kinds; Adam, whose learning rate falls to a tenth after each
+    third. Batch renormalisation is loosened when a loss is below 3, then every fifth of the training.
+    """
+    spec = dict(locals())
+    with runtime.seeded(seed):
+        model = models.counter(size=size, plan=plan, width=width, activation=activation,
+                               renormalised=renormalised).to(runtime.device())
+        nn.init.ones_(model[-2].bias)  # an output rectifier that starts at zero would stay there
+    stream = shapes.Stream(images, limit=limit, seed=seed, size=size, scales=tuple(scales), one_scale=one_scale)
+    steps = -(-images // batch_size) * epochs
+    loosen = layers.Loosening(model, start=3.0, wait=steps // 5)
+
+    def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        found = F.mse_loss(model(x), y)
+        loosen(found.item())
+        return found
+
+    history = training.train(
+        model, stream, stream.labels.to(runtime.device()), objective=loss, epochs=epochs, seed=seed,
+        batch_size=batch_size, schedule=Thirds(lr=lr, total=steps), optimizer="adam", checkpoint=_checkpoint(spec))
+    return model.eval(), history
+
+
+def _checkpoint(spec: dict):
+    code = [code_hash(part) for part in (training.train, models.counter, shapes.Stream, layers.Loosening)]
+    text = repr([sorted(spec.items()), code, torch.get_num_threads()])
+    return runtime.cache_root() / "checkpoints" / f"counting-{files.sha256(text.encode())[:16]}.pt"
+
+
+def pictures(
+    *, size: int, scales: list[int], one_scale: bool, limit: int, images: int, seed: int,
+    kinds: tuple[str, ...] = ("triangle", "square"),
+) -> shapes.Pictures:
+    """Pictures to judge on; their seeds are apart from those of training."""
+    rng = np.random.default_rng([1_000_000, seed])
+    counts = shapes.pair_counts(images, limit=limit, kinds=len(kinds), rng=rng)
+    return shapes.draw(counts, size=size, scales=tuple(scales), one_scale=one_scale, rng=rng, kinds=kinds)
+
+
+@torch.no_grad()
+def counts_of(model: nn.Module, images: Tensor) -> Tensor:
+    """What the network counts, (N, 3, S, S) -> (N, kinds)."""
+    with runtime.evaluating(model):
+        return torch.cat([model(part.to(runtime.device())) for part in images.split(200)]).cpu()
+
+
+def counting_network(*, spec: dict, images: int, others: dict[str, dict]) -> tuple[dict, dict]:
+    """One counting network (``spec``: arguments of :func:`trained`) and how well it counts.
+
+    On ``images`` pictures like those of training, and for each of ``others`` on pictures with these changes
+    (``scales``, ``one_scale``, ``kinds``: other kinds are counted in total). Values, by the name of the test ("same"
+    and the others): ``mae`` (mean absolute error, by kind; of the total for other kinds), ``exact`` (share of pictures
+    with all numbers right after rounding; the total's for other kinds), ``total_mae``, ``slope`` (of the estimated on
+    the true total, least squares); ``by_total``: of "same", mean absolute error of the total and exact share by true
+    total, and how many pictures. Arrays: ``truth`` and ``estimate`` (totals, "same"), ``loss`` by epoch.
+    """
+    model, history = trained(**spec)
+    base = dict(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
+                images=images, seed=spec["seed"])
+    values: dict = {}
+    arrays: dict = {"loss": history.loss}
+    for name, changes in {"same": {}, **others}.items():
+        drawn = pictures(**{**base, **changes})
+        estimate, truth = counts_of(model, drawn.images), drawn.counts
+        if truth.shape != estimate.shape or "kinds" in changes:
+            estimate, truth = estimate.sum(1, keepdim=True), truth.sum(1, keepdim=True)
+        totals = truth.sum(1), estimate.sum(1)
+        centred = totals[0] - totals[0].mean()
+        values[name] = {
+            "mae": (estimate - truth).abs().mean(0).tolist(),
+            "exact": (estimate.round() == truth).all(1).double().mean().item(),
+            "total_mae": (totals[1] - totals[0]).abs().mean().item(),
+            "slope": ((centred * totals[1]).sum() / centred.square().sum()).item(),
+        }
+        if name == "same":
+            arrays |= {"truth": totals[0].numpy(), "estimate": totals[1].numpy()}
+            right = (estimate.round() == truth).all(1)
+            chosen = [totals[0] == total for total in range(spec["limit"] + 1)]
+            values["by_total"] = {
+                "mae": [(totals[1] - totals[0]).abs()[some].mean().item() if some.any() else None for some in chosen],
+                "exact": [right[some].double().mean().item() if some.any() else None for some in chosen],
+                "count": [int(some.sum()) for some in chosen]}
+    return values, arrays
+
+
+def regions(polygons: list[np.ndarray], size: int) -> np.ndarray:
+    """The number in ``REGIONS`` of each pixel (size, size): near a corner, else near an edge, else inside or empty."""
+    columns, rows = np.meshgrid(np.arange(size), np.arange(size))
+    points = shapely.points(columns.ravel(), rows.ravel())
+    found = np.full(size * size, REGIONS.index("empty"))
+    if polygons:
+        outlines = [shapely.Polygon(polygon) for polygon in polygons]
+        found[shapely.contains(shapely.union_all(outlines), points)] = REGIONS.index("inside")
+        edges = shapely.union_all([outline.exterior for outline in outlines])
+        found[shapely.distance(edges, points) <= NEAR["edge"]] = REGIONS.index("edge")
+        corners = shapely.MultiPoint(np.concatenate(polygons))
+        found[shapely.distance(corners, points) <= NEAR["corner"]] = REGIONS.index("corner")
+    return found.reshape(size, size)
+
+
+def saliency_shares(*, spec: dict, images: int) -> tuple[dict, dict]:
+    """Where the saliency of the total lies: on edges, on corners, inside, in empty space (Figures 2.3, 2.5 to 2.7).
+
+    On pictures like those of training that have shapes. Values: ``share`` of each of ``REGIONS`` in the sum of the
+    saliency of a picture, mean over pictures; ``area``, its share of the pixels; ``top``: the same of the hundred most
+    salient pixels; ``flat``: share of pictures whose saliency is 0 everywhere. Arrays: the first two pictures and their
+    saliency, in 8 bits, ``picture`` and ``saliency`` (2, S, S), the tenth root of it as the thesis shows it.
+    """
+    model, _ = trained(**spec)
+    drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
+                     images=2 * images, seed=spec["seed"])
+    chosen = [n for n, polygons in enumerate(drawn.polygons) if polygons][:images]
+    maps = torch.cat([attribution.first_order_saliency(model, part.to(runtime.device())).cpu()
+                      for part in drawn.images[chosen].split(50)])
+    found: dict[str, list] = {"share": [], "area": [], "top": []}
+    for heat, n in zip(maps, chosen, strict=True):
+        where = torch.from_numpy(regions(drawn.polygons[n], spec["size"])).flatten()
+        heat = heat.flatten()
+        best = heat.topk(100).indices
+        found["area"].append([(where == k).double().mean() for k in range(len(REGIONS))])
+        if heat.sum() > 0:
+            found["share"].append([heat[where == k].sum().double() / heat.sum() for k in range(len(REGIONS))])
+            found["top"].append([(where[best] == k).double().mean() for k in range(len(REGIONS))])
+    values = {name: dict(zip(REGIONS, torch.tensor(rows).mean(0).tolist(), strict=True)) if rows else None
+              for name, rows in found.items()}
+    shown = maps[:2] / maps[:2].amax((1, 2), keepdim=True).clamp(min=1e-30)
+    return values | {"flat": 1 - len(found["share"]) / len(chosen)}, {
+        "picture": (255 * drawn.images[chosen[:2], 2]).byte().numpy(),
+        "saliency": (255 * shown**0.1).byte().numpy()}
+
+
+
+
+# -- Section 2.2.2 -------------------------------------------------------------------------------------------------
+
+
+def one_less(outputs: Tensor) -> Tensor:
+    """A loss whose descent counts one shape less: (f - (n - 1))^2 / 2 with n the rounded count f of each picture."""
+    counted = attribution.total(outputs)
+    return 0.5 * (counted - (counted.detach().round() - 1)).square()
+
+
+METHODS = {  # what is changed in the loop of Section 2.2.2, one thing at a time, and the baseline
+    "as described": {},
+    "Otsu's threshold": {"threshold": "otsu"},
+    "salient starts": {"candidates": "otsu"},
+    "both": {"candidates": "otsu", "threshold": "otsu"},
+    "medium starts": {"candidates": "medium", "threshold": "otsu"},
+    "first output": {"candidates": "otsu", "threshold": "otsu", "of": lambda outputs: outputs[:, 0]},
+    "one less": {"candidates": "otsu", "threshold": "otsu", "of": one_less},
+    "components": None,
+}
+
+
+def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
+    """How well a way to find shapes finds them, on pictures like those of training.
+
+    A found box is right if its intersection over union with a true one, matched one to one, is at least a half.
+    Values: ``precision``, ``recall`` (over all pictures), ``found``, ``true`` (numbers of boxes), ``iou`` (mean over
+    true shapes, 0 for those that were missed), ``coverage`` (share of a shape's pixels in the mask that has most of it,
+    mean over shapes), and of the masks the shares that are ``partial`` (on one shape and less than half of it),
+    ``between`` (on two shapes or more), ``derailed`` (on none) and ``whole`` (the rest); a mask is on a shape if a
+    tenth of the mask or of the shape is common. Arrays: ``right`` and ``boxes``, by picture.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    model, _ = trained(**spec)
+    drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
+                     images=images, seed=spec["seed"])
+    kinds = {name: 0 for name in ("partial", "between", "derailed", "whole")}
+    right, boxes, ious, coverage, true = [], [], [], [], 0
+    columns, rows = np.meshgrid(np.arange(spec["size"]), np.arange(spec["size"]))
+    points = shapely.points(columns, rows)
+    for picture, polygons in zip(drawn.images, drawn.polygons, strict=True):
+        picture = picture.to(runtime.device())
+        masks = (localisation.components(model, picture) if METHODS[method] is None else
+                 localisation.detect(model, picture, **METHODS[method]))
+        scores = localisation.matched(masks, polygons)
+        bodies = [shapely.contains(shapely.Polygon(polygon).buffer(NEAR["edge"]), points) for polygon in polygons]
+        common = np.array([[(mask.cpu().numpy() & body).sum() for body in bodies] for mask in masks])
+        common = common.reshape(len(masks), len(bodies))
+        sizes, areas = np.array([mask.sum().item() for mask in masks]), np.array([body.sum() for body in bodies])
+        for size, row in zip(sizes, common, strict=True):
+            on = (row >= 0.1 * size) & (row > 0) | (row >= 0.1 * areas)
+            kinds["derailed" if not on.any() else "between" if on.sum() > 1 else
+                  "partial" if row[on][0] < 0.5 * areas[on][0] else "whole"] += 1
+        right.append(int((scores >= 0.5).sum()))
+        boxes.append(len(masks))
+        true += len(polygons)
+        ious.append(scores.sum())
+        coverage += (common / areas).max(0).tolist() if len(masks) and len(bodies) else [0.0] * len(bodies)
+    return {
+        "precision": sum(right) / max(sum(boxes), 1), "recall": sum(right) / true, "found": sum(boxes), "true": true,
+        "iou": float(sum(ious)) / true, "coverage": float(np.mean(coverage)),
+        **{name: count / max(sum(boxes), 1) for name, count in kinds.items()},
+    }, {"right": np.array(right), "boxes": np.array(boxes)}

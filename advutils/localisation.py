@@ -1,0 +1,100 @@
+"""Finding shapes with a network that only counts them: the loop of Cutilli 2021, Section 2.2.2, and its tweaks."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy import ndimage, optimize
+from skimage.filters import threshold_otsu
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+from advutils import attribution, runtime
+
+# The thesis keeps second derivatives of at least 5e-10, for pixels from 0 to 255; for pixels in [0, 1] they are 255^2
+# times as large.
+THRESHOLD = 5e-10 * 255**2
+FLOOR = 1e-30
+
+
+def otsu(values: Tensor) -> float:
+    """The threshold between two groups of positive numbers, in the logarithm (Otsu 1979)."""
+    logs = values.clamp(min=FLOOR).log().cpu().numpy()
+    return float(np.exp(threshold_otsu(logs))) if logs.min() < logs.max() else float(np.exp(logs.max()))
+
+
+def groups(values: Tensor, count: int = 3) -> Tensor:
+    """k-means in the logarithm: the number of each value's group, 0 for the smallest values, as values' shape."""
+    logs = values.clamp(min=FLOOR).log().flatten()[:, None].cpu().numpy()
+    fit = KMeans(count, n_init=4, random_state=0).fit(logs)
+    rank = fit.cluster_centers_[:, 0].argsort().argsort()
+    return torch.from_numpy(rank[fit.labels_]).reshape(values.shape).to(values.device)
+
+
+def detect(
+    model: nn.Module, image: Tensor, *, candidates: str = "all", threshold: float | str = THRESHOLD,
+    of: Callable[[Tensor], Tensor] = attribution.total,
+) -> list[Tensor]:
+    """The pixels that are told to be one shape, for as many shapes as the network counts: masks (H, W).
+
+    Each round takes the most salient unassigned pixel, and with it all unassigned ones whose second-order saliency
+    with respect to it is at least ``threshold`` (a number, or "otsu": one for each round). ``candidates`` are the
+    pixels a round may start from: "all" (the thesis), "otsu" (salient ones alone), or "medium" (the middle of three
+    groups). ``image`` (C, H, W). ``of`` is what saliency is the derivative of.
+    """
+    if candidates not in ("all", "otsu", "medium"):
+        raise ValueError(f"candidates must be all, otsu or medium, got {candidates!r}")
+    with torch.no_grad(), runtime.evaluating(model):
+        rounds = int(attribution.total(model(image[None])).round().item())
+    heat = attribution.first_order_saliency(model, image[None], of=of)[0]
+    start = torch.ones_like(heat, dtype=torch.bool)
+    if candidates == "otsu":
+        start = heat >= otsu(heat)
+    elif candidates == "medium":
+        start = groups(heat) == 1
+    free, found = torch.ones_like(start), []
+    for _ in range(rounds):
+        if not (start & free).any():
+            break
+        place = heat.where(start & free, torch.full_like(heat, -1)).argmax()
+        seed = torch.stack([place // heat.shape[1], place % heat.shape[1]])
+        second = attribution.second_order_saliency(model, image, seed[None], of=of)[0]
+        mask = free & (second >= (otsu(second) if threshold == "otsu" else threshold))
+        mask[seed[0], seed[1]] = True
+        free &= ~mask
+        found.append(mask)
+    return found
+
+
+def components(model: nn.Module, image: Tensor) -> list[Tensor]:
+    """The baseline that every method must beat: connected parts of the salient pixels (above Otsu's threshold)."""
+    heat = attribution.first_order_saliency(model, image[None])[0]
+    labels, count = ndimage.label((heat >= otsu(heat)).cpu().numpy(), structure=np.ones((3, 3)))
+    return [torch.from_numpy(labels == number) for number in range(1, count + 1)]
+
+
+def box(mask: Tensor) -> tuple[int, int, int, int]:
+    """First column, first row, last column and last row of a mask (H, W) that is not empty."""
+    rows, columns = mask.nonzero().unbind(1)
+    return columns.min().item(), rows.min().item(), columns.max().item(), rows.max().item()
+
+
+def overlap(first: tuple, second: tuple) -> float:
+    """Intersection over union of two boxes of pixels."""
+    width = min(first[2], second[2]) - max(first[0], second[0]) + 1
+    height = min(first[3], second[3]) - max(first[1], second[1]) + 1
+    both = max(width, 0) * max(height, 0)
+    areas = [(b[2] - b[0] + 1) * (b[3] - b[1] + 1) for b in (first, second)]
+    return both / (sum(areas) - both)
+
+
+def matched(masks: list[Tensor], outlines: list[np.ndarray]) -> np.ndarray:
+    """Intersection over union of each found box with the true one it is matched with (0: none), best in total."""
+    scores = np.zeros(len(masks))
+    if masks and outlines:
+        true = [(*np.floor(o.min(0) + 0.5), *np.floor(o.max(0) + 0.5)) for o in outlines]
+        table = np.array([[overlap(box(mask), one) for one in true] for mask in masks])
+        rows, columns = optimize.linear_sum_assignment(table, maximize=True)
+        scores[rows] = table[rows, columns]
+    return scores

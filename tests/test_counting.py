@@ -1,0 +1,148 @@
+"""The counting networks, batch renormalisation, and derivatives of derivatives."""
+import pytest
+import torch
+from torch import nn
+
+from advutils import attribution, layers, models, runtime
+from advutils.models import counting
+
+
+def test_maps_at_a_thousand_pixels_are_those_of_the_thesis():
+    assert counting.sides(counting.SMALL, 1000) == [199, 39, 8]
+    assert counting.sides(counting.LARGE, 1000) == [332, 109, 35, 35, 35, 35, 16, 6, 4, 2]
+    assert counting.fitted(counting.SMALL, 1000) == counting.SMALL
+    assert counting.fitted(counting.LARGE, 1000) == counting.LARGE
+    small, large = models.counter(size=1000, plan="small"), models.counter(size=1000, plan="large")
+    assert small[-2].in_features == 640 and large[-2].in_features == 80
+
+
+@pytest.mark.parametrize("plan", ["small", "large"])
+@pytest.mark.parametrize("size", [64, 128, 200])
+def test_smaller_pictures_keep_maps_of_the_same_size_at_the_end(plan, size):
+    found = counting.fitted(counting.PLANS[plan], size)
+    last = counting.sides(found, size)[-1]
+    assert counting.sides(counting.PLANS[plan], 1000)[-1] <= last < 3 * 8
+    assert [kernel for kernel, *_ in found] == [kernel for kernel, *_ in counting.PLANS[plan]]
+    network = models.counter(size=size, plan=plan, width=0.2)
+    out = network(torch.rand(2, 3, size, size))
+    assert out.shape == (2, 2) and (out >= 0).all()
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="too small"):
+        models.counter(size=8)
+    with pytest.raises(ValueError, match="activation"):
+        models.counter(size=128, activation="tanh")
+
+
+def test_without_correction_it_is_batch_normalisation():
+    renorm, norm = layers.BatchRenorm(5, decay=0.9, eps=1e-5), nn.BatchNorm2d(5, momentum=0.1)
+    for step in range(4):
+        x = 3 * torch.randn(8, 5, 4, 4, generator=runtime.generator(step)) + 1
+        torch.testing.assert_close(renorm(x), norm(x))
+    torch.testing.assert_close(renorm.running_mean, norm.running_mean)
+    torch.testing.assert_close(renorm.running_var, norm.running_var)
+    torch.testing.assert_close(renorm.eval()(x), norm.eval()(x))
+
+
+def limits(renorm, r_max, d_max):
+    renorm.r_max.fill_(r_max)
+    renorm.d_max.fill_(d_max)
+
+
+def test_the_schedule_loosens_ten_times_after_each_wait_and_survives_a_resume():
+    network = nn.Sequential(layers.BatchRenorm(2))
+    schedule = layers.Loosening(network, start=3.0, wait=2)
+    seen = []
+    for loss in (9.0, 4.0, 2.9, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0):
+        schedule(loss)
+        seen.append(round(network[0].r_max.item(), 3))
+    assert seen == [1.0, 1.0, 1.1, 1.1, 10, 10, 100, 100, 1000, 1000, 1000]
+    again = nn.Sequential(layers.BatchRenorm(2))
+    again.load_state_dict(network.state_dict())
+    assert again[0].r_max == 1000 and again[0].d_max == 1000
+
+
+def test_without_limits_training_computes_what_evaluation_does():
+    renorm = layers.BatchRenorm(3)
+    for step in range(20):
+        renorm(2 * torch.randn(16, 3, 4, 4, generator=runtime.generator(step)) + 5)
+    limits(renorm, 1e9, 1e9)
+    x = 2 * torch.randn(16, 3, 4, 4, generator=runtime.generator(99)) + 4
+    expected = renorm.eval()(x)
+    torch.testing.assert_close(renorm.train()(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_corrections_are_constants_of_the_gradient():
+    renorm = layers.BatchRenorm(2).double()
+    limits(renorm, 3.0, 5.0)
+    x = torch.randn(6, 2, 3, 3, dtype=torch.float64, generator=runtime.generator(0)).requires_grad_()
+    gradient = torch.autograd.grad(renorm(x).pow(3).sum(), x)[0]
+    # r and d as numbers: the gradient of the usual normalisation, scaled
+    renorm.running_mean.zero_()
+    renorm.running_var.fill_(1)
+    mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), unbiased=False, keepdim=True)
+    sd = (var + renorm.eps).sqrt()
+    known = (torch.ones(()) + renorm.eps).sqrt()
+    r, d = (sd / known).detach(), (mean / known).detach()
+    by_hand = torch.autograd.grad(((x - mean) / sd * r + d).pow(3).sum(), x)[0]
+    torch.testing.assert_close(gradient, by_hand)
+
+
+def bending(activation):
+    with runtime.seeded(0):
+        network = models.counter(size=32, plan="small", activation=activation)
+    with torch.no_grad():
+        network[-2].bias.fill_(3.0)  # so that the last rectifier lets everything through
+    return network
+
+
+@pytest.mark.parametrize("activation, bends", [("relu", False), ("softplus", True), ("sigmoid", True), ("sine", True),
+                                               ("stretched softplus", True)])
+def test_rectifiers_alone_have_no_second_derivative(activation, bends):
+    image = torch.rand(3, 32, 32, generator=runtime.generator(1))
+    maps = attribution.second_order_saliency(bending(activation), image, torch.tensor([[4, 5], [20, 9]]))
+    assert maps.shape == (2, 32, 32)
+    assert (maps.amax((1, 2)) > 0).all() == bends and (bends or (maps == 0).all())
+
+
+def test_a_row_agrees_with_finite_differences():
+    network = bending("softplus").double()
+    image = torch.rand(3, 32, 32, dtype=torch.float64, generator=runtime.generator(2))
+    seed, step = torch.tensor([[10, 12]]), 1e-5
+    row = attribution.second_order_saliency(network, image, seed)[0]
+
+    def gradient(x):
+        leaf = x[None].clone().requires_grad_()
+        return torch.autograd.grad(network(leaf).sum(), leaf)[0][0, :, 10, 12]
+
+    channel = gradient(image).abs().argmax()
+    for i, j in ((10, 12), (11, 12), (13, 9), (30, 30)):
+        slopes = []
+        for c in range(3):
+            moved = torch.zeros_like(image)
+            moved[c, i, j] = step
+            slopes.append((gradient(image + moved)[channel] - gradient(image - moved)[channel]) / (2 * step))
+        assert row[i, j].item() == pytest.approx(torch.stack(slopes).abs().max().item(), rel=1e-4, abs=1e-12)
+
+
+def test_total_saliency_is_the_gradient_of_the_sum():
+    network = bending("relu")
+    x = torch.rand(2, 3, 32, 32, generator=runtime.generator(3))
+    leaf = x.clone().requires_grad_()
+    expected = torch.autograd.grad(network(leaf).sum(), leaf)[0].abs().amax(1)
+    torch.testing.assert_close(attribution.first_order_saliency(network, x), expected)
+
+
+def test_a_squared_loss_gives_rectifiers_a_second_derivative_of_rank_one():
+    """Of (f - c)^2 it is 2 grad f grad f^T where f does not bend: the saliency map itself, whatever the seed."""
+    network, image = bending("relu"), torch.rand(3, 32, 32, generator=runtime.generator(4))
+    seeds = torch.tensor([[5, 6], [20, 25]])
+
+    def of(outputs):
+        return (attribution.total(outputs) - 1).square()
+
+    maps = attribution.second_order_saliency(network, image, seeds, of=of)
+    first = attribution.first_order_saliency(network, image[None])[0]
+    for heat, (row, column) in zip(maps, seeds.tolist(), strict=True):
+        torch.testing.assert_close(heat, 2 * first[row, column] * first)

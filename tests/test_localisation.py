@@ -1,0 +1,58 @@
+"""Detection on a network whose second derivatives are known, and the measures of what was found."""
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from advutils import localisation
+
+
+class Blobs(nn.Module):
+    """Counts bright cells of a 2 x 2 grid: one bend for each cell, so that second derivatives stay within a cell."""
+
+    def forward(self, x):
+        cells = nn.functional.avg_pool2d(x[:, 2:], 8)
+        return torch.sigmoid(20 * (cells - 0.2)).flatten(1).sum(1, keepdim=True)
+
+
+def picture():
+    image = torch.zeros(3, 16, 16)
+    image[2, 2:7, 1:6], image[2, 9:15, 10:14] = 1, 1  # means .39 and .375: both slopes are small but not zero
+    return image
+
+
+def test_the_loop_finds_the_cells_that_bend_together():
+    found = localisation.detect(Blobs(), picture(), threshold=1e-6)
+    assert len(found) == 2 and not (found[0] & found[1]).any()
+    assert sorted(localisation.box(mask) for mask in found) == [(0, 0, 7, 7), (8, 8, 15, 15)]
+
+
+def test_otsu_threshold_separates_a_cell_from_the_rest():
+    found = localisation.detect(Blobs(), picture(), threshold="otsu", candidates="otsu")
+    assert [mask.sum().item() for mask in found] == [64, 64]
+
+
+def test_groups_are_ordered_by_size():
+    values = torch.tensor([1e-9, 2e-9, 1e-3, 2e-3, 5.0, 7.0])
+    assert localisation.groups(values).tolist() == [0, 0, 1, 1, 2, 2]
+    two = torch.cat([torch.logspace(-9, -8, 50), torch.logspace(0, 1, 50)])
+    assert 5e-9 < localisation.otsu(two) <= 1.0
+
+
+def test_boxes_overlap_as_areas_do():
+    assert localisation.overlap((0, 0, 9, 9), (0, 0, 9, 9)) == 1
+    assert localisation.overlap((0, 0, 9, 9), (10, 0, 19, 9)) == 0
+    assert localisation.overlap((0, 0, 9, 9), (0, 5, 9, 14)) == pytest.approx(1 / 3)
+
+
+def test_each_outline_is_matched_once():
+    mask = torch.zeros(20, 20, dtype=torch.bool)
+    mask[2:8, 3:9] = True
+    outline = np.array([(3, 2), (8, 2), (8, 7), (3, 7)], dtype=float)
+    assert localisation.matched([mask, mask], [outline]).tolist() == [1.0, 0.0]
+    assert localisation.matched([], [outline]).tolist() == [] and localisation.matched([mask], []).tolist() == [0.0]
+
+
+def test_an_unknown_choice_is_refused():
+    with pytest.raises(ValueError, match="candidates"):
+        localisation.detect(Blobs(), picture(), candidates="low")
