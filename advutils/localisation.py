@@ -68,9 +68,14 @@ def detect(
 
 
 def components(model: nn.Module, image: Tensor) -> list[Tensor]:
-    """The baseline that every method must beat: connected parts of the salient pixels (above Otsu's threshold)."""
-    heat = attribution.first_order_saliency(model, image[None])[0]
-    labels, count = ndimage.label((heat >= otsu(heat)).cpu().numpy(), structure=np.ones((3, 3)))
+    """The baseline that every method must beat: connected parts of the salient pixels, no second derivative.
+
+    Salient are pixels above Otsu's threshold of the saliency itself, not of its logarithm, in which all of it that is
+    not exactly zero counts as one group.
+    """
+    heat = attribution.first_order_saliency(model, image[None])[0].cpu().numpy()
+    level = threshold_otsu(heat) if heat.min() < heat.max() else np.inf
+    labels, count = ndimage.label(heat > level, structure=np.ones((3, 3)))
     return [torch.from_numpy(labels == number) for number in range(1, count + 1)]
 
 

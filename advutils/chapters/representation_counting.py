@@ -40,7 +40,8 @@ def trained(
     with runtime.seeded(seed):
         model = models.counter(size=size, plan=plan, width=width, activation=activation,
                                renormalised=renormalised).to(runtime.device())
-        nn.init.ones_(model[-2].bias)  # an output rectifier that starts at zero would stay there
+        # the mean number of each of two kinds: an output rectifier that is below zero for all pictures stays there
+        nn.init.constant_(model[-2].bias, limit / 3)
     stream = shapes.Stream(images, limit=limit, seed=seed, size=size, scales=tuple(scales), one_scale=one_scale)
     steps = -(-images // batch_size) * epochs
     loosen = layers.Loosening(model, start=3.0, wait=steps // 5)
