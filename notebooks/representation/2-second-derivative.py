@@ -29,7 +29,6 @@ looked_at: int | None = None  # pictures on which shapes are looked for
 import matplotlib.pyplot as plt
 import numpy as np
 import sympy
-import torch
 
 from advutils import attribution, localisation
 from advutils.book.page import Page, mean_sd
