@@ -51,7 +51,9 @@ ERRATUM = {"id": "x-e", "chapter": "fake", "where": "Eq. (1)", "printed": "a |b|
 
 @pytest.fixture
 def judged(monkeypatch):
+    monkeypatch.setattr(site, "chapter_titles", lambda: {CLAIM["chapter"]: "A chapter"})
     monkeypatch.setattr(claims, "evaluate", lambda: [
+        {**CLAIM, "id": "x-later", "chapter": "a chapter without a page"},
         CLAIM, {**CLAIM, "id": "x-two", "verdict": "not reproduced"},
         {**CLAIM, "id": "x-three", "scope": "ours", "verdict": "inconclusive"}])
     monkeypatch.setattr(claims, "errata", lambda: [ERRATUM])
@@ -65,6 +67,7 @@ def test_scoreboard_counts_verdicts_and_anchors_every_claim(judged):
         assert f"({name})=" in full and f"[{name}](#{name})" in full
     assert "| `a` | 0.9 | 1.05 ± 0.071 (n = 2) |" in full and "| `b` | – | – |" in full  # both sides, or a dash
     assert "near(a, 0.9, 0.1)" in full and "because" in full
+    assert "**A chapter**" in short and "x-later" not in full and "without a page" not in short
 
 
 def test_errata_name_their_test_and_escape_bars(judged):

@@ -114,10 +114,11 @@ def chapter_titles() -> dict[str, str]:
 
 
 def _by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
-    """Entries of claims or errata under the titles of their chapters."""
+    """Entries of claims or errata under the titles of their chapters; without those of chapters in no contents yet."""
     titles, grouped = chapter_titles(), {}
     for entry in entries:
-        grouped.setdefault(titles.get(entry["chapter"], entry["chapter"]), []).append(entry)
+        if entry["chapter"] in titles:
+            grouped.setdefault(titles[entry["chapter"]], []).append(entry)
     return grouped
 
 
