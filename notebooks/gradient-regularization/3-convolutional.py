@@ -39,9 +39,9 @@ from advutils.chapters import gradient_regularization_cost as cost
 
 _budgets = dict(eps_l2=[0.5, 1.0, 1.5, 2.0, 3.0], eps_linf=[0.05, 0.1, 0.2, 0.3], lengths=[0.1, 0.3, 0.5, 1.0, 1.5, 2.0])
 page = Page("gradient-regularization", "3-convolutional", globals(), settings={
-    "quick": dict(digits="digits", colour="photographs", seeds=1, epochs_digits=5, epochs_colour=3, batch_digits=16, batch_colour=16, spread_digits=0.1, spread_colour=0.08, precision="float32", warm_up=1, train_size_colour=0, width_digits=0.33, width_colour=0.1, sigma_scale=0.25, noise=[0.1, 0.3], draws=1, images=50, steps=10, search=dict(search_steps=2, search_iterations=20, search_images=10), timed=["conv-maxout-mnist"], timed_images=100, timed_rounds=1, dense=dict(network="maxout-mlp", epochs=15, width=60, batch_size=25), **_budgets),
-    "standard": dict(digits="mnist", colour="cifar10", seeds=2, epochs_digits=12, epochs_colour=10, batch_digits=32, batch_colour=32, spread_digits=0.05, spread_colour=0.03, precision="bfloat16", warm_up=2, train_size_colour=10000, width_digits=1.0, width_colour=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=5, images=200, steps=40, search=dict(search_steps=5, search_iterations=200, search_images=100), timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=500, timed_rounds=3, dense=dict(network="maxout-mlp", epochs=40, matmul="medium"), **_budgets),
-    "paper": dict(digits="mnist", colour="cifar10", seeds=5, epochs_digits=300, epochs_colour=300, batch_digits=128, batch_colour=128, spread_digits=0.005, spread_colour=0.005, precision="float32", warm_up=0, train_size_colour=0, width_digits=1.0, width_colour=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=10, images=2000, steps=100, search=dict(search_steps=9, search_iterations=1000, search_images=1000), timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=10000, timed_rounds=3, dense=dict(network="maxout-mlp", epochs=400, protocol="two-stage"), **_budgets),
+    "quick": dict(digits="digits", colour="photographs", seeds=1, epochs_digits=5, epochs_colour=3, batch_digits=16, batch_colour=16, lr_digits=0.05, lr_colour=0.1, spread_digits=0.1, spread_colour=0.08, precision="float32", warm_up=1, train_size_colour=0, width_digits=0.33, width_colour=0.1, sigma_scale=0.25, noise=[0.1, 0.3], draws=1, images=50, steps=10, search=dict(search_steps=2, search_iterations=20, search_images=10), timed=["conv-maxout-mnist"], timed_images=100, timed_rounds=1, dense=dict(network="maxout-mlp", epochs=15, width=60, batch_size=25), **_budgets),
+    "standard": dict(digits="mnist", colour="cifar10", seeds=2, epochs_digits=12, epochs_colour=30, batch_digits=32, batch_colour=32, lr_digits=0.02, lr_colour=0.05, spread_digits=0.05, spread_colour=0.03, precision="bfloat16", warm_up=2, train_size_colour=10000, width_digits=1.0, width_colour=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=5, images=200, steps=40, search=dict(search_steps=5, search_iterations=200, search_images=100), timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=500, timed_rounds=3, dense=dict(network="maxout-mlp", epochs=40, matmul="medium"), **_budgets),
+    "paper": dict(digits="mnist", colour="cifar10", seeds=5, epochs_digits=300, epochs_colour=300, batch_digits=128, batch_colour=128, lr_digits=0.05, lr_colour=0.1, spread_digits=0.005, spread_colour=0.005, precision="float32", warm_up=0, train_size_colour=0, width_digits=1.0, width_colour=1.0, sigma_scale=1.0, noise=[0.1, 0.3], draws=10, images=2000, steps=100, search=dict(search_steps=9, search_iterations=1000, search_images=1000), timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=10000, timed_rounds=3, dense=dict(network="maxout-mlp", epochs=400, protocol="two-stage"), **_budgets),
 })
 settings = page.settings
 
@@ -89,15 +89,15 @@ page.source(layers.Whiten)
 # Short trainings need four changes, which the settings above name.
 #
 # * The files start all weights within ±.005. From there the MNIST network stays at chance for some 1,500 minibatches, and the CIFAR one, whose convolutions learn at a twentieth of the rate, for longer than we watched (1,100). So weights start farther out (`spread`), where features keep about the same size from layer to layer.
-# * Minibatches are of 32 images instead of 128: four times as many steps in a pass over the images.
+# * Minibatches are of 32 images instead of 128: four times as many steps in a pass over the images. At the files' learning rates (.05 and .1) such trainings ran for one to six epochs and then diverged, so the rates are .02 and .05.
 # * With $\sigma = 2$ from the start the CIFAR network stayed at chance for the five epochs that we watched. Its first epochs (`warm_up`) are therefore trained on $L(x)$ alone; they count among its epochs.
 # * While training, convolutions and products compute in bfloat16, with weights kept in float32: less than half the time on a processor with such instructions. All errors in the tables, noise and attacks are computed in float32.
 #
 # # The `paper` profile has none of the four.
 
 # %%
-data = {"digits": dict(data=settings.digits, epochs=settings.epochs_digits, batch_size=settings.batch_digits, spread=settings.spread_digits, width=settings.width_digits, precision=settings.precision),
-        "colour": dict(data=settings.colour, epochs=settings.epochs_colour, batch_size=settings.batch_colour, spread=settings.spread_colour, train_size=settings.train_size_colour, width=settings.width_colour, precision=settings.precision)}
+data = {"digits": dict(data=settings.digits, epochs=settings.epochs_digits, batch_size=settings.batch_digits, lr=settings.lr_digits, spread=settings.spread_digits, width=settings.width_digits, precision=settings.precision),
+        "colour": dict(data=settings.colour, epochs=settings.epochs_colour, batch_size=settings.batch_colour, lr=settings.lr_colour, spread=settings.spread_colour, train_size=settings.train_size_colour, width=settings.width_colour, precision=settings.precision)}
 variants = {kind: chapter.VARIANTS[chapter.KINDS[spec["data"]]] for kind, spec in data.items()}
 
 
