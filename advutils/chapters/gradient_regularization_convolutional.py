@@ -92,7 +92,7 @@ def trained(
     Kept in the cache folder, so that a second call only loads it. The network is trained on preprocessed images, so for
     CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x); the schedule
     starts again after them. ``lr`` replaces the schedule's first learning rate. With ``precision`` "bfloat16"
-    convolutions and products take and give that type while training (a quarter of the time where a processor knows it),
+    convolutions and products take and give that type while training (less than half the time where a processor has it),
     the weights stay float32. ``history.monitor`` is the error on the test images after each epoch, in that precision;
     nothing is selected by it.
     """

@@ -93,7 +93,7 @@ page.source(layers.Whiten)
 # * With $\sigma = 2$ from the start the CIFAR network stayed at chance for the five epochs that we watched. Its first epochs (`warm_up`) are therefore trained on $L(x)$ alone; they count among its epochs.
 # * While training, convolutions and products compute in bfloat16, with weights kept in float32: less than half the time on a processor with such instructions. All errors in the tables, noise and attacks are computed in float32.
 #
-# # The `paper` profile has none of the four.
+# The `paper` profile has none of the four.
 
 # %%
 data = {"digits": dict(data=settings.digits, epochs=settings.epochs_digits, batch_size=settings.batch_digits, lr=settings.lr_digits, spread=settings.spread_digits, width=settings.width_digits, precision=settings.precision),
@@ -140,7 +140,7 @@ for axis, kind in zip(axes, data, strict=True):
     axis.legend()
 axes[0].set_ylabel("test error, %")
 page.figure(fig, caption="Test error after each epoch: mean over seeds, bands from the lowest to the highest. Dotted: what the paper ends with, without the perturbation (blue) and with p = 2 (orange), after a few hundred epochs.",
-            alt="Two panels of falling curves on logarithmic axes, digits left and colour images right, with two dotted lines near the bottom of each.")
+            alt="Two panels of curves on logarithmic axes, digits left and colour images right, with two dotted lines in each.")
 page.say("How to read it: where a curve still falls at its end, more epochs would lower the error further, and the dotted lines say how far it may be. Nothing was selected by these curves: the last weights are the ones that are judged.")
 
 # %% [markdown]
@@ -201,7 +201,7 @@ for axis, title in zip(axes, ("PGD, l2", "PGD, l-infinity", "noise of the same l
 axes[0].set_ylabel(f"right, % of {settings.images} images")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
 page.figure(fig, caption=f"Accuracy against the budget of the attack on {settings.digits}, mean over seeds; dashed: dense. Images that were wrong without an attack count as wrong.",
-            alt="Three panels of curves. Under both attacks they fall within the range, those of networks trained on a perturbation later; under noise of the same length they stay near the top for longer.")
+            alt="Three panels of curves of accuracy against the budget: two attacks, and noise of the same l2 length; dashed for dense networks.")
 
 
 def median(found):
@@ -219,13 +219,16 @@ page.table(["network", "wrong without attack", "PGD l2, 1.0", "PGD l2, 2.0", "on
 # ### Is the gradient worth following?
 #
 # A network can look robust because its gradient points nowhere: an attack that follows it then fails, and another one succeeds {cite}`athalye2018`. Two signs would give that away: the loss would rise no faster along the gradient than along a random direction; or images made on **another** network would fool it better than
-# images made on itself.
+# images made on itself. The other network should be as hard to fool, so there are two: the plain one, and one trained alike from another seed.
 
 # %%
 lines = {name: [page.measure(chapter.along, spec=spec, images=settings.images, lengths=settings.lengths, seed=0) for spec in specs] for name, specs in judged.items()}
 plain = judged["convolutional, none"]
 pairs = {name: [page.measure(chapter.transferred, source=source, target=spec, images=settings.images, eps=1.5, steps=settings.steps) for source, spec in zip(plain, specs, strict=True)]
          for name, specs in judged.items() if specs is not plain}
+
+siblings = {name: [page.measure(chapter.transferred, source=specs[number - 1], target=spec, images=settings.images, eps=1.5, steps=settings.steps) for number, spec in enumerate(specs)]
+            for name, specs in judged.items() if specs is not plain and settings.seeds > 1}
 
 # %% tags=["hide-input"]
 fig, axis = plt.subplots(figsize=(6.2, 4), layout="constrained")
@@ -234,9 +237,9 @@ for number, (name, records) in enumerate(lines.items()):
         axis.semilogy(settings.lengths, np.mean([found[field] for found in records], axis=0), color=f"C{number}", **style)
 axis.set(xlabel="l2 length", ylabel="mean loss, nats")
 axis.legend(fontsize=8)
-page.figure(fig, caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not clipped; mean over seeds.", alt="Five rising curves with points, far above five nearly flat dotted ones of the same colours.")
-page.table(["network", "fooled by images made on the plain convolutional network", "by images made on itself"],
-           [[name, *(mean_sd([found[field] for found in records]) for field in ("transferred", "own"))] for name, records in pairs.items()], caption="PGD, l2, 1.5")
+page.figure(fig, caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not clipped; mean over seeds.", alt="Curves with points for the gradient and dotted ones for random directions, in the same colours.")
+page.table(["network", "fooled by images made on the plain convolutional network", "on a network trained alike, from another seed", "on itself"],
+           [[name, mean_sd([found["transferred"] for found in records]), mean_sd([found["transferred"] for found in siblings[name]]) if name in siblings else "one seed", mean_sd([found["own"] for found in records])] for name, records in pairs.items()], caption="PGD, l2, 1.5")
 
 # %% [markdown]
 # ### What a practitioner should take from this
@@ -244,8 +247,9 @@ page.table(["network", "fooled by images made on the plain convolutional network
 # %% tags=["hide-input"]
 typical = {name: np.mean([median(found) for found in records]) for name, records in attacks.items()}
 worst = {name: 100 * np.mean([found["l2"][-1] for found in records]) for name, records in attacks.items()}
-page.say(f"Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is its sibling in another norm. It costs one more forward and backward pass. The closest error of the median image is {typical['convolutional, p=2'] / typical['convolutional, none']:.1f} times as far away "
-         f"on the convolutional networks and {typical['dense, p=2'] / typical['dense, none']:.1f} times on the dense ones: that is what the idea is worth. It is no defence: within an l2 length of {settings.eps_l2[-1]:g} PGD makes {worst['convolutional, p=2']:.0f} % errors on the convolutional network trained with p = 2 "
+farther = {kind: typical[f"{kind}, p=2"] / typical[f"{kind}, none"] if typical[f"{kind}, none"] > 0 else np.nan for kind in ("convolutional", "dense")}  # 0: the median image was wrong without an attack
+page.say(f"Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is its sibling in another norm. It costs one more forward and backward pass. The closest error of the median image is {farther['convolutional']:.1f} times as far away "
+         f"on the convolutional networks and {farther['dense']:.1f} times on the dense ones: that is what the idea is worth here (nan: the median image was wrong already). Whether it is a defence can be read off the strongest budget: within an l2 length of {settings.eps_l2[-1]:g} PGD makes {worst['convolutional, p=2']:.0f} % errors on the convolutional network trained with p = 2 "
          f"and {worst['dense, p=2']:.0f} % on the dense one ({worst['convolutional, none']:.0f} and {worst['dense, none']:.0f} % without). Who needs more robustness than that trains on several steps of PGD at the budget that matters {{cite}}`madry2018`, and reports the strongest attack there is.")
 
 # %% [markdown]
@@ -306,7 +310,7 @@ page.errata("gr-e-table5-baseline", "gr-e-whitened-noise", "gr-e-sigma-scaling",
 # ```{exercise} Half clean, half perturbed
 # :label: gr-conv-3
 #
-# *Hard.* Goodfellow et al. {cite}`goodfellow2014` train on the mean of $L(x)$ and $L(x + \epsilon)$. Which of the two losses does a small gradient penalty change by less, to first order? Train both on the quick profile's digits and compare their errors without and with noise.
+# *Hard.* Goodfellow et al. {cite}`goodfellow2014` train on the mean of $L(x)$ and $L(x + \epsilon)$. Which penalty on the gradient does this mixture add to $L(x)$, to first order? Train both on the quick profile's digits and compare their errors without and with noise.
 # ```
 #
 # ````{solution} gr-conv-3
