@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from advutils import runtime
 
 BATCH = 1000
+ROUNDING = 1e-6
 NORMALISATIONS = ("none", "range", "largest", "length")
 
 
@@ -29,7 +30,8 @@ def occlusion(
 
     A grey square of ``patch`` pixels moves over the image in steps of ``stride``; where the last step would leave a
     margin, one that hangs over the edge is added. The fall of the class's probability under a square is painted on its
-    pixels; a pixel under several squares takes their mean. So maps of different patches have one size.
+    pixels; a pixel under several squares takes their mean. So maps of different patches have one size. A fall of less
+    than 1e-6 is within the rounding of the probabilities and counts as none.
     """
     height, width = images.shape[-2:]
     if not (1 <= patch <= min(height, width) and 1 <= stride <= patch):
@@ -42,7 +44,8 @@ def occlusion(
             square = (..., slice(top, top + patch), slice(left, left + patch))
             hidden = images.clone()
             hidden[square] = grey
-            total[square] += (before - probability(model, hidden, classes))[:, None, None]
+            fall = before - probability(model, hidden, classes)
+            total[square] += fall.where(fall.abs() >= ROUNDING, torch.zeros_like(fall))[:, None, None]
             covered[square] += 1
     return total / covered
 

@@ -27,7 +27,7 @@ def test_occlusion_agrees_with_captum(network, images, patch, stride):
     mine = attribution.occlusion(network, images, CLASSES, patch=patch, stride=stride)
     theirs = captum.Occlusion(lambda x: network(x).softmax(1)).attribute(
         images, sliding_window_shapes=(3, patch, patch), strides=(3, stride, stride), baselines=0.5, target=CLASSES)
-    torch.testing.assert_close(mine, theirs[:, 0], rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(mine, theirs[:, 0], rtol=1e-3, atol=2e-6)
 
 
 def test_grad_cam_agrees_with_captum(network, images):

@@ -43,8 +43,8 @@ def test_the_regularised_vgg_rows_are_class_frequencies():
     rates = {count / 5 for count in FREQUENCIES}
     printed = [value for kind in ("l1", "l2", "en") for value in TABLE_1["VGG-16"][kind]]
     assert [value for value in printed if value not in rates] == [11.3]  # 11.2 and 11.4 are class frequencies
-    others = [value for network in ("ResNet", "MobileNet") for row in TABLE_1[network].values() for value in row]
-    assert sum(value in rates for value in others) <= 2  # so that this is no accident of any ten numbers
+    possible = [round(8.0 + 0.2 * k, 1) for k in range(18)]  # accuracies on 500 images near chance, 8.0 to 11.4
+    assert sum(value in rates for value in possible) == 9  # half of them: eight of eight by chance once in 256
 
 
 def test_the_frequencies_are_those_of_cifar_10():
@@ -64,8 +64,8 @@ def test_the_table_is_on_500_images():
 
 def test_a_static_attack_is_weaker_than_one_on_the_final_network():
     found = chapter.pipeline(data="photographs", network="resnet-tiny", regularizer="base", factor=0.0, attack="fgsm",
-                             steps=1, epochs=4, train_size=400, test_size=200, seed=0)
-    assert found["adaptive"] <= found["static"]
+                             steps=1, epochs=6, train_size=0, test_size=300, seed=0)
+    assert found["adaptive"] < found["static"] - 0.05
 
 
 def linear():

@@ -60,4 +60,9 @@ def test_networks_for_32_pixels(build, count):
     narrow = build(width=0.25, classes=6).eval()
     assert narrow(x).shape == (2, 6)
     assert sum(p.numel() for p in narrow.parameters()) < count / 8
-    assert isinstance(models.last_convolution(network), nn.Conv2d)
+    last, shapes = models.last_maps(network), []
+    handle = last.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape)))
+    network(x)
+    handle.remove()
+    assert shapes == [{models.resnet50: (2, 2048, 4, 4), models.mobilenet: (2, 1024, 2, 2),
+                       models.vgg16: (2, 512, 2, 2)}[build]]

@@ -170,22 +170,27 @@ def judged(
     """One network, trained once, attacked itself: what Table 1 should have asked.
 
     On the first ``images`` test images. Values: ``clean``, ``fgsm`` and ``pgd`` (accuracy by l-infinity budget, PGD in
-    ``steps`` steps of 2.5 budget / steps), ``distance`` (median l2 length of DeepFool's perturbations, 0 where the
-    network was wrong), ``counts`` (of answers, by class), ``largest`` (share of the most frequent one),
-    ``weight_density``, ``train_loss``. Array: ``loss``, test images, by epoch.
+    ``steps`` steps of 2.5 budget / steps), ``distance`` (median l2 length of DeepFool's perturbations of the images
+    that were right; where it found none, the diameter of the cube of images), ``counts`` (of answers, by class),
+    ``largest`` (share of the most frequent one), ``weight_density``, ``train_loss``. Array: ``loss``, test images, by
+    epoch.
     """
     model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                              train_size=train_size, seed=seed)
     x, y = loaded(data, "test", images)
     answers = evaluation.predictions(model, x)
     counts = answers.bincount(minlength=int(y.max()) + 1)
-    lengths = norms.norm(attacks.deepfool(model, x) - x).where(answers == y, torch.zeros(len(x), device=x.device))
+    right = answers == y
+    moved = attacks.deepfool(model, x[right])
+    fooled = evaluation.predictions(model, moved) != y[right]
+    lengths = norms.norm(moved - x[right]).where(fooled, torch.full((len(moved),), x[0].numel() ** 0.5).to(x))
     values = {
         "clean": accuracy(model, x, y), "trials": len(y),
         "fgsm": [accuracy(model, attacks.fgsm(model, x, y, eps=eps), y) for eps in budgets],
         "pgd": [accuracy(model, attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps), y)
                 for eps in budgets],
-        "distance": lengths.median().item(), "counts": counts.tolist(), "largest": counts.max().item() / len(y),
+        "distance": lengths.median().item() if len(lengths) else 0.0,
+        "counts": counts.tolist(), "largest": counts.max().item() / len(y),
         "weight_density": sparsity.weight_density(model), "train_loss": history.loss[-1],
     }
     return values, {"loss": history.monitor}
@@ -214,30 +219,35 @@ def maps(
     Stability (Table 2): sums of squared differences between the sliding patch of 4 and of 2 pixels, and between
     Grad-CAM of an image and of its blur of .5, under every normalisation. Arrays: ``sliding_<normalisation>`` and
     ``cam_<normalisation>``, by image. Values: their ``mean`` and ``sd``; ``deletion`` and ``insertion`` (mean
-    probability of the answer along the curve, in ``steps`` steps, by kind of map, "random" among them), ``other`` (mean
-    change, at length 1, between the maps for the answer and for the runner-up: 0 for a map that does not look at the
-    class), ``clean``, ``largest`` (share of the most frequent answer).
+    probability of the answer along the curve, in ``steps`` steps, by kind of map, "random" among them); ``worth``:
+    their difference, over that between the whole image and a grey one (so that a less confident network is not worse
+    for that); ``other``: mean change, at length 1, between Grad-CAM for the answer and for the runner-up (0 for a map
+    that does not look at the class); ``clean``, ``largest`` (share of the most frequent answer).
     """
     model, _ = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                        train_size=train_size, seed=seed)
     x, y = loaded(data, "test", images)
     with torch.no_grad():
         answer, runner_up = torch.cat([model(part) for part in x.split(500)]).topk(2, 1).indices.unbind(1)
-    cam = partial(attribution.grad_cam, model, layer=models.last_convolution(model))
+    cam = partial(attribution.grad_cam, model, layer=models.last_maps(model))
     patch = partial(attribution.occlusion, model, x, stride=2)
     found = {"sliding": (patch(answer, patch=4), patch(answer, patch=2)),
              "cam": (cam(x, answer), cam(blurred(x, sigma=0.5), answer))}
     arrays = {f"{kind}_{how}": attribution.change(*pair, how=how).cpu().numpy()
               for kind, pair in found.items() for how in attribution.NORMALISATIONS}
     shown = {kind: pair[0] for kind, pair in found.items()}
-    other = {"sliding": patch(runner_up, patch=4), "cam": cam(x, runner_up)}
     worth = shown | {"random": torch.rand(x.shape[0], *x.shape[2:], generator=runtime.generator(seed)).to(x)}
+    curves = {name: {kind: attribution.curve(model, x, answer, heat, steps=steps, insert=insert).mean(0)
+                     for kind, heat in worth.items()} for name, insert in (("deletion", False), ("insertion", True))}
+    scores = {name: {kind: points.mean().item() for kind, points in found.items()} for name, found in curves.items()}
+    told = (curves["deletion"]["random"][0] - curves["deletion"]["random"][-1]).item()  # whole image minus grey
     values = {
         "mean": {name: float(values.mean()) for name, values in arrays.items()},
         "sd": {name: float(values.std(ddof=1)) for name, values in arrays.items()},
-        **{name: {kind: attribution.curve(model, x, answer, heat, steps=steps, insert=insert).mean().item()
-                  for kind, heat in worth.items()} for name, insert in (("deletion", False), ("insertion", True))},
-        "other": {kind: attribution.change(shown[kind], other[kind], how="length").mean().item() for kind in shown},
+        **scores,
+        "worth": {kind: (scores["insertion"][kind] - scores["deletion"][kind]) / told if abs(told) > 1e-3 else 0.0
+                  for kind in worth},
+        "other": attribution.change(shown["cam"], cam(x, runner_up), how="length").mean().item(),
         "clean": accuracy(model, x, y), "largest": answer.bincount().max().item() / len(y),
     }
     return values, arrays

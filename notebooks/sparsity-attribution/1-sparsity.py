@@ -47,10 +47,10 @@ settings = page.settings
 #
 # | id | in short |
 # | --- | --- |
-# | `sa-l1-zero` | the l1 norm drives some coefficients exactly to zero |
+# | `sa-l1-zero` | ours: the l1 norm drives some coefficients exactly to zero; does training get there? |
 # | `sa-f1-density` | the stronger the penalty on activations, the fewer units are active |
 # | `sa-f1-accuracy` | the sparser networks are as accurate, if not better |
-# | `sa-f1-avr` | their activity ratio lies below one half |
+# | `sa-f1-avr` | the penalty brings the activity ratio below one half |
 #
 # ## Threat model
 #
@@ -83,7 +83,7 @@ for value in (-1.7, -0.3, 0.2, 0.9):
         assert abs(grid[np.argmin((grid - value) ** 2 / 2 + lam * penalty)] - formula) < 2e-4
 
 # %% [markdown]
-# That is the minimum. Gradient descent need not get there: the gradient of $|w|$ has one size however small $w$ is, so a step of fixed size jumps back and forth across zero. Weights end *near* zero, not at it. So "how many weights are zero" must come with a threshold, and ours is .001.
+# That is the minimum. Gradient descent need not get there: the gradient of $|w|$ has one size however small $w$ is, so a step of fixed size jumps back and forth across zero. Weights should end *near* zero, not at it; the table below counts both. So "how many weights are zero" must come with a threshold. Ours is .001, about the length of one of Adam's steps: it counts the weights that hover.
 #
 # ## What the code adds to the loss
 #
@@ -119,7 +119,7 @@ trained = 100 * np.array([[r["train_accuracy"] for r in records] for records in 
 axes[1].plot(places, trained.mean(1), "s--", ms=4, label="accuracy, training images")
 axes[1].legend(fontsize=8)
 page.figure(fig, caption=f"Figure 1 on {settings.data}: share of the 39,200 units that are active for an image, and accuracy, against the penalty on activations; mean and standard deviation over {settings.seeds} seed(s).",
-            alt="Two panels against lambda: the share of active units falls to the right; the accuracy on test images is drawn beside the one on training images.")
+            alt="Two panels against lambda: the share of active units at the left; the accuracy on test and on training images at the right.")
 first, last = (on_activations[lam] for lam in (settings.activation[0], settings.activation[-1]))
 page.say(f"How to read it: from no penalty to λ = {settings.activation[-1]:g} the share of active units goes from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}, the test accuracy from {mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}. "
          "The distance between the two accuracies in the right panel is what the network has learnt by heart.")
@@ -168,7 +168,7 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ````{solution} sparsity-1
 # :class: dropdown
 #
-# $\alpha = 1/2$ and $\lambda = .02$: the elastic net of the paper is penalised twice as much as its lasso and its ridge, and might do "best" for that alone.
+# $\alpha = 1/2$ and $\lambda = .02$: the paper's elastic net has its lasso's whole penalty and its ridge's on top. For weights of about .03 the square adds 3 %, so it is nearly the lasso alone; whatever sets it apart comes from few large weights or from chance.
 # ````
 #
 # ```{exercise} Exactly zero (middle)

@@ -128,7 +128,7 @@ page.figure(fig, caption="How often the retrained networks answer each class on 
             alt="A grid of bar charts, one row for each network and one column for each penalty, with the true class frequencies drawn as a line.")
 shares = {(network, penalty): 100 * np.mean([r["largest"] for attack in settings.attacks for r in table[network, penalty, attack]]) for network in settings.networks for penalty in PENALTIES}
 page.say("The most frequent answer makes up, in the mean over the attacks: " + "; ".join(f"{network} " + ", ".join(f"{penalty} {shares[network, penalty]:.0f} %" for penalty in PENALTIES) for network in settings.networks)
-         + ". A network at 100 % cannot be fooled, has not been made robust, and scores the frequency of its class. All nine numbers of the paper's VGG-16 with penalties are such frequencies (one of them misprinted).")
+         + ". A network at 100 % cannot be fooled, has not been made robust, and scores the frequency of its class. Eight of the nine numbers of the paper's VGG-16 with penalties are such frequencies.")
 
 # %% [markdown]
 # ### What does the static test measure?
@@ -138,7 +138,7 @@ page.table(["network", "penalty of .01", "clean, before", "clean, after", "FGSM 
            [[network, penalty, *(mean_sd([value(r) for r in table[network, penalty, "fgsm"]]) for value in (lambda r: r["clean"][0], lambda r: r["clean"][1], lambda r: r["crafted"], lambda r: r["static"], lambda r: r["adaptive"]))]
             for network in settings.networks for penalty in PENALTIES], caption=f"Accuracy in %, FGSM of .3; seeds: {settings.seeds}")
 plain = [r for network in settings.networks for r in table[network, "base", "fgsm"]]
-page.say(f"Without penalties the retrained networks have {mean_sd([r['static'] for r in plain])} on the old adversarial images, {mean_sd([r['clean'][1] for r in plain])} on clean ones, and {mean_sd([r['adaptive'] for r in plain])} on new ones that are made against them. The second to last column is what Table 1 has; the last is what an attacker gets.")
+page.say(f"Without penalties the retrained networks have {mean_sd([r['static'] for r in plain])} on the old adversarial images, {mean_sd([r['clean'][1] for r in plain])} on clean ones, and {mean_sd([r['adaptive'] for r in plain])} on new ones that are made against them. The second to last column is what Table 1 has; the last is what one step of an attacker who knows the network gets, at least (true labels; a stronger attack gets more, and `sa-static` is judged on PGD).")
 
 # %% [markdown]
 # ## The question, asked again
@@ -181,7 +181,7 @@ page.figure(fig, caption=f"Accuracy under PGD against clean accuracy, {settings.
 
 # %% tags=["hide-input"]
 rows = [[f"no penalty, {epochs} epochs", records] for epochs, records in plain.items()] + [[f"{penalty}, {factor:g}", records] for penalty, by_factor in swept.items() for factor, records in by_factor.items()] + [["adversarial training", rival]]
-page.table(["network", "clean", "FGSM 8/255", "PGD 2/255", "PGD 8/255", "DeepFool, median l2", "most frequent answer", "weights above .001"],
+page.table(["network", "clean", "FGSM 8/255", "PGD 2/255", "PGD 8/255", "DeepFool, median l2 of those that were right", "most frequent answer", "weights above .001"],
            [[name, *(mean_sd([value(r) for r in records]) for value in (lambda r: r["clean"], lambda r: r["fgsm"][1], lambda r: r["pgd"][0], lambda r: r["pgd"][1])), mean_sd([r["distance"] for r in records], unit="", scale=1), *(mean_sd([r[field] for r in records]) for field in ("largest", "weight_density"))] for name, records in rows],
            caption=f"{settings.judged}, {settings.images} test images; seeds: {settings.seeds}")
 
@@ -199,12 +199,12 @@ axis.axhline(np.log(len(plain[longest][0]["counts"])), color="k", lw=0.8, ls=":"
 axis.set(xlabel="epoch", ylabel="cross-entropy, test images")
 axis.legend(fontsize=7)
 page.figure(fig, caption=f"Cross-entropy of the test images after each epoch of {settings.judged}, mean and range over seeds; dotted: that of a network which gives all classes the same probability.",
-            alt="Curves of test loss against epochs; those with a strong penalty stay on a dotted horizontal line, others fall and some rise again.")
+            alt="Curves of test loss against epochs for several penalties, and a dotted horizontal line for a network that knows nothing.")
 
 # %% [markdown]
 # ## Where we had to choose
 #
-# * Narrow networks in the standard profile, without pre-training. DeepFool and PGD make at most `steps` steps; the toolbox's default was 20 (its version 0.4) and later 100. DeepFool adds our .0001 to each step (see the page on attacks).
+# * Narrow networks in the standard profile, without pre-training. DeepFool and PGD make at most `steps` steps; the toolbox's default was 20 for PGD at first and 100 later, and 100 for DeepFool, which it ran on probabilities (0.2.2). Ours runs on logits and adds .0001 to each step (see the page on attacks).
 # * Its first versions kept batch normalisation in training mode while attacking; ours does not.
 # * A penalty is in the loss of both trainings. All kernels count, depthwise ones too.
 #
@@ -234,7 +234,7 @@ page.claims("sa-t1-resnet", "sa-t1-mobilenet", "sa-t1-vgg", "sa-t1-elastic", "sa
 # `lambda x: torch.eye(10)[[3]].expand(len(x), -1)`. Its clean accuracy, at least; better the whole curve of accuracy against budget from 0 on.
 # ````
 #
-# ```{exercise} Why do the strong penalties win at all? (middle)
+# ```{exercise} What a strong penalty does first (middle)
 # :label: robustness-2
 #
 # A penalty of $.01\sum|w|$ on a network with a million weights of a mean size of .03: how large is it beside a cross-entropy of 2.3, and what does Adam do first?
@@ -243,19 +243,19 @@ page.claims("sa-t1-resnet", "sa-t1-mobilenet", "sa-t1-vgg", "sa-t1-elastic", "sa
 # ````{solution} robustness-2
 # :class: dropdown
 #
-# 300, more than a hundred times the cross-entropy. Adam divides every gradient by its size, so each weight moves towards zero by about the learning rate a step: .03 are gone after thirty steps of .001, before the network has learnt anything. With the features gone no gradient of the cross-entropy comes through, and only the last bias is left: the network answers the most frequent class.
+# 300, more than a hundred times the cross-entropy. Adam divides every gradient by its size, so each weight moves towards zero by about the learning rate a step: .03 are gone after thirty steps of .001, before the network has learnt anything. With the features gone no gradient of the cross-entropy comes through, and only the last bias is left: the network answers the most frequent class. Batch normalisation delays this, since it scales what is left up again: expect VGG, which has none here, to go first.
 # ````
 #
 # ```{exercise} The same penalty for every width (hard)
 # :label: robustness-3
 #
-# How should the factor of an l2 penalty change with the number of weights, if networks of several widths are to be penalised alike? Check it with `networks=["resnet-small"]` against `["resnet-tiny"]`.
+# How should the factor of an l1 and of an l2 penalty change with the width of a network, if networks of several widths are to be penalised alike at the start of training?
 # ```
 #
 # ````{solution} robustness-3
 # :class: dropdown
 #
-# With weights of variance $2/n$ for $n$ inputs, the sum of squares of a layer of $m$ units is about $2m$, whatever $n$ is: the penalty grows with the number of units, not of weights. For l1 it is $m n \sqrt{4/(\pi n)} \propto m\sqrt n$. A factor that a narrow network survives can make a wide one collapse.
+# With weights of variance $2/n$ for $n$ inputs, the sum of squares of a layer of $m$ units is about $2m$, whatever $n$ is; the sum of absolute values is about $m n\sqrt{4/(\pi n)}\propto m\sqrt n$. At twice the width both $m$ and $n$ double: the l2 factor should be halved, the l1 factor divided by $2^{3/2}$. A factor that a narrow network survives can make a wide one collapse.
 # ````
 #
 # ## Run it yourself

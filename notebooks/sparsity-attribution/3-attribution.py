@@ -51,8 +51,8 @@ settings = page.settings
 # | --- | --- |
 # | `sa-t2-sliding` | penalties lower the change of the sliding patch's map, l1 most |
 # | `sa-t2-cam` | penalties lower the change of Grad-CAM under a blur, the elastic net most |
-# | `sa-stable-worth` | ours: stability is not paid for with worth |
-# | `sa-blind` | ours: a network that always gives one answer has the most stable maps |
+# | `sa-stable-worth` | ours: maps are more stable with l1, and worth no less |
+# | `sa-blind` | ours: does a network that always gives one answer have the more stable maps? |
 #
 # ## Threat model
 #
@@ -70,7 +70,7 @@ settings = page.settings
 #
 # $$\alpha_k=\frac1Z\sum_{ij}\frac{\partial z_c}{\partial A^k_{ij}},\qquad m=\Big(\sum_k\alpha_k A^k\Big)_+ .$$
 #
-# What stands behind this formula is the size of the last maps. ResNet-50 and MobileNet as they come with Keras shrink an image of 32 pixels to a single one; then $m$ is the same everywhere, and scaling it to $[0, 1]$ divides nothing by nothing. If the paper used them so, its Grad-CAM columns are rounding errors for two of its three networks; it does not say.
+# What stands behind this formula is the size of the last maps. ResNet-50 and MobileNet as they come with Keras shrink an image of 32 pixels to a single one; then $m$ is the same everywhere, and scaling it to $[0, 1]$ divides nothing by nothing. If the network of the paper's Table 2, which it does not name, was one of these, its Grad-CAM row is made of rounding errors.
 # The networks here keep 2 x 2 pixels or more, and a map without differences counts as 0.
 #
 # Both agree with captum's {cite}`kokhlikyan2020` to five digits (a test checks that).
@@ -84,7 +84,7 @@ page.source(attribution.change)
 # %% [markdown]
 # ## Measuring
 #
-# Networks are trained as in step 1 of the [page on robustness](2-robustness), at a factor at which all of them learn, and once at the paper's .01. The rival is one-step adversarial training.
+# Networks are trained as in step 1 of the [page on robustness](2-robustness), at a hundredth of the paper's factor, and once at the paper's .01. The rival is one-step adversarial training.
 
 # %%
 common = dict(data=settings.data, epochs=settings.epochs, train_size=settings.train_size, images=settings.images, steps=settings.steps)
@@ -102,7 +102,7 @@ if settings.data == "photographs":
     network, _ = chapter.trained(data=settings.data, network=first, regularizer="base", factor=0.0, epochs=settings.epochs, train_size=settings.train_size, seed=0)
     answer = network(x).argmax(1).detach()
     shown = [("image", None), ("patch of 4", attribution.occlusion(network, x, answer, patch=4, stride=2)), ("patch of 2", attribution.occlusion(network, x, answer, patch=2, stride=2)),
-             ("Grad-CAM", attribution.grad_cam(network, x, answer, layer=models.last_convolution(network))), ("saliency", attribution.saliency(network, x, answer))]
+             ("Grad-CAM", attribution.grad_cam(network, x, answer, layer=models.last_maps(network))), ("saliency", attribution.saliency(network, x, answer))]
     fig, axes = plt.subplots(3, len(shown), figsize=(1.7 * len(shown), 5), layout="constrained")
     for row, image in zip(axes, range(3), strict=True):
         for axis, (title, maps) in zip(row, shown, strict=True):
@@ -146,8 +146,8 @@ for row, kind_of_map in zip(axes, ("sliding", "cam"), strict=True):
 for axis in axes[:, 0]:
     axis.set_ylabel("change, over base")
 axes[0, 0].legend(fontsize=7, title="maps scaled by")
-page.figure(fig, caption="Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length.",
-            alt="Panels with four curves each over six ways of training; where the curves part, the scaling decides which network looks more stable.")
+page.figure(fig, caption="Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length. Where curves part, the scaling decides which network looks more stable.",
+            alt="Panels with four curves each, one for each scaling, over six ways of training.")
 
 # %% [markdown]
 # ### Is it more than chance?
@@ -170,23 +170,23 @@ page.table(["network", "trained with", "map", "mean difference to base", "seeds 
 #
 # A map that is the same for every image, or grey all over, is as stable as can be. Three numbers beside stability say whether a map knows something:
 #
-# * **deletion** and **insertion** {cite}`petsiuk2018`: pixels go to grey (or come back from it) in the order of the map; the mean probability of the answer on the way. The order is worth something if deletion is lower and insertion higher than for a **random** order;
-# * **class sensitivity**: how far the map for the network's answer is from the one for its second choice, both scaled to length 1. A map that does not look at the class has 0.
+# * **deletion** and **insertion** {cite}`petsiuk2018`: pixels go to grey (or come back from it) in the order of the map; the mean probability of the answer on the way. The **worth** of a map is the difference of the two, over the probability that greying the whole image takes (a confident network has larger differences with no better maps). A random order has a worth of about 0;
+# * **class sensitivity** of Grad-CAM: how far the map for the network's answer is from the one for its second choice, both scaled to length 1. A map that does not look at the class has 0. (For the sliding patch it would say little: where two classes share the probability, what one loses the other gains.)
 
 # %% tags=["hide-input"]
-page.table(["network", "trained with", "most frequent answer", "insertion - deletion: sliding patch", "Grad-CAM", "random order", "class sensitivity: sliding patch", "Grad-CAM"],
-           [[network, kind, mean_sd([r["largest"] for r in records]), *(mean_sd([r["insertion"][which] - r["deletion"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam", "random")), *(mean_sd([r["other"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam"))]
+page.table(["network", "trained with", "most frequent answer", "worth: sliding patch", "Grad-CAM", "random order", "class sensitivity: Grad-CAM"],
+           [[network, kind, mean_sd([r["largest"] for r in records]), *(mean_sd([r["worth"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam", "random")), mean_sd([r["other"] for r in records], unit="", scale=1)]
             for (network, kind), records in found.items()], caption=f"Worth of the maps; seeds: {settings.seeds}")
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-CAM"), strict=True):
     for number, kind in enumerate(KINDS):
         for network, marker in zip(settings.networks, "osD^", strict=False):
             records = found[network, kind]
-            axis.plot([np.mean([r["mean"][f"{which}_range"] for r in records])], [np.mean([r["insertion"][which] - r["deletion"][which] for r in records])], marker, color=f"C{number}", label=kind if network == first else None)
+            axis.plot([np.mean([r["mean"][f"{which}_range"] for r in records])], [np.mean([r["worth"][which] for r in records])], marker, color=f"C{number}", label=kind if network == first else None)
     axis.axhline(0, color="k", lw=0.6, ls=":")
-    axis.set(xlabel="change (left is stable)", ylabel="insertion minus deletion (up is informative)", title=title)
+    axis.set(xlabel="change (left is stable)", ylabel="worth (up is informative)", title=title)
 axes[0].legend(fontsize=7)
-page.figure(fig, caption=f"Worth against change; one marker shape for each network ({', '.join(settings.networks)}).", alt="Two scatter plots; points of the network with the strongest penalty lie at the left edge at zero worth.")
+page.figure(fig, caption=f"Worth against change; one marker shape for each network ({', '.join(settings.networks)}).", alt="Two scatter plots of worth against change, one colour for each way of training.")
 
 # %% [markdown]
 # ## Where we had to choose
@@ -242,7 +242,7 @@ page.claims("sa-t2-sliding", "sa-t2-cam", "sa-stable-worth", "sa-blind")
 # ````{solution} attribution-3
 # :class: dropdown
 #
-# PGD on the change of the map, with a second derivative: the map contains a gradient, so the network must be differentiated twice (`create_graph=True`), and rectifiers give zero second derivatives almost everywhere except through the weights $A^k$. Replace them with softplus for the attack, as Dombrowski et al. 2019 do.
+# PGD on the change of the map, with a second derivative: the map contains a gradient, so the network must be differentiated twice (`create_graph=True`), and rectifiers give zero second derivatives almost everywhere except through the channels $A^k$, which change with the image at first order. That part needs no second derivative; for the part through $\alpha_k$ replace rectifiers with softplus during the attack, as Dombrowski et al. 2019 do.
 # ````
 #
 # ## Run it yourself
