@@ -27,6 +27,20 @@ class Thirds(training.Schedule):
         return self.lr * 0.1 ** min(3 * step // self.total, 2)
 
 
+def untrained(
+    *, size: int, limit: int, plan: str, width: float, activation: str, renormalised: bool, seed: int,
+) -> nn.Sequential:
+    """A counting network whose answer is the mean number of each of two kinds, and what it makes of a picture."""
+    with runtime.seeded(seed):
+        model = models.counter(size=size, plan=plan, width=width, activation=activation, renormalised=renormalised)
+    with torch.no_grad(), runtime.evaluating(model):
+        # An output rectifier that is below zero for all pictures stays there, and activations that are never zero
+        # add up to any number: start from what the network says of an empty picture
+        answer = model[:-1](torch.zeros(1, 3, size, size))[0]
+        model[-2].bias.add_(limit / 3 - answer)
+    return model.to(runtime.device())
+
+
 def trained(
     *, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, width: float, activation: str,
     renormalised: bool, images: int, epochs: int, batch_size: int, lr: float, seed: int,
@@ -37,11 +51,8 @@ def trained(
     third. Batch renormalisation is loosened when a loss is below 3, then every fifth of the training.
     """
     spec = dict(locals())
-    with runtime.seeded(seed):
-        model = models.counter(size=size, plan=plan, width=width, activation=activation,
-                               renormalised=renormalised).to(runtime.device())
-        # the mean number of each of two kinds: an output rectifier that is below zero for all pictures stays there
-        nn.init.constant_(model[-2].bias, limit / 3)
+    model = untrained(size=size, limit=limit, plan=plan, width=width, activation=activation, renormalised=renormalised,
+                      seed=seed)
     stream = shapes.Stream(images, limit=limit, seed=seed, size=size, scales=tuple(scales), one_scale=one_scale)
     steps = -(-images // batch_size) * epochs
     loosen = layers.Loosening(model, start=3.0, wait=steps // 5)
@@ -58,7 +69,7 @@ def trained(
 
 
 def _checkpoint(spec: dict):
-    code = [code_hash(part) for part in (training.train, models.counter, shapes.Stream, layers.Loosening)]
+    code = [code_hash(part) for part in (training.train, untrained, shapes.Stream, layers.Loosening)]
     text = repr([sorted(spec.items()), code, torch.get_num_threads()])
     return runtime.cache_root() / "checkpoints" / f"counting-{files.sha256(text.encode())[:16]}.pt"
 

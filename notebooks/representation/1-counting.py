@@ -161,7 +161,7 @@ page.say("The tenth root makes everything that is not zero look alike: a pixel w
 #
 # * The thesis' settings (sizes, limit, learning rate, epochs, activation of the shown networks) are lost. Pictures of 128 pixels and sizes of 10 to 20 keep the proportion of its published figures (1,000 and about 100).
 # * Adam in place of plain SGD, the code's default. Pixels are in [0, 1], not 0 to 255. The standard profile has the smaller of the thesis' two networks for all pictures, where the thesis went on to the larger one when sizes varied.
-# * The bias of the last layer starts at the mean count: a rectifier that is below zero for all pictures never learns again.
+# * The bias of the last layer starts where an empty picture gives the mean count: an output rectifier that is below zero for all pictures never learns again.
 #
 # ## What the thesis got wrong
 
