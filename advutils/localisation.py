@@ -12,45 +12,64 @@ from torch import Tensor, nn
 
 from advutils import attribution, runtime
 
-# The thesis keeps second derivatives of at least 5e-10, for pixels from 0 to 255; for pixels in [0, 1] they are 255^2
-# times as large.
-THRESHOLD = 5e-10 * 255**2
-FLOOR = 1e-30
+THESIS = 5e-10  # second derivatives that its code keeps, for pixels from 0 to 255 and 1,000 of them a side
+
+
+def thesis_threshold(size: int) -> float:
+    """The thesis' threshold for pixels in [0, 1] and pictures of ``size`` pixels a side.
+
+    Second derivatives are 255^2 times as large per unit of [0, 1]. And the same function of a picture that is r times
+    smaller a side has r^2 times the derivative in each pixel, r^4 times the second one.
+    """
+    return THESIS * 255**2 * (1000 / size) ** 4
 
 
 def otsu(values: Tensor) -> float:
-    """The threshold between two groups of positive numbers, in the logarithm (Otsu 1979)."""
-    logs = values.clamp(min=FLOOR).log().cpu().numpy()
-    return float(np.exp(threshold_otsu(logs))) if logs.min() < logs.max() else float(np.exp(logs.max()))
+    """The threshold between two groups of positive numbers, in the logarithm (Otsu 1979).
+
+    Numbers that are exactly 0, of pixels that nothing has seen, would be a group of their own and are left out.
+    Infinite where less than two different numbers are left.
+    """
+    logs = values[values > 0].log().cpu().numpy()
+    if not logs.size or logs.min() == logs.max():
+        return float("inf")
+    edge = np.ptp(logs) / 256 / 2  # scikit-image gives the middle of the last of 256 bins below the threshold
+    return float(np.exp(threshold_otsu(logs) + edge))
 
 
 def groups(values: Tensor, count: int = 3) -> Tensor:
-    """k-means in the logarithm: the number of each value's group, 0 for the smallest values, as values' shape."""
-    logs = values.clamp(min=FLOOR).log().flatten()[:, None].cpu().numpy()
-    fit = KMeans(count, n_init=4, random_state=0).fit(logs)
-    rank = fit.cluster_centers_[:, 0].argsort().argsort()
-    return torch.from_numpy(rank[fit.labels_]).reshape(values.shape).to(values.device)
+    """k-means in the logarithm: the number of each value's group, 0 for the smallest, -1 for exact zeros."""
+    found, positive = torch.full(values.shape, -1, device=values.device), values > 0
+    logs = values[positive].log()[:, None].cpu().numpy()
+    if len(np.unique(logs)) >= count:
+        fit = KMeans(count, n_init=4, random_state=0).fit(logs)
+        rank = fit.cluster_centers_[:, 0].argsort().argsort()
+        found[positive] = torch.from_numpy(rank[fit.labels_]).to(found)
+    return found
 
 
 def detect(
-    model: nn.Module, image: Tensor, *, candidates: str = "all", threshold: float | str = THRESHOLD,
-    of: Callable[[Tensor], Tensor] = attribution.total,
+    model: nn.Module, image: Tensor, *, candidates: str = "all", threshold: float | str = "thesis",
+    of: Callable[[Tensor], Tensor] = attribution.total, counted: Callable[[Tensor], Tensor] = attribution.total,
 ) -> list[Tensor]:
     """The pixels that are told to be one shape, for as many shapes as the network counts: masks (H, W).
 
     Each round takes the most salient unassigned pixel, and with it all unassigned ones whose second-order saliency
-    with respect to it is at least ``threshold`` (a number, or "otsu": one for each round). ``candidates`` are the
-    pixels a round may start from: "all" (the thesis), "otsu" (salient ones alone), or "medium" (the middle of three
-    groups). ``image`` (C, H, W). ``of`` is what saliency is the derivative of.
+    with respect to it is at least ``threshold``: a number, "thesis" (:func:`thesis_threshold`), or "otsu", one for each
+    round. ``candidates`` are the pixels a round may start from: "all" (the thesis), "low" (not those above Otsu's
+    threshold, the thesis' first proposal), or "medium" (the middle of three groups, its second). ``image`` (C, H, W).
+    ``of`` is what saliency is the derivative of, ``counted`` how many rounds there are.
     """
-    if candidates not in ("all", "otsu", "medium"):
-        raise ValueError(f"candidates must be all, otsu or medium, got {candidates!r}")
+    if candidates not in ("all", "low", "medium"):
+        raise ValueError(f"candidates must be all, low or medium, got {candidates!r}")
+    if threshold == "thesis":
+        threshold = thesis_threshold(image.shape[1])
     with torch.no_grad(), runtime.evaluating(model):
-        rounds = int(attribution.total(model(image[None])).round().item())
+        rounds = int(counted(model(image[None])).round().item())
     heat = attribution.first_order_saliency(model, image[None], of=of)[0]
     start = torch.ones_like(heat, dtype=torch.bool)
-    if candidates == "otsu":
-        start = heat >= otsu(heat)
+    if candidates == "low":
+        start = (heat > 0) & (heat < otsu(heat))
     elif candidates == "medium":
         start = groups(heat) == 1
     free, found = torch.ones_like(start), []

@@ -44,6 +44,14 @@ def test_one_bend_at_the_end_gives_the_first_derivative_again():
     torch.testing.assert_close(row / row.norm(), (gradient / gradient.norm()) * (row @ gradient).sign())
 
 
+def test_two_outputs_with_a_bend_at_the_end_give_rank_two():
+    with runtime.seeded(4):
+        network = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 2), nn.Softplus()).double()
+    x = torch.randn(5, dtype=torch.float64, generator=runtime.generator(5))
+    hessian = torch.autograd.functional.hessian(lambda p: network(p).sum(), x)
+    assert torch.linalg.matrix_rank(hessian, tol=1e-12) == 2
+
+
 def test_rectifiers_have_jumps_in_place_of_second_derivatives():
     with runtime.seeded(1):
         network = models.counter(size=32, plan="small").double()
@@ -76,7 +84,7 @@ def test_second_derivatives_scale_with_the_square_of_the_units():
     ours = attribution.second_order_saliency(network, image, seed)
     theirs = attribution.second_order_saliency(InGreyLevels(), 255 * image, seed)
     torch.testing.assert_close(ours, 255**2 * theirs)
-    assert abs(localisation.THRESHOLD - 3.25e-5) < 1e-7
+    assert abs(localisation.thesis_threshold(1000) - 3.25e-5) < 1e-7
 
 
 def test_a_loss_of_the_count_has_the_counts_saliency():

@@ -28,13 +28,17 @@ def test_the_loop_finds_the_cells_that_bend_together():
 
 
 def test_otsu_threshold_separates_a_cell_from_the_rest():
-    found = localisation.detect(Blobs(), picture(), threshold="otsu", candidates="otsu")
-    assert [mask.sum().item() for mask in found] == [64, 64]
+    first = localisation.detect(Blobs(), picture(), threshold=1e-6)[0]
+    values = first.float() * 1e-3 + 1e-9 * torch.rand(16, 16, generator=torch.Generator().manual_seed(0))
+    values[0] = 0  # nothing has seen these pixels
+    assert torch.equal(values >= localisation.otsu(values), first & (values > 1e-4))
 
 
 def test_groups_are_ordered_by_size():
     values = torch.tensor([1e-9, 2e-9, 1e-3, 2e-3, 5.0, 7.0])
     assert localisation.groups(values).tolist() == [0, 0, 1, 1, 2, 2]
+    assert localisation.groups(torch.cat([torch.zeros(3), values])).tolist() == [-1] * 3 + [0, 0, 1, 1, 2, 2]
+    assert localisation.otsu(torch.zeros(4)) == float("inf")
     two = torch.cat([torch.logspace(-9, -8, 50), torch.logspace(0, 1, 50)])
     assert 5e-9 < localisation.otsu(two) <= 1.0
 
@@ -55,4 +59,4 @@ def test_each_outline_is_matched_once():
 
 def test_an_unknown_choice_is_refused():
     with pytest.raises(ValueError, match="candidates"):
-        localisation.detect(Blobs(), picture(), candidates="low")
+        localisation.detect(Blobs(), picture(), candidates="high")

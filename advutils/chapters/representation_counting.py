@@ -27,6 +27,20 @@ class Thirds(training.Schedule):
         return self.lr * 0.1 ** min(3 * step // self.total, 2)
 
 
+def untrained(
+    *, size: int, limit: int, plan: str, width: float, activation: str, renormalised: bool, seed: int,
+) -> nn.Sequential:
+    """A counting network whose answer is the mean number of each of two kinds, and what it makes of a picture."""
+    with runtime.seeded(seed):
+        model = models.counter(size=size, plan=plan, width=width, activation=activation, renormalised=renormalised)
+    with torch.no_grad(), runtime.evaluating(model):
+        # An output rectifier that is below zero for all pictures stays there, and activations that are never zero
+        # add up to any number: start from what the network says of an empty picture
+        answer = model[:-1](torch.zeros(1, 3, size, size))[0]
+        model[-2].bias.add_(limit / 3 - answer)
+    return model.to(runtime.device())
+
+
 def trained(
     *, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, width: float, activation: str,
     renormalised: bool, images: int, epochs: int, batch_size: int, lr: float, seed: int,
@@ -37,11 +51,8 @@ def trained(
     third. Batch renormalisation is loosened when a loss is below 3, then every fifth of the training.
     """
     spec = dict(locals())
-    with runtime.seeded(seed):
-        model = models.counter(size=size, plan=plan, width=width, activation=activation,
-                               renormalised=renormalised).to(runtime.device())
-        # the mean number of each of two kinds: an output rectifier that is below zero for all pictures stays there
-        nn.init.constant_(model[-2].bias, limit / 3)
+    model = untrained(size=size, limit=limit, plan=plan, width=width, activation=activation, renormalised=renormalised,
+                      seed=seed)
     stream = shapes.Stream(images, limit=limit, seed=seed, size=size, scales=tuple(scales), one_scale=one_scale)
     steps = -(-images // batch_size) * epochs
     loosen = layers.Loosening(model, start=3.0, wait=steps // 5)
@@ -58,7 +69,7 @@ def trained(
 
 
 def _checkpoint(spec: dict):
-    code = [code_hash(part) for part in (training.train, models.counter, shapes.Stream, layers.Loosening)]
+    code = [code_hash(part) for part in (training.train, untrained, shapes.Stream, layers.Loosening)]
     text = repr([sorted(spec.items()), code, torch.get_num_threads()])
     return runtime.cache_root() / "checkpoints" / f"counting-{files.sha256(text.encode())[:16]}.pt"
 
@@ -176,14 +187,19 @@ def one_less(outputs: Tensor) -> Tensor:
     return 0.5 * (counted - (counted.detach().round() - 1)).square()
 
 
-METHODS = {  # what is changed in the loop of Section 2.2.2, one thing at a time, and the baseline
+def triangles(outputs: Tensor) -> Tensor:
+    """The number of triangles alone, (N, K) -> (N,)."""
+    return outputs[:, 0]
+
+
+OTSU = {"threshold": "otsu"}
+METHODS = {  # what is changed in the loop of Section 2.2.2, and the baseline (None)
     "as described": {},
-    "Otsu's threshold": {"threshold": "otsu"},
-    "salient starts": {"candidates": "otsu"},
-    "both": {"candidates": "otsu", "threshold": "otsu"},
-    "medium starts": {"candidates": "medium", "threshold": "otsu"},
-    "first output": {"candidates": "otsu", "threshold": "otsu", "of": lambda outputs: outputs[:, 0]},
-    "one less": {"candidates": "otsu", "threshold": "otsu", "of": one_less},
+    "Otsu's threshold": OTSU,
+    "low starts": OTSU | {"candidates": "low"},
+    "medium starts": OTSU | {"candidates": "medium"},
+    "triangles alone": OTSU | {"of": triangles, "counted": triangles},
+    "one less": OTSU | {"of": one_less},
     "components": None,
 }
 
@@ -191,10 +207,12 @@ METHODS = {  # what is changed in the loop of Section 2.2.2, one thing at a time
 def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
     """How well a way to find shapes finds them, on pictures like those of training.
 
-    A found box is right if its intersection over union with a true one, matched one to one, is at least a half.
-    Values: ``precision``, ``recall`` (over all pictures), ``found``, ``true`` (numbers of boxes), ``iou`` (mean over
-    true shapes, 0 for those that were missed), ``coverage`` (share of a shape's pixels in the mask that has most of it,
-    mean over shapes), and of the masks the shares that are ``partial`` (on one shape and less than half of it),
+    A found box is right if its intersection over union with a true one, matched one to one, is at least a half; for
+    "triangles alone" only triangles are true ones. Values: ``precision``, ``recall`` (over all pictures), ``found``,
+    ``true`` (numbers of boxes), ``iou`` (mean over true shapes, 0 for those that were missed), ``coverage`` (share of a
+    shape's pixels in the mask that has most of it, mean over shapes that a mask is on; null if none is), ``most`` (the
+    same, the ninth decile), ``empty`` (share of selected pixels that are on no shape), and of the masks the shares that
+    are ``partial`` (on one shape and less than half of it),
     ``between`` (on two shapes or more), ``derailed`` (on none) and ``whole`` (the rest); a mask is on a shape if a
     tenth of the mask or of the shape is common. Arrays: ``right`` and ``boxes``, by picture.
     """
@@ -203,11 +221,14 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
     model, _ = trained(**spec)
     drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
                      images=images, seed=spec["seed"])
+    only = METHODS[method] is not None and METHODS[method].get("of") is triangles
     kinds = {name: 0 for name in ("partial", "between", "derailed", "whole")}
-    right, boxes, ious, coverage, true = [], [], [], [], 0
+    right, boxes, ious, coverage, true, selected, missed = [], [], [], [], 0, 0, 0
     columns, rows = np.meshgrid(np.arange(spec["size"]), np.arange(spec["size"]))
     points = shapely.points(columns, rows)
-    for picture, polygons in zip(drawn.images, drawn.polygons, strict=True):
+    for picture, polygons, of_kind in zip(drawn.images, drawn.polygons, drawn.kinds, strict=True):
+        if only:
+            polygons = [polygon for polygon, kind in zip(polygons, of_kind, strict=True) if kind == 0]
         picture = picture.to(runtime.device())
         masks = (localisation.components(model, picture) if METHODS[method] is None else
                  localisation.detect(model, picture, **METHODS[method]))
@@ -224,9 +245,16 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
         boxes.append(len(masks))
         true += len(polygons)
         ious.append(scores.sum())
-        coverage += (common / areas).max(0).tolist() if len(masks) and len(bodies) else [0.0] * len(bodies)
+        if len(masks) and len(bodies):
+            covered = (common / areas).max(0)
+            coverage += covered[covered > 0].tolist()
+        anywhere = np.any(bodies, axis=0) if bodies else np.zeros(points.shape, dtype=bool)
+        selected += int(sizes.sum())
+        missed += sum(int((mask.cpu().numpy() & ~anywhere).sum()) for mask in masks)
     return {
         "precision": sum(right) / max(sum(boxes), 1), "recall": sum(right) / true, "found": sum(boxes), "true": true,
-        "iou": float(sum(ious)) / true, "coverage": float(np.mean(coverage)),
+        "iou": float(sum(ious)) / true, "empty": missed / max(selected, 1),
+        "coverage": float(np.mean(coverage)) if coverage else None,
+        "most": float(np.quantile(coverage, 0.9)) if coverage else None,
         **{name: count / max(sum(boxes), 1) for name, count in kinds.items()},
     }, {"right": np.array(right), "boxes": np.array(boxes)}

@@ -36,9 +36,9 @@ from advutils.book.page import Page, mean_sd
 from advutils.chapters import representation_counting as chapter
 
 page = Page("representation", "1-counting", globals(), settings={
-    "quick": dict(size=64, scales=[7, 12], fixed=[9, 9], larger=[14, 18], limit=4, plan="small", width=1.0, images=800, epochs=5, batch_size=20, lr=2e-3, seeds=1, judged=100, looked_at=20),
-    "standard": dict(size=128, scales=[10, 20], fixed=[14, 14], larger=[24, 30], limit=8, plan="small", width=2.0, images=2000, epochs=60, batch_size=20, lr=1e-3, seeds=3, judged=2000, looked_at=200),
-    "paper": dict(size=1000, scales=[80, 130], fixed=[110, 110], larger=[180, 230], limit=17, plan="large", width=1.0, images=20000, epochs=100, batch_size=20, lr=1e-3, seeds=3, judged=5000, looked_at=500),
+    "quick": dict(size=64, scales=[7, 12], fixed=[9, 9], larger=[13, 16], limit=4, plan="small", width=1.0, images=800, epochs=5, batch_size=20, lr=2e-3, seeds=1, judged=100, looked_at=20),
+    "standard": dict(size=128, scales=[10, 20], fixed=[14, 14], larger=[22, 26], limit=8, plan="small", width=2.0, images=2000, epochs=60, batch_size=20, lr=1e-3, seeds=3, judged=2000, looked_at=200),
+    "paper": dict(size=1000, scales=[80, 130], fixed=[110, 110], larger=[140, 160], limit=17, plan="large", width=1.0, images=20000, epochs=100, batch_size=20, lr=1e-3, seeds=3, judged=5000, looked_at=500),
 })
 settings = page.settings
 
@@ -49,7 +49,7 @@ settings = page.settings
 # | --- | --- |
 # | `rc-beyond-four` | networks can count more than four shapes at a glance |
 # | `rc-fixed-exact`, `rc-vary-worse` | with shapes of one size they are extremely accurate; with sizes that vary worse, but not bad |
-# | `rc-other-sizes`, `rc-other-kinds` | Guan and Loew's doubts: other sizes break the count; other kinds of shape not altogether |
+# | `rc-other-sizes`, `rc-other-kinds` | Guan and Loew say that other sizes and other kinds of shape break the count; the thesis doubts it for few shapes of another kind |
 # | `rc-pixels` | with sizes drawn for every shape, the network may be counting pixels |
 # | `rc-edges`, `rc-blank`, `rc-repaired` | saliency lies on edges and corners; with sigmoids and batch renormalisation in blank space, until all shapes of a picture have one size |
 #
@@ -59,7 +59,7 @@ settings = page.settings
 #
 # ## The pictures
 #
-# Blue squares and right isosceles triangles on black, turned, scaled and placed at random so that none touch. The numbers of triangles and squares are uniform over all pairs up to a limit. Sizes are drawn **for every shape**, or **one for all shapes of a picture**: with the first the blue area of a picture is nearly proportional to the count, and a network could count pixels; with the second it is
+# Blue squares and right isosceles triangles on black, turned, scaled and placed at random so that none touch. The numbers of triangles and squares are uniform over all pairs up to a limit. Sizes are drawn **for every shape**, or **one for all shapes of a picture**: with the first the blue area of a picture follows the count, more closely in proportion the more shapes there are, and a network could count pixels; with the second it does
 # not. The outlines are kept, so that it is known which pixel belongs to what. Training pictures are drawn on the way and never seen twice.
 
 # %% tags=["hide-input"]
@@ -77,7 +77,7 @@ page.figure(fig, caption="Four pictures with their outlines: sizes drawn for eve
 # %% [markdown]
 # ## The networks
 #
-# The thesis has two, of three and of ten convolutions, made for pictures of 1,000 pixels. For smaller pictures the strides are lowered until the last map is as large as at 1,000 pixels, so that a shape covers as much of it. A linear layer and a rectifier give the two counts; the loss is the squared error.
+# The thesis has two, of three and of ten convolutions, made for pictures of 1,000 pixels. For smaller pictures the strides are lowered until the last map is as large as at 1,000 pixels, so that a shape covers as much of it (kernels stay as they are, so each unit sees more of a picture). A linear layer and a rectifier give the two counts; the loss is the squared error.
 # Three activations are tried: rectifiers, softplus, and sigmoids behind batch renormalisation {cite}`ioffe2017`, which the thesis needed to train them.
 
 # %% tags=["hide-input"]
@@ -119,7 +119,7 @@ axes[1].plot(shown.arrays["truth"] + jitter, shown.arrays["estimate"], ".", ms=2
 axes[1].plot([0, settings.limit], [0, settings.limit], "k:", lw=0.8)
 axes[1].set(xlabel="true number of shapes", ylabel="counted", title="rectifiers, one size a picture")
 page.figure(fig, caption="Left: share of pictures with both numbers right, by the true total; the dotted line is the four that people are said to see at a glance. Right: counted against true totals of one network (points are spread sideways).",
-            alt="Left: falling curves of exactness against the number of shapes. Right: a cloud of points along the diagonal.")
+            alt="Left: curves of exactness against the number of shapes. Right: points of counted against true numbers, with the diagonal.")
 
 # %% [markdown]
 # ## Where they look
@@ -160,8 +160,8 @@ page.say("The tenth root makes everything that is not zero look alike: a pixel w
 # ## Where we had to choose
 #
 # * The thesis' settings (sizes, limit, learning rate, epochs, activation of the shown networks) are lost. Pictures of 128 pixels and sizes of 10 to 20 keep the proportion of its published figures (1,000 and about 100).
-# * Adam in place of momentum SGD. Pixels are in [0, 1], not 0 to 255.
-# * The bias of the last layer starts at the mean count: a rectifier that is below zero for all pictures never learns again.
+# * Adam in place of plain SGD, the code's default. Pixels are in [0, 1], not 0 to 255. The standard profile has the smaller of the thesis' two networks for all pictures, where the thesis went on to the larger one when sizes varied.
+# * The bias of the last layer starts where an empty picture gives the mean count: an output rectifier that is below zero for all pictures never learns again.
 #
 # ## What the thesis got wrong
 
@@ -186,7 +186,7 @@ page.claims("rc-beyond-four", "rc-fixed-exact", "rc-vary-worse", "rc-other-sizes
 # ````{solution} counting-1
 # :class: dropdown
 #
-# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from triangles being half a square; with sizes by shape errors average out as shapes become many; with one size a picture the area says little.
+# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from triangles being half a square; with sizes by shape errors average out in proportion as shapes become many, though not in number; with one size a picture the area says little.
 # ````
 #
 # ```{exercise} Uniform pairs (easy)

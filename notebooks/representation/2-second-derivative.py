@@ -49,7 +49,7 @@ settings = page.settings
 # | id | in short |
 # | --- | --- |
 # | `rc-relu-zero` | with rectifiers there is no second derivative, so nothing is found |
-# | `rc-half`, `rc-between` | the selected pixels cover at most half of a shape; many lie between two |
+# | `rc-half`, `rc-between` | the selected pixels cover at most about half of a shape; one selection may be on two |
 # | `rc-tweaks` | automatic thresholds improve the method substantially |
 # | `rc-baseline` | ours: is it better than connected parts of the saliency? |
 #
@@ -66,10 +66,10 @@ settings = page.settings
 # The thesis writes the same sum for four layers, with symbols that it does not define; a test repeats it with automatic differentiation. Three things can be read off.
 #
 # * **Rectifiers**: $\phi''=0$ except at the kinks, so every term vanishes, almost everywhere.
-# * **One bend, at the end**: if only the last layer bends, (1) is $\phi''\,\nabla z\,\nabla z^\top$. It is not zero, but every row is the same map, the saliency itself: nothing is learnt about which pixel belongs to which.
+# * **Bends at the end only**: if only the last layer bends, (1) is $\sum_o\phi''\,\nabla z_o\,\nabla z_o^\top$, of a rank no larger than the number of outputs. With one output every row is the same map up to a factor, the saliency itself: nothing is learnt about which pixel belongs to which.
 # * **What would help**: a unit $u$ whose gradient $\partial z_{k,u}/\partial x$ covers one shape and no other contributes a block of one shape. The method needs bends where receptive fields are about as large as a shape.
 #
-# A loss of the count, as the thesis proposes it, cannot help: $\nabla\ell(f)=\ell'(f)\nabla f$ leaves the most salient pixel where it is, and the Hessian only gains $\ell''\,\nabla f\,\nabla f^\top$, the second case.
+# Among the changes that the thesis proposes is another loss. One of the count alone cannot help: $\nabla\ell(f)=\ell'(f)\nabla f$ leaves the most salient pixel where it is, and the Hessian becomes $\ell' H+\ell''\,\nabla f\,\nabla f^\top$: the old one, scaled, and a term of the second case.
 
 # %%
 x, y = sympy.symbols("x y")  # Eq. (1) for two layers and two pixels, against sympy
@@ -89,7 +89,7 @@ assert sympy.simplify(sympy.diff(f, x, y) - by_hand) == 0
 # 3. Take the second derivatives of its saliency with respect to all pixels; those above a threshold that are not assigned are one shape.
 # 4. Repeat, $n$ times in all.
 #
-# The threshold in the thesis' code is $5\cdot10^{-10}$ for pixels from 0 to 255, which is $3.3\cdot10^{-5}$ for pixels in [0, 1].
+# The threshold in the thesis' code is $5\cdot10^{-10}$ for pixels from 0 to 255 and pictures of 1,000 pixels a side. For pixels in [0, 1] that is $255^2$ times as much, and for pictures that are $r$ times smaller a side $r^4$ times: the same shape has fewer pixels, each with $r^2$ times the derivative. That the number carries over at all to another network is doubtful; Otsu's threshold needs none.
 
 # %% tags=["hide-input"]
 page.source(attribution.second_order_saliency)
@@ -130,18 +130,19 @@ else:
 # %% [markdown]
 # ## How often does it find a shape?
 #
-# A found box is right if it overlaps a true one, matched one to one, by at least a half (intersection over union). The changes of Section 2.2.3, one at a time:
+# A found box is right if it overlaps a true one, matched one to one, by at least a half (intersection over union). The changes of Section 2.2.3:
 #
-# * **Otsu's threshold** {cite}`otsu1979` on the logarithm of the second derivatives, in place of a fixed one;
-# * **salient starts**: rounds start from pixels above Otsu's threshold of the first derivative only;
-# * **both**; **medium starts**: from the middle of three groups of saliencies (k-means in the logarithm), with Otsu's threshold;
-# * **first output**: derivatives of the number of triangles alone; **one less**: of a loss that asks for one shape less;
-# * **components**: the baseline, connected parts of the salient pixels, without any second derivative.
+# * **Otsu's threshold** {cite}`otsu1979` on the logarithm of the second derivatives, in place of a fixed one. The other changes are added to this one:
+# * **low starts**: rounds do not start from pixels above Otsu's threshold of the first derivative, which may be those between two shapes;
+# * **medium starts**: rounds start from the middle of three groups of saliencies (k-means in the logarithm);
+# * **triangles alone**: derivatives of the number of triangles, for as many rounds as triangles are counted, judged on triangles;
+# * **one less**: derivatives of a loss that asks for one shape less;
+# * **components**: the baseline, connected parts of the salient pixels (Otsu's threshold of the saliency), without any second derivative.
 
 # %% tags=["hide-input"]
 bare = dict(unit="", scale=1)
-page.table(["network", "method", "recall", "precision", "mean overlap", "covered of a shape", "whole", "partial", "between", "derailed"],
-           [[kind, method, *(mean_sd([r[field] for r in records]) for field in ("recall", "precision")), *(mean_sd([r[field] for r in records], **bare) for field in ("iou", "coverage")), *(mean_sd([r[field] for r in records]) for field in ("whole", "partial", "between", "derailed"))]
+page.table(["network", "method", "recall", "precision", "mean overlap", "covered of a shape", "ninth decile", "selected pixels off shapes", "whole", "partial", "between", "derailed"],
+           [[kind, method, *(mean_sd([r[field] for r in records]) for field in ("recall", "precision")), mean_sd([r["iou"] for r in records], **bare), *(mean_sd([r[field] for r in records if r[field] is not None], **bare) if any(r[field] is not None for r in records) else "none" for field in ("coverage", "most")), *(mean_sd([r[field] for r in records]) for field in ("empty", "whole", "partial", "between", "derailed"))]
             for (kind, method), records in found.items()],
            caption=f"Shapes found on {settings.looked_at} pictures; the last four columns are shares of the masks: one shape and at least half of it, less than half, two shapes or more, none; seeds: {settings.seeds}")
 fig, axis = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
@@ -161,7 +162,8 @@ page.say(f"The best of these by second derivatives is \"{best[2]}\" on the netwo
 #
 # * A mask is *on* a shape if a tenth of the mask or of the shape is common to both; a shape's pixels are those inside its outline or within 1.5 pixels of it.
 # * What "a loss that only relates to decreasing the count by one" is: $\tfrac12(f-(n-1))^2$.
-# * The network of the thesis' Figure 2.4 is not known; by its text it is the one of sigmoids.
+# * The network of the thesis' Figure 2.4 is not known; by its text it is the one of sigmoids and one size a picture.
+# * The standard profile has the smaller of the thesis' networks. Its last units see 27 of 128 pixels, more of a picture than at 1,000 (87), since kernels are not made smaller: a mask can reach farther beyond a shape.
 #
 # ## What the thesis got wrong
 
