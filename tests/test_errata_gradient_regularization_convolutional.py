@@ -26,6 +26,17 @@ def test_noise_of_std_03_is_longer_than_an_image_in_pixels_but_not_in_whitened_u
     assert TABLE_5["none"][2] - TABLE_5["none"][0] < 4
 
 
+@pytest.mark.slow
+def test_whitened_cifar_10_has_a_length_of_28():
+    try:
+        images = data.load("cifar10", split="train")[0][:10_000]
+    except data.MissingData:
+        pytest.skip("CIFAR-10 is not here")
+    assert layers.Whiten(images)(images[:1000]).flatten(1).norm(dim=1).mean().item() == pytest.approx(28, abs=0.5)
+    pixels = images[:2000].flatten(1)
+    assert (pixels - pixels.mean(1, keepdim=True)).norm(dim=1).mean().item() == pytest.approx(12, abs=0.5)
+
+
 @pytest.mark.parametrize("p, factor", [(1, 3.918), (2, 1.979), (math.inf, 1.0)])
 def test_how_sigma_scales_with_the_dimension(p, factor):
     small, large = torch.full((1, 28 * 28), 0.1), torch.full((1, 3 * 32**2), 0.1)

@@ -132,8 +132,7 @@ def trained(
 
 
 def _checkpoint(spec: dict) -> Path:
-    code = [code_hash(part) for part in (training.train, constrained, network, regularizers.perturbed_loss)]
-    text = repr([sorted(spec.items()), code, torch.get_num_threads()])
+    text = repr([sorted(spec.items()), code_hash(trained), torch.get_num_threads()])
     return runtime.cache_root() / "checkpoints" / f"conv-maxout-{files.sha256(text.encode())[:16]}.pt"
 
 

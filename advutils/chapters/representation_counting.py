@@ -69,8 +69,7 @@ def trained(
 
 
 def _checkpoint(spec: dict):
-    code = [code_hash(part) for part in (training.train, untrained, shapes.Stream, layers.Loosening)]
-    text = repr([sorted(spec.items()), code, torch.get_num_threads()])
+    text = repr([sorted(spec.items()), code_hash(trained), torch.get_num_threads()])
     return runtime.cache_root() / "checkpoints" / f"counting-{files.sha256(text.encode())[:16]}.pt"
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor, nn
 
 from advutils import (
@@ -75,8 +76,7 @@ def trained(
 
 
 def _checkpoint(name: str, spec: dict):
-    code = [code_hash(part) for part in (training.train, objective, models.resnet50, models.mobilenet, models.vgg16)]
-    text = repr([sorted(spec.items()), code, torch.get_num_threads()])
+    text = repr([sorted(spec.items()), code_hash(trained), torch.get_num_threads()])
     return runtime.cache_root() / "checkpoints" / f"{name}-{files.sha256(text.encode())[:16]}.pt"
 
 
@@ -201,13 +201,8 @@ def judged(
 
 def blurred(images: Tensor, *, sigma: float) -> Tensor:
     """Gaussian blur of standard deviation ``sigma`` pixels, cut off at four of them, edges repeated."""
-    reach = max(1, round(4 * sigma))
-    offsets = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
-    padded = F.pad(images, (reach,) * 4, mode="replicate")
-    rows = F.conv2d(padded, kernel[:, :, None, :], groups=images.shape[1])
-    return F.conv2d(rows, kernel[:, :, :, None], groups=images.shape[1])
+    smooth = ndimage.gaussian_filter(images.cpu().numpy(), (0, 0, sigma, sigma), mode="nearest")
+    return torch.from_numpy(smooth).to(images.device)
 
 
 def maps(

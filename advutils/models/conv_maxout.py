@@ -13,7 +13,7 @@ def conv_maxout_mnist(
 
     Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.constraints.constrained`).
     ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread``; from the file's
-    .005 the network does not leave the first plateau for thousands of minibatches.
+    .005 the network stays on its first plateau for more than a thousand minibatches.
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 1
     for out, pieces, kernel, padding, pool, limit in (

@@ -86,7 +86,7 @@ page.source(layers.Whiten)
 # %% [markdown]
 # ## Measuring
 #
-# Short trainings need four changes, which the settings above name.
+# Short trainings need four changes, which the settings above name. What is said here of how trainings went was seen in trials of a few minutes that are not recorded.
 #
 # * The files start all weights within ±.005. From there the MNIST network stays at chance for some 1,500 minibatches, and the CIFAR one, whose convolutions learn at a twentieth of the rate, for longer than we watched (1,100). So weights start farther out (`spread`), where features keep about the same size from layer to layer.
 # * Minibatches are of 32 images instead of 128: four times as many steps in a pass over the images. At the files' learning rates (.05 and .1) such trainings ran for one to six epochs and then diverged, so the rates are .02 and .05.

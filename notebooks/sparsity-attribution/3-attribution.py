@@ -73,7 +73,7 @@ settings = page.settings
 # What stands behind this formula is the size of the last maps. ResNet-50 and MobileNet as they come with Keras shrink an image of 32 pixels to a single one; then $m$ is the same everywhere, and scaling it to $[0, 1]$ divides nothing by nothing. If the network of the paper's Table 2, which it does not name, was one of these, its Grad-CAM row is made of rounding errors.
 # The networks here keep 2 x 2 pixels or more, and a map without differences counts as 0.
 #
-# Both agree with captum's {cite}`kokhlikyan2020` to five digits (a test checks that).
+# Both agree with captum's {cite}`kokhlikyan2020` (a test checks that).
 
 # %% tags=["hide-input"]
 page.source(attribution.occlusion)
