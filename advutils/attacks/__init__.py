@@ -2,6 +2,7 @@
 from advutils.attacks.carlini_wagner import carlini_wagner
 from advutils.attacks.deepfool import deepfool
 from advutils.attacks.gradient import fgsm, pgd
+from advutils.attacks.margin import margin_pgd
 from advutils.attacks.smooth import smooth_carlini_wagner, smooth_pgd
 
-__all__ = ["carlini_wagner", "deepfool", "fgsm", "pgd", "smooth_carlini_wagner", "smooth_pgd"]
+__all__ = ["carlini_wagner", "deepfool", "fgsm", "margin_pgd", "pgd", "smooth_carlini_wagner", "smooth_pgd"]

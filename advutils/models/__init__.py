@@ -6,8 +6,9 @@ from advutils.models.counting import counter
 from advutils.models.dense import maxout_mlp, sigmoid_mlp, softmax_regression
 from advutils.models.pretrained import input_size, pretrained
 from advutils.models.small import lenet, resnet8
+from advutils.models.structural import structural
 from advutils.models.zoo import zoo
 
 __all__ = ["c4", "conv_maxout_cifar", "conv_maxout_mnist", "counter", "lenet", "input_size", "last_maps",
            "maxout_mlp", "mobilenet", "pretrained", "resnet8", "resnet50", "sigmoid_mlp", "softmax_regression",
-           "vgg16", "zoo"]
+           "structural", "vgg16", "zoo"]

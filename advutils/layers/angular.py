@@ -1,0 +1,43 @@
+"""The angular neuron of Cutilli 2021, Section 3.2.4."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Angular(nn.Module):
+    """w . a / (||w|| ||a|| + c) + b: the cosine of the angle between input and weights, (N, in) -> (N, out).
+
+    ``c`` keeps the ratio finite where the input vanishes; there the neuron becomes the dot product with w / c.
+    Weights start uniform in +-1, biases at 0, as in the thesis' code. Raises ``ValueError`` for c <= 0.
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, c: float = 0.2):
+        super().__init__()
+        if not c > 0:
+            raise ValueError(f"c must be > 0, got {c!r}: without it the ratio is undefined for an input of zeros")
+        self.c = c
+        self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        lengths = torch.linalg.vector_norm(x, dim=1, keepdim=True) * torch.linalg.vector_norm(self.weight, dim=1)
+        return F.linear(x, self.weight) / (lengths + self.c) + self.bias
+
+
+class WeightedMean(nn.Module):
+    """w . a / ||w||_1 + b: a mean of the inputs with signs, (N, in) -> (N, out).
+
+    Its partial derivatives have absolute values that add up to 1 whatever the number of inputs, which is what the
+    thesis wishes for at the end (Section 3.3.3): a change of every input by at most eps changes it by at most eps.
+    Weights start uniform in +-1, biases at 0. A row of zeros raises no error and gives NaN, which training reports.
+    """
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight / self.weight.abs().sum(1, keepdim=True), self.bias)
