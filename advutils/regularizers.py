@@ -89,10 +89,10 @@ def penalised_loss(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, p: f
 def gradient_magnitude(losses: Tensor, x: Tensor, *, per_example: bool = False) -> Tensor:
     """Length of the loss gradient in the pixels, by double backpropagation (Cutilli 2021, Section 3.2.1).
 
-    ``losses`` (N,) with a graph to ``x`` (N, ...), which needs gradients. As in the thesis' code it is one Euclidean norm
-    over the whole minibatch, of the gradient of the mean loss: sqrt(sum_n ||g_n||^2) / N. With ``per_example`` it is the
-    mean of ||g_n||, which is as large or larger, by sqrt(N) at most. Returns a scalar with a graph, in loss per unit of x; the derivative
-    of a norm that is 0 counts as 0.
+    ``losses`` (N,) with a graph to ``x`` (N, ...), which needs gradients. As in the thesis' code it is one Euclidean
+    norm over the whole minibatch, of the gradient of the mean loss: sqrt(sum_n ||g_n||^2) / N. With ``per_example`` it
+    is the mean of ||g_n||, which is as large or larger, by sqrt(N) at most. Returns a scalar with a graph, in loss per
+    unit of x; the derivative of a norm that is 0 counts as 0.
     """
     gradient = torch.autograd.grad(losses.sum(), x, create_graph=True)[0].flatten(1)
     sizes = torch.linalg.vector_norm(gradient, dim=1) if per_example else torch.linalg.vector_norm(gradient)

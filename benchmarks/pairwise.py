@@ -55,8 +55,9 @@ def pairwise_cost(*, n: int, out: int, batch: int, rounds: int) -> dict:
     """Forward and backward pass of both layers, interleaved, on as many threads as the process has.
 
     Values, by layer: ``seconds`` (median of ``rounds``) and ``memory`` (MiB beyond weights, their gradients, input and
-    its gradient, of a process that does one pass); ``times_faster`` (median over rounds of the ratio), ``times_smaller``
-    (of the memory); ``gap``: largest difference of the outputs of two equal layers, over the largest output; ``threads``.
+    its gradient, of a process that does one pass); ``times_faster`` (median over rounds of the ratio) and
+    ``times_smaller`` (of the memory); ``gap``: largest difference of the outputs of two equal layers, over the largest
+    output; ``threads``.
     """
     x = images(batch, n)
     layers = {name: built(name, n, out) for name in LAYERS}

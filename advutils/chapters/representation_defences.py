@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import io
-from functools import partial
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from advutils import attacks, evaluation, files, layers, models, regularizers, r
 from advutils import data as datasets
 from advutils.codehash import code_hash
 
-# Table 3.1, and what Section 3.3.3 wishes for (after the bar in each page). "penalty": "gradient" is Section 3.2.1's.
+# Table 3.1, then what Sections 3.3.2 and 3.3.3 wonder about, then the rival. Penalties: :func:`objective`.
 KINDS = {
     "S": dict(lr=0.002), "RS": dict(lr=0.002, renormalised=True),
     "A": dict(lr=0.0002, renormalised=True, neurons="angular", activation="none"),
@@ -20,6 +20,7 @@ KINDS = {
     "GMRES": dict(lr=0.002, penalty="gradient", activation="elastic"),
     "PD": dict(lr=0.002, renormalised=True, neurons="pairs"),
     "PD, two weights": dict(lr=0.002, renormalised=True, neurons="weighted pairs"),
+    "A, higher rate": dict(lr=0.002, renormalised=True, neurons="angular", activation="none"),
     "mean": dict(lr=0.0002, renormalised=True, neurons="mean", activation="none"),
     "GMR, each image": dict(lr=0.0009, penalty="each"),
     "GMR, in [0, 1]": dict(lr=0.0009, penalty="unit"),
@@ -58,7 +59,13 @@ def squared(kind: str, logits: Tensor, y: Tensor) -> Tensor:
 
 
 def objective(kind: str) -> training.Objective:
-    """The mean squared loss and, for some kinds, a penalty on its gradient in pixels of 0 to 255."""
+    """The mean squared loss and, for some kinds, half the length of its gradient in the pixels.
+
+    "gradient": as in the thesis' code, one length a minibatch, pixels of 0 to 255; "each": the mean over images;
+    "unit": pixels of [0, 1], 255 times as much; "curvature": "gradient" and the change of the gradient over a step of l2 length
+    ``REACH`` along it, over ``REACH`` (finite differences in place of third derivatives; Moosavi-Dezfooli et al. 2019).
+    "adversarial": no penalty, the loss of x + 77/255 sign(gradient), clipped.
+    """
     penalty = KINDS[kind].get("penalty")
 
     def plain(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -156,38 +163,55 @@ def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) 
 
     ``spec``: arguments of :func:`trained` without ``weights``; ``against``: those of the network that the black-box
     examples come from. Values: ``clean``, and by budget (in [0, 1]) ``white`` and ``black``, accuracies on the first
-    ``images`` test images (0: all); ``untouched``: share of pixels whose gradient is exactly 0, by budget alike;
+    ``images`` test images (0: all); ``untouched``: share of pixels that the white-box step leaves;
     ``trials``; ``epochs`` and ``best_epoch``.
     """
     model, history = trained(**spec, weights="last")
     other, _ = trained(**against, weights="last")
     x, y = loaded(spec["data"], "test", spec["side"])
     x, y = x[:images or None], y[:images or None]
-    values = {"clean": _in_training(model, x, y), "white": [], "black": [], "untouched": 0.0, "trials": len(y),
+    values = {"clean": in_training(model, x, y), "white": [], "black": [], "untouched": [], "trials": len(y),
               "epochs": len(history.loss), "best_epoch": history.best_epoch}
     for eps in budgets:
         for name, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):
-            source.train()
-            moved = torch.cat([sign_attack(kind, source, *part, eps=eps) for part in _parts(x, y)])
-            values[name].append(_in_training(model, moved, y))
+            with batch_statistics(source):
+                moved = torch.cat([sign_attack(kind, source, *part, eps=eps) for part in parts(x, y)])
+            values[name].append(in_training(model, moved, y))
             if name == "white":
                 inside = (x >= eps) & (x <= 1 - eps)  # where clipping cannot hide a step
-                values["untouched"] = ((moved == x) & inside).sum().item() / max(inside.sum().item(), 1)
+                values["untouched"].append(((moved == x) & inside).sum().item() / max(inside.sum().item(), 1))
     return values
 
 
-def _parts(x: Tensor, y: Tensor):
+@contextmanager
+def batch_statistics(model: nn.Module):
+    """Put ``model`` in training mode for a block, as the thesis tests, and give it back in evaluation mode, unchanged.
+
+    The limits of batch renormalisation are not stored by the thesis' code: it tests as batch normalisation.
+    """
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    for layer in model.modules():
+        if isinstance(layer, layers.BatchRenorm):
+            layer.r_max.fill_(1)
+            layer.d_max.fill_(0)
+    try:
+        yield model
+    finally:
+        model.load_state_dict(before)
+        model.eval()
+
+
+def parts(x: Tensor, y: Tensor):
+    """Images and labels, as many at a time as the thesis judges together."""
     return zip(x.split(STATISTICS), y.split(STATISTICS), strict=True)
 
 
 @torch.no_grad()
-def _in_training(model: nn.Module, x: Tensor, y: Tensor) -> float:
-    """Accuracy in training mode, a minibatch at a time; the model's running averages are put back."""
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    model.train()
-    right = sum((model(images).argmax(1) == labels).sum().item() for images, labels in _parts(x, y))
-    model.load_state_dict(before)
-    model.eval()
+def in_training(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Accuracy under :func:`batch_statistics`."""
+    with batch_statistics(model):
+        right = sum((model(images).argmax(1) == labels).sum().item() for images, labels in parts(x, y))
     return right / len(y)
 
 
@@ -203,22 +227,23 @@ def judged(
     Values, accuracies on the first ``images`` test images by budget: ``fgsm`` and ``pgd`` (cross-entropy of the
     logits; ``steps`` steps of 2.5 eps / steps), ``margin`` (:func:`attacks.margin_pgd`, ``restarts`` starts),
     ``transfer`` (PGD examples of another network, ``against``), ``worst``: right under all of these. ``square``: the
-    gradient-free attack, ``queries`` queries, on the first ``query_images``, and ``margin_same``, ``margin`` on the same
-    images. ``clean`` on those and ``clean_all`` on all test images, ``trials``, ``best_epoch``.
+    gradient-free attack, ``queries`` queries, on the first ``query_images``; ``margin_same``: ``margin`` on those.
+    ``clean`` on the images and ``clean_all`` on all test images, ``trials``, ``best_epoch``.
     """
     model, history = trained(**spec, weights="best")
     other, _ = trained(**against, weights="best")
-    images_, labels_ = loaded(spec["data"], "test", spec["side"])
-    x, y = images_[:images], labels_[:images]
+    everything = loaded(spec["data"], "test", spec["side"])
+    x, y = (part[:images] for part in everything)
     right = ~evaluation.wrong(model, x, y)
     values: dict = {"clean": right.double().mean().item(), "trials": len(y), "best_epoch": history.best_epoch,
-                    "clean_all": 1 - evaluation.error_rate(model, images_, labels_),
+                    "clean_all": 1 - evaluation.error_rate(model, *everything),
                     "square": [], "margin_same": [], "worst": []}
     for eps in budgets:
         walk = dict(eps=eps, step=2.5 * eps / steps, steps=steps)
         found = {
             "fgsm": attacks.fgsm(model, x, y, eps=eps), "pgd": attacks.pgd(model, x, y, **walk),
-            "margin": attacks.margin_pgd(model, x, y, **walk, restarts=restarts, generator=generator_for(x, spec)),
+            "margin": attacks.margin_pgd(model, x, y, **walk, restarts=restarts,
+                                         generator=runtime.generator(1000 + spec["seed"], x.device)),
             "transfer": attacks.pgd(other, x, y, **walk),
         }
         stands = right.clone()
@@ -232,11 +257,6 @@ def judged(
         values["square"].append(1 - evaluation.error_rate(model, moved, truth))
         values["margin_same"].append(1 - evaluation.error_rate(model, found["margin"][:query_images], truth))
     return values
-
-
-def generator_for(x: Tensor, spec: dict) -> torch.Generator:
-    """The generator of random starts, on the images' device."""
-    return runtime.generator(1000 + spec["seed"], x.device)
 
 
 def square(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int, seed: int) -> Tensor:
@@ -255,145 +275,3 @@ def square(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int, 
     finally:
         np.random.set_state(before)
     return torch.from_numpy(moved).to(x)
-
-
-def masked(*, spec: dict, eps: float, images: int) -> dict:
-    """Is a white-box number gradient masking? The thesis' attack in evaluation mode, best weights, four ways.
-
-    Values, accuracies on the first ``images`` test images: ``squared`` (loss of the thesis, float32), ``squared64`` (the
-    same network in float64), ``cross`` (cross-entropy of the logits, float32) and ``cross64``. ``zero_images``: share
-    of images whose float32 gradient of the squared loss is 0 in every pixel, ``zero_pixels``: share of such pixels,
-    ``zero64``: share of pixels in float64; ``saturated``: share of hidden sigmoids below .001 or above .999.
-    """
-    model, _ = trained(**spec, weights="best")
-    x, y = loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images], y[:images]
-    values: dict = {}
-    for name, dtype in (("", torch.float32), ("64", torch.float64)):
-        same, pixels = model.to(dtype), x.to(dtype)
-        leaf = pixels.clone().requires_grad_()
-        gradient, = torch.autograd.grad(squared(spec["kind"], same(leaf), y).sum(), leaf)
-        none = gradient == 0
-        values[f"zero{name}"] = none.double().mean().item()
-        values[f"zero_images{name}"] = none.flatten(1).all(1).double().mean().item()
-        moved = sign_attack(spec["kind"], same, pixels, y, eps=eps)
-        values[f"squared{name}"] = 1 - evaluation.error_rate(same, moved, y)
-        moved = attacks.fgsm(same, pixels, y, eps=eps)
-        values[f"cross{name}"] = 1 - evaluation.error_rate(same, moved, y)
-    model.float()
-    values["saturated"] = saturation(model, x)
-    return values
-
-
-@torch.no_grad()
-def saturation(model: nn.Module, x: Tensor) -> float:
-    """Share of the hidden sigmoids that are below .001 or above .999; 0 where there are none."""
-    flat, total = 0, 0
-    for layer in model:
-        x = layer(x)
-        if isinstance(layer, nn.Sigmoid | layers.ElasticSigmoid):
-            flat, total = flat + ((x < 1e-3) | (x > 1 - 1e-3)).sum().item(), total + x.numel()
-    return flat / total if total else 0.0
-
-
-def surface(*, spec: dict, images: int, reach: float, points: int, seed: int) -> tuple[dict, dict]:
-    """The squared loss on a square around test images, spanned by sign(gradient) and a random sign pattern.
-
-    Arrays: ``loss`` (images, points, points), rows along the gradient, and ``shares`` (the steps, in [-reach, reach],
-    pixels in [0, 1]; nothing is clipped). The pattern has half of its signs in common with the gradient's.
-    Values: ``rise``, mean over images of the largest loss along the gradient minus that at the image, and ``rise_random``.
-    """
-    model, _ = trained(**spec, weights="best")
-    x, y = loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images], y[:images]
-    leaf = x.clone().requires_grad_()
-    gradient, = torch.autograd.grad(squared(spec["kind"], model(leaf), y).sum(), leaf)
-    first = gradient.sign()
-    half = torch.rand(x.flatten(1).shape, generator=runtime.generator(seed)).to(x).argsort(1) % 2 * 2 - 1
-    second = torch.where(first == 0, torch.ones_like(first), first) * half.view_as(x)
-    shares = torch.linspace(-reach, reach, points).to(x)
-    with torch.no_grad():
-        loss = torch.stack([torch.stack([squared(spec["kind"], model(x + a * first + b * second), y) for b in shares], 1)
-                            for a in shares], 1)
-    middle = points // 2
-    here = loss[:, middle, middle]
-    values = {"rise": (loss[:, middle:, middle].amax(1) - here).mean().item(),
-              "rise_random": (loss[:, middle].amax(1) - here).mean().item()}
-    return values, {"loss": loss.cpu().numpy(), "shares": shares.cpu().numpy()}
-
-
-# -- Section 3.2 ---------------------------------------------------------------------------------------------------
-
-
-def pixel_pairs(*, data: str, images: int) -> dict:
-    """How the pixels of an image compare: shares of pairs of two zeros, of equal pixels, of differences below 10 of 255.
-
-    ``slope``: mean over ordered pairs of sigmoid'(v_a - v_b), pixels 0 to 255; ``length``: mean l2 length of an image.
-    """
-    x, _ = loaded(data, "test", 28)
-    x = (255 * x[:images]).round().flatten(1)
-    n = x.shape[1]
-    zero, equal, close, slope = 0.0, 0.0, 0.0, 0.0
-    for image in x.double():
-        apart = (image[:, None] - image[None]).abs()
-        other = ~torch.eye(n, dtype=torch.bool, device=x.device)
-        blank = image == 0
-        zero += ((blank[:, None] & blank[None]) & other).double().sum().item()
-        equal += ((apart == 0) & other).sum().item()
-        close += ((apart < 10) & other).sum().item()
-        slope += (torch.sigmoid(apart) * torch.sigmoid(-apart))[other].sum().item()
-    total = len(x) * n * (n - 1)
-    return {"zero": zero / total, "equal": equal / total, "close": close / total, "slope": slope / total,
-            "nonzero": (x > 0).double().mean().item(), "length": torch.linalg.vector_norm(x, dim=1).mean().item()}
-
-
-def penalty_units(*, spec: dict, images: int) -> dict:
-    """The penalty of Section 3.2.1 on minibatches of 20 of a trained network: one norm a minibatch and one an image.
-
-    Values: ``batch`` and ``each``, means over minibatches, in loss per unit of 255; ``ratio`` of the two means.
-    """
-    model, _ = trained(**spec, weights="best")
-    x, y = loaded(spec["data"], "test", spec["side"])
-    sums = {"batch": 0.0, "each": 0.0}
-    parts = list(zip(x[:images].split(BATCH), y[:images].split(BATCH), strict=True))
-    for part, truth in parts:
-        leaf = part.clone().requires_grad_()
-        losses = squared(spec["kind"], model(leaf), truth)
-        for name in sums:
-            size = regularizers.gradient_magnitude(losses, leaf, per_example=name == "each")
-            sums[name] += size.item() / 255 / len(parts)
-    return sums | {"ratio": sums["each"] / sums["batch"], "bound": BATCH ** 0.5}
-
-
-# -- Section 3.3.3 -------------------------------------------------------------------------------------------------
-
-
-def neighbours(*, spec: dict, eps: float, images: int) -> dict:
-    """Does it matter whose statistics the attacker and the judge use? Last weights, the thesis' attack.
-
-    Values: ``clean`` and ``attacked``, each {"training", "evaluation"}: accuracy where network, attack and judge are in
-    that mode; ``crossed``: images attacked in training mode, judged in evaluation mode; ``alone``: one image a
-    minibatch attacked in training mode, its 199 neighbours clean (the change of its own answer is what counts).
-    """
-    model, _ = trained(**spec, weights="last")
-    x, y = loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images], y[:images]
-    attack = partial(sign_attack, spec["kind"], model, eps=eps)
-    settled = attack(x, y)
-    values: dict = {"clean": {"evaluation": 1 - evaluation.error_rate(model, x, y), "training": _in_training(model, x, y)}}
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    model.train()
-    together = torch.cat([attack(*part) for part in _parts(x, y)])
-    right = 0
-    with torch.no_grad():
-        for (part, truth), moved in zip(_parts(x, y), together.split(STATISTICS), strict=True):
-            for number in range(len(truth)):
-                mixed = part.clone()
-                mixed[number] = moved[number]
-                right += (model(mixed)[number].argmax() == truth[number]).item()
-    model.load_state_dict(before)
-    model.eval()
-    return values | {
-        "attacked": {"evaluation": 1 - evaluation.error_rate(model, settled, y),
-                     "training": _in_training(model, together, y)},
-        "crossed": 1 - evaluation.error_rate(model, together, y), "alone": right / len(y)}

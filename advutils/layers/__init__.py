@@ -1,5 +1,5 @@
-"""Layers that torch does not have: maxout, dropout as pylearn2 has it, whitening, batch renormalisation, pixels, and the
-neurons of Cutilli 2021."""
+"""Layers that torch does not have: maxout, dropout as pylearn2 has it, whitening, batch renormalisation,
+pixels, and the neurons of Cutilli 2021."""
 from advutils.layers.angular import Angular, WeightedMean
 from advutils.layers.batch_renorm import BatchRenorm, Loosening
 from advutils.layers.conv_maxout import ConvMaxout
@@ -10,5 +10,5 @@ from advutils.layers.normalize import Normalize
 from advutils.layers.pairwise import PairwiseDifference, WeightedPairs
 from advutils.layers.whiten import Whiten
 
-__all__ = ["Angular", "BatchRenorm", "ConvMaxout", "Dropout", "Elastic", "ElasticSigmoid", "Loosening", "Maxout", "Normalize",
-           "PairwiseDifference", "WeightedMean", "WeightedPairs", "Whiten"]
+__all__ = ["Angular", "BatchRenorm", "ConvMaxout", "Dropout", "Elastic", "ElasticSigmoid", "Loosening", "Maxout",
+           "Normalize", "PairwiseDifference", "WeightedMean", "WeightedPairs", "Whiten"]

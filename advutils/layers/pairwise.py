@@ -19,7 +19,7 @@ class PairwiseDifference(nn.Module):
 
     ``weight`` (pairs, out) holds (w_ab - w_ba) / sqrt(2): a rotation of the pair (w_ab, w_ba), so that gradient descent
     takes the same steps as on the ordered pairs. The other coordinate, (w_ab + w_ba) / sqrt(2), has a part in the
-    constant only, which is ``bias`` (out). Pairs are ordered by their distance, the indices taken modulo ``in_features``
+    constant only, which is ``bias`` (out). Pairs are ordered by their distance, indices taken modulo ``in_features``
     (:func:`pairs`): then a block of them is a window of the input, and no list of indices is needed.
 
     Neither pass holds more than ``block`` pairs an image at a time: the backward pass computes the differences again.
@@ -54,7 +54,7 @@ class PairwiseDifference(nn.Module):
 
 
 def pairs(n: int) -> Tensor:
-    """The indices a and b of all n (n - 1) / 2 pairs in the order of the weights, (2, pairs): by distance, then by a."""
+    """Indices a and b of the n (n - 1) / 2 pairs in the order of the weights, (2, pairs): by distance, then by a."""
     return torch.cat([torch.stack([torch.arange(width), (torch.arange(width) + shift) % n])
                       for shift, width in _shifts(n)], dim=1)
 
@@ -106,7 +106,7 @@ class _Pairs(torch.autograd.Function):
 
 
 def _squashed(x: Tensor, most: int):
-    """tanh((x_a - x_b) / 2) a block at a time, (N, distances, width), the block's rows of the weights, and the block."""
+    """tanh((x_a - x_b) / 2) a block at a time, (N, distances, width), the block's rows of weights, and the block."""
     n, done = x.shape[1], 0
     windows = torch.cat([x, x], 1).unfold(1, n, 1)  # windows[:, k, a] = x[(a + k) % n], a view
     for first, count, width in _blocks(n, most):

@@ -1,0 +1,318 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Four structures that should resist
+#
+# Chapter 3 of Cutilli's thesis {cite}`cutilli2021` looks for robustness in the structure of a network, not in what it is trained on: a penalty on the gradient, a sigmoid that can stretch, neurons that compare pixels in pairs, neurons that measure an angle. This page derives each one again, corrects three derivatives, and asks
+# what the argument for it is worth before anything is trained. One of the four, Pairwise Difference, was too large for the author's machine; here it gets a form that holds a fortieth of the memory. How the trained networks fare is on the [next page](4-evaluation).
+#
+# **Time to learn**: 35 minutes. **You need** the chain rule and norms; the [fast gradient sign method](../attacks/1-attacks).
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: digits, a network of a few epochs | standard: MNIST, once 4-evaluation has trained | paper: the same, more images
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from advutils import layers, regularizers
+from advutils.book import ledger
+from advutils.book.page import Page
+from advutils.chapters import representation_defences_theory as chapter
+
+page = Page("representation", "3-defences", globals(), settings={
+    "quick": dict(data="digits", images=50, pair_images=50, sides=[2, 4, 7, 14], units=10, side=14, epochs=8),
+    "standard": dict(data="mnist", images=1000, pair_images=1000, sides=[2, 4, 7, 14, 28], units=100, side=28, epochs=100),
+    "paper": dict(data="mnist", images=5000, pair_images=10000, sides=[2, 4, 7, 14, 28], units=100, side=28, epochs=100),
+})
+settings = page.settings
+
+# %% [markdown]
+# ## What the thesis claims
+#
+# | id | in short |
+# | --- | --- |
+# | `rd-angle-inputs` | measuring angles keeps many inputs from adding up to a large change |
+# | `rd-pairs-blank` | most pairs of pixels of MNIST compare two zeros, where the sigmoid is steepest |
+# | `rd-half-the-pairs` | keeping half of the pairs only would lose something |
+# | `rd-memory` | the layer can be had without the memory of its pairs |
+#
+# ## Threat model
+
+# %% tags=["hide-input"]
+page.threat_model(
+    norm="l-infinity, of the whole image",
+    budget="77 of 255 in the thesis' tables, 10 of 255 in its text; on this page .1 of [0, 1]",
+    pixels="0 to 255 in the thesis; [0, 1] here, multiplied by 255 inside the network",
+    clamp="to the range of pixels",
+    goal="untargeted",
+    label="the true label",
+)
+
+# %% [markdown]
+# ## 1. Penalise the gradient
+#
+# To first order, a step $\epsilon$ raises the loss by $g^\top\epsilon$, at most $\lVert\epsilon\rVert_\infty\lVert g\rVert_1$. So make $g = \nabla_x L$ short. The thesis adds half of its Euclidean length to the loss and differentiates again (*Gradient Magnitude Reduction*, GMR). That is Eq. (4) of the
+# [first chapter](../gradient-regularization/1-theory) with $p = 2$; the thesis found it on its own. Three things decide how strong the penalty is, and its text says none of them:
+#
+# * pixels run from 0 to 255, so $\lVert\partial L/\partial(255x)\rVert$ is 255 times smaller than in $[0, 1]$: a weight of .5 is one of .002;
+# * it is one length for the whole minibatch of $s = 20$ images, of the gradient of the **mean** loss, $\frac1s\sqrt{\sum_i\lVert g_i\rVert^2}$, and not the mean of $\lVert g_i\rVert$. By the Cauchy-Schwarz inequality,
+#
+# $$\frac1s\sqrt{\textstyle\sum_i\lVert g_i\rVert^2} \;\le\; \frac1s\sum_i\lVert g_i\rVert \;\le\; \sqrt s\cdot\frac1s\sqrt{\textstyle\sum_i\lVert g_i\rVert^2};$$
+#
+# * the square root has no derivative at 0. A penalty of $\lVert g\rVert$ needs a convention there (torch takes 0).
+
+# %% tags=["hide-input"]
+page.source(regularizers.gradient_magnitude)
+spec = dict(data=settings.data, kind="S", side=settings.side, epochs=settings.epochs, seed=0, train_size=0)
+units = page.measure(chapter.penalty_units, spec=spec, images=settings.images)
+page.say(f"On a plain network of this chapter the penalty of a minibatch is {units['batch']:.2e} (a unit of 0 to 255), the mean of the images' own lengths {units['each']:.2e}: **{units['ratio']:.2f} times** as large; {units['bound']:.2f} times is the most that is possible.")
+
+# %% [markdown]
+# What the penalty bends is the gradient **at the training images**. It says nothing about the gradient one step away, as the thesis notes; and a network can make the gradient of its loss short by being sure, since the squared error of a saturated sigmoid has slope 0. Whether that is robustness is the question of the next page.
+#
+# ## 2. A sigmoid that stretches
+#
+# Since weights alone "cannot" change the shape of a sigmoid, the thesis gives each layer one scalar $s$ to learn, $\sigma(sd)$ with $\sigma(d) = 1/(1 + e^{-d})$:
+#
+# $$\frac{\partial\sigma(sd)}{\partial d} = s\,\frac{e^{-sd}}{(1 + e^{-sd})^2} = s\,\sigma(sd)\big(1 - \sigma(sd)\big) \;\le\; \frac{|s|}4 .$$
+#
+# There are two ways to a short gradient: $s \to 0$ makes the layer flat everywhere, $|s| \to \infty$ makes it a step, flat everywhere **but** at 0. The second is what hides gradients without moving the boundary.
+#
+# But with $d = w^\top a + b$ we have $\sigma(s(w^\top a + b)) = \sigma((sw)^\top a + sb)$: the same functions as without $s$. What changes is the path of gradient descent, since $s$ pulls on all weights of a layer at once. Checked by `test_elastic_sigmoid_is_a_sigmoid_with_other_weights`.
+
+# %% tags=["hide-input"]
+page.source(layers.ElasticSigmoid)
+d = torch.linspace(-6, 6, 400)
+fig, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+for s in (0.25, 1.0, 4.0):
+    value = torch.sigmoid(s * d)
+    axes[0].plot(d, value, label=f"s = {s:g}")
+    axes[1].plot(d, s * value * (1 - value))
+axes[0].set(xlabel="potential d", ylabel="sigmoid(s d)")
+axes[1].set(xlabel="potential d", ylabel="slope")
+axes[0].legend(fontsize=8)
+page.figure(fig, caption="The Elastic Sigmoid for three values of s: a flat one, the usual one, and a steep one whose slope is large near 0 and gone elsewhere.", alt="Left: three sigmoid curves of different steepness. Right: their slopes, a low broad hump, a middle one and a high narrow peak at zero.")
+
+# %% [markdown]
+# ## 3. Compare pixels in pairs
+#
+# A neuron of *Pairwise Difference* sees how pixels compare instead of what they are. For an image $v$ of $n$ pixels,
+#
+# $$n(v) = \sum_{a}\sum_{b} w_{ab}\,\sigma(v_a - v_b),$$
+#
+# with pixels from 0 to 255, so that differences of a few grey levels are on the flat parts of $\sigma$ and noise should not matter.
+
+# %% tags=["hide-input"]
+rng = np.random.default_rng(0)
+fig, axis = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+level = {"pixels": 0, "pairs": 1, "neuron": 2}
+left, wide = np.linspace(0.2, 0.8, 4), np.linspace(0, 1, 12)
+order = [(a, b) for a in range(4) for b in range(4) if a != b]
+for position, (a, b) in zip(wide, order, strict=True):
+    axis.plot([left[a], position], [0, 1], color="C0", lw=1)
+    axis.plot([left[b], position], [0, 1], color="C1", lw=1, ls="--")
+    axis.plot([position, 0.5], [1, 2], color="0.6", lw=0.8)
+    axis.text(position, 1.07, f"{a + 1}−{b + 1}", fontsize=7, ha="center")
+axis.scatter(left, 0 * left, s=120, color="0.85", edgecolor="k", zorder=3)
+axis.scatter(wide, 0 * wide + 1, s=60, color="0.6", edgecolor="k", zorder=3)
+axis.scatter([0.5], [2], s=160, color="0.2", zorder=3)
+for name, height in level.items():
+    axis.text(-0.17, height, {"pixels": "pixels", "pairs": "sigmoid of\ndifference", "neuron": "neuron"}[name], va="center", fontsize=9)
+axis.set(xlim=(-0.2, 1.05), ylim=(-0.2, 2.2))
+axis.axis("off")
+page.figure(fig, caption="The thesis' Figure 3.4, drawn again for four pixels: each ordered pair is compared (full lines: the pixel, dashed lines: what is taken from it), and a neuron weighs all comparisons.", alt="Diagram of four pixels at the bottom, twelve comparisons in the middle each joined to two pixels, and one neuron at the top joined to all comparisons.")
+
+# %% [markdown]
+# ### Half of it is a constant
+#
+# The thesis keeps all ordered pairs: with the upper triangle alone there would be "no weight for the second permutation of the operands". That worry is unfounded, because $\sigma(-d) = 1 - \sigma(d)$. Take both orders of a pair together and write $\sigma(d) = \tfrac12 + \tfrac12\tanh(d/2)$:
+#
+# $$w_{ab}\,\sigma(d) + w_{ba}\,\sigma(-d) = \tfrac12(w_{ab} + w_{ba}) + \tfrac12(w_{ab} - w_{ba})\tanh\frac d2, \qquad d = v_a - v_b .$$
+#
+# $$\boxed{\;n(v) = \tfrac12\sum_{a<b}(w_{ab} - w_{ba})\tanh\frac{v_a - v_b}2 \;+\; \tfrac12\sum_{a,b}w_{ab}\;}$$
+#
+# The second sum does not depend on the image; batch renormalisation, which follows the layer, subtracts it. So $n(n-1)/2$ weights do all that $n^2$ do. More: $(w_{ab} - w_{ba})/\sqrt2$ and $(w_{ab} + w_{ba})/\sqrt2$ are the pair $(w_{ab}, w_{ba})$ in rotated coordinates, and gradient descent does not notice a rotation. Keeping the first
+# of the two gives the **same training**, step by step, at the same learning rate (`test_gradient_descent_takes_the_same_steps_as_on_ordered_pairs`).
+#
+# The derivative, with the indices put right (the thesis differentiates by $w_{rs}$ and is left with $a, b$), is
+#
+# $$\frac{\partial n}{\partial w_{rs}} = \sigma(v_r - v_s), \qquad
+# \frac{\partial n}{\partial v_r} = \tfrac14\sum_{b}(w_{rb} - w_{br})\Big(1 - \tanh^2\frac{v_r - v_b}2\Big). \tag{3.2}$$
+#
+# ### And its memory is not needed
+#
+# All pairs of a minibatch need not exist at once. Pairs are ordered by their cyclic distance $k$: those of one distance compare the image with itself, moved by $k$ pixels, so that a block of distances is a window that slides. Forward, a block's comparisons are multiplied by their weights and forgotten; backward, they are made
+# again. Nothing larger than a block is ever held.
+
+# %% tags=["hide-input"]
+page.source(layers.PairwiseDifference)
+page.source(layers.pairwise._Pairs)
+page.source(layers.pairwise._squashed)
+costs = [record for record in ledger.records("standard", "representation") if record.name == "pairwise_cost"]
+costs.sort(key=lambda record: (record.parameters["batch"], record.parameters["n"]))
+page.records += costs
+if costs:
+    page.table(["pixels", "images", "neurons", "ordered: seconds", "blocked: seconds", "times faster", "ordered: MiB", "blocked: MiB", "times smaller", "largest difference"],
+               [[r.parameters["n"], r.parameters["batch"], r.parameters["out"], f"{r['ordered']['seconds']:.3f}", f"{r['blocked']['seconds']:.3f}", f"{r['times_faster']:.1f}", f"{r['ordered']['memory']:.1f}", f"{r['blocked']['memory']:.1f}", f"{r['times_smaller']:.0f}", f"{r['gap']:.0e}"] for r in costs],
+               caption="One forward and backward pass, and the memory it takes beyond weights and gradients, beside the layer with all ordered pairs; an idle machine")
+    page.say("Time grows with the number of pairs, which is what the mathematics asks. Memory hardly grows: a block has a fixed number of pairs an image.")
+else:
+    page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
+
+# %% [markdown]
+# ### Where the comparison is steepest
+#
+# The layer is safe where differences are large. On images of digits they are not:
+
+# %% tags=["hide-input"]
+pairs = page.measure(chapter.pixel_pairs, data=settings.data, images=settings.pair_images)
+page.say(f"Of all pairs of pixels of {settings.pair_images} test images, **{100 * pairs['zero']:.0f} %** compare two zeros, {100 * pairs['equal']:.0f} % two equal pixels, and {100 * pairs['close']:.0f} % differ by less than 10 of 255. At equal pixels the slope of the sigmoid is at its largest, 1/4; its mean over all pairs is {pairs['slope']:.3f}. "
+         "The thesis names this as the most likely reason why the layer did not help: an attacker who raises one blank pixel by ten grey levels and lowers none turns all of its comparisons with other blank pixels from a half to almost 1.")
+
+# %% [markdown]
+# ## 4. Measure an angle
+#
+# A dot product of many terms can be moved far by many small changes, say Goodfellow et al. {cite}`goodfellow2014`. An angular neuron divides it by both lengths, $\cos(a, w) = w^\top a/(\lVert w\rVert\lVert a\rVert)$. Its derivative, by the quotient rule (the thesis loses the minus sign in its third line, and with it the point):
+#
+# $$\frac{\partial}{\partial a}\cos(a, w) = \frac{w}{\lVert w\rVert\lVert a\rVert} - \frac{(w^\top a)\,a}{\lVert w\rVert\lVert a\rVert^3}
+# = \frac1{\lVert a\rVert}\Big(\hat w - \cos(a, w)\,\hat a\Big), \tag{3.3}$$
+#
+# with unit vectors $\hat w, \hat a$. It is what is left of $\hat w$ when its part along $a$ is taken away: **orthogonal to $a$**, of length $\sqrt{1 - \cos^2}/\lVert a\rVert$. The thesis takes $\cos = 1$ for the worst case and finds $\hat w/\lVert a\rVert + a/\lVert a\rVert^2$ (3.4). With the right sign that case is the best one: $w$ and $a$ are
+# aligned and the derivative is **zero**. The worst is $\cos = 0$.
+#
+# With a constant $c > 0$ in the denominator, which keeps the ratio finite on a blank image:
+#
+# $$\frac{\partial}{\partial a}\,\frac{w^\top a}{\lVert w\rVert\lVert a\rVert + c} = \frac{w}{\lVert w\rVert\lVert a\rVert + c} - \frac{(w^\top a)\lVert w\rVert\,\hat a}{(\lVert w\rVert\lVert a\rVert + c)^2}
+# \;\xrightarrow{\;\lVert a\rVert \to 0\;}\; \frac wc .$$
+#
+# The thesis drops $c$ in the first numerator, has a factor 2 in the second, and arrives at $w/c^2$. With its $c = .2$ the limit is $5w$, not $25w$. Either hardly matters to its networks: an MNIST image has length 2,370 in their units and $w$ about 16, so $c$ changes the ratio by five parts in a million.
+
+# %% tags=["hide-input"]
+page.source(layers.Angular)
+w = torch.tensor([1.0, 0.5], dtype=torch.float64)
+angle = torch.linspace(-np.pi, np.pi, 361, dtype=torch.float64)
+a = (2 * torch.stack([angle.cos(), angle.sin()], 1) * 1.0).requires_grad_()
+cosine = (a @ w) / (a.norm(dim=1) * w.norm())
+true, = torch.autograd.grad(cosine.sum(), a)
+a = a.detach()
+first, second = w / (w.norm() * a.norm(dim=1, keepdim=True)), (a @ w)[:, None] * a / (w.norm() * a.norm(dim=1, keepdim=True) ** 3)
+between = torch.rad2deg(angle - torch.atan2(w[1], w[0]))
+fig, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+axis.plot(between, true.norm(dim=1), lw=4, color="0.75", label="automatic differentiation")
+axis.plot(between, (first - second).norm(dim=1), "--", label="(3.3) with a minus")
+axis.plot(between, (first + second).norm(dim=1), label="(3.3) as printed")
+axis.set(xlabel="angle between a and w, degrees", ylabel="length of the derivative", xlim=(-180, 180))
+axis.legend(fontsize=8)
+page.figure(fig, caption="Length of the derivative of the cosine in a, for a of length 2, against the angle. The printed formula is largest where the true derivative vanishes.", alt="Three curves over the angle: the true derivative and the formula with a minus coincide, zero at 0 and 180 degrees; the printed formula is twice as high exactly there.")
+
+# %% [markdown]
+# ### Does it keep many inputs from adding up?
+#
+# The argument is about the number of inputs, so let it vary: the same digits, averaged to fewer and fewer pixels; neurons with random weights; a step of .1 along the sign of each neuron's own gradient. What the layer behind it sees is not the change itself but the change in units of the neuron's ordinary spread over images: batch renormalisation divides
+# by that spread, and even without it the next weights are learnt on that scale.
+#
+# For comparison there is a neuron with the property that the thesis asks for at its end, partial derivatives that add up to the same value whatever the number of inputs: the weighted mean $w^\top a/\lVert w\rVert_1$. A change of every input by at most $\epsilon$ changes it by at most $\epsilon$.
+
+# %% tags=["hide-input"]
+moved = page.measure(chapter.sensitivity, data=settings.data, sides=settings.sides, images=settings.images, units=settings.units, eps=0.1, seed=0)
+names = [name for name in moved.values if name != "raw"]
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+for name, mark in zip(names, "os^D", strict=True):
+    numbers = np.array(moved["raw"][name])
+    axes[0].loglog([side**2 for side in settings.sides], numbers / numbers[0], mark + "-", label=name)
+    axes[1].loglog([side**2 for side in settings.sides], moved[name], mark + "-")
+axes[0].set(xlabel="number of inputs", ylabel="change, first point = 1", title="the change itself")
+axes[1].set(xlabel="number of inputs", ylabel="change / spread over images", title="as the next layer sees it")
+axes[0].legend(fontsize=8)
+page.figure(fig, caption="How far a step of .1 moves a neuron with random weights, by its number of inputs. Left: the change, relative to that with the fewest inputs. Right: over the neuron's standard deviation over images.", alt="Two log-log plots with four curves. Left: the change of the dot product grows steeply, that of the cosine hardly, that of the mean not at all. Right: dot product, cosine and weighted mean rise together.")
+page.table(["neuron", *(f"{side * side} inputs" for side in settings.sides)], [[name, *(float(v) for v in moved[name])] for name in names],
+           caption="Change over spread, mean over neurons and images")
+page.say("How to read it: on the left, dividing by lengths does what it should. On the right it does nothing: the spread of the neuron over images shrinks by the same factor as the change. Signal and perturbation are both sums of so many terms, and **a division divides both**.")
+
+# %% [markdown]
+# ## Where we had to choose
+#
+# * Neurons of the figure above have the starting weights of the thesis' code, uniform in ±1, not trained ones.
+# * Our Pairwise Difference has half of the weights and a bias of its own, which batch renormalisation makes idle.
+#
+# ## What the thesis got wrong
+
+# %% tags=["hide-input"]
+page.errata("rd-e-sign", "rd-e-aligned", "rd-e-constant", "rd-e-indices", "rd-e-triangle", "rd-e-elastic", "rd-e-root", "rd-e-penalty")
+
+# %% [markdown]
+# ## Verdicts
+
+# %% tags=["hide-input"]
+page.claims("rd-angle-inputs", "rd-pairs-blank", "rd-half-the-pairs", "rd-memory")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} Scale of an image (easy)
+# :label: defences-1
+#
+# What does a cosine neuron answer if all pixels of an image are halved? Use (3.3) and Euler's theorem on homogeneous functions.
+# ```
+#
+# ````{solution} defences-1
+# :class: dropdown
+#
+# The same: the cosine is homogeneous of degree 0, so $a^\top\partial\cos/\partial a = 0$, which is the orthogonality of (3.3).
+# ````
+#
+# ```{exercise} One weight for a pair (easy)
+# :label: defences-2
+#
+# Check numerically that a layer with weights $w_{ab}$ and one with $w_{ab} - w_{ba}$ for $a < b$ and 0 elsewhere differ by a constant.
+# ```
+#
+# ````{solution} defences-2
+# :class: dropdown
+#
+# ```python
+# import torch
+#
+# w, v = torch.randn(5, 5, dtype=torch.float64), 3 * torch.randn(8, 5, dtype=torch.float64)
+# compared = torch.sigmoid(v[:, :, None] - v[:, None, :])
+# gap = ((w - (w - w.T).triu(1)) * compared).sum((1, 2))
+# assert gap.std() < 1e-12
+# ```
+# ````
+#
+# ```{exercise} A neuron that cannot be moved far (hard)
+# :label: defences-3
+#
+# A network whose neurons are all weighted means, with activations of slope at most 1 in between, moves each logit by at most $\epsilon$ when each pixel moves by at most $\epsilon$. Which robustness can be read off its logits for a given image, and why is batch renormalisation behind each layer the end of it?
+# ```
+#
+# ````{solution} defences-3
+# :class: dropdown
+#
+# If the largest logit exceeds the second by $m$, no perturbation below $m/2$ changes the answer. Batch renormalisation multiplies each neuron by $\gamma/\mathrm{sd}$; the spread of a mean of many pixels is small, so the factor is large, and the bound is multiplied by it in every layer.
+# ````
+#
+# ## Further reading
+#
+# Networks that are robust by construction bound the Lipschitz constant of each layer: Cisse et al. {cite}`cisse2017`. What became of defences that rest on short gradients: Athalye et al. {cite}`athalye2018`.
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()

@@ -1,0 +1,165 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the author suspected
+#
+# None of the four defences of Cutilli's thesis {cite}`cutilli2021` helped, and Section 3.3.3 asks why: the constants may be wrong, pixels should be compared with weights of their own, second derivatives should be penalised too, the division should spread the gradient over all inputs, and batch statistics play into the attacker's hands. Nobody has tried. This page does, one
+# conjecture at a time, beside the obvious rival: training on attacked images.
+#
+# **Time to learn**: 15 minutes. **You need** the [evaluation](4-evaluation).
+
+# %% tags=["parameters"]
+profile: str = "quick"  # quick: digits, 14 pixels, seconds of training | standard: MNIST, hours on 2 cores | paper: MNIST, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+seeds: int | None = None  # number of seeds; None: the profile's own
+epochs: int | None = None  # of training
+
+# %%
+import matplotlib.pyplot as plt
+
+from advutils import layers
+from advutils.book.page import Page, mean_sd
+from advutils.chapters import representation_defences as chapter
+from advutils.chapters import representation_defences_masking as masking
+
+page = Page("representation", "5-conjectures", globals(), settings={
+    "quick": dict(data="digits", side=14, kinds=["S", "A", "mean"], small_kinds=["PD"], seeds=1, epochs=10, pair_seeds=1, small_epochs=3, budgets=[0.05, 0.1, 0.3], images=60, steps=10, restarts=2, queries=50, query_images=30, together=200),
+    "standard": dict(data="mnist", side=28, kinds=["S", "GMR", "GMR, each image", "GMR, in [0, 1]", "GMR and curvature", "A", "A, higher rate", "mean", "FGSM training"], small_kinds=["S", "PD", "PD, two weights"], seeds=3, epochs=100, pair_seeds=3, small_epochs=20,
+                     budgets=[0.02, 0.05, 0.1, 0.2, 0.3], images=1000, steps=40, restarts=5, queries=1000, query_images=200, together=2000),
+    "paper": dict(data="mnist", side=28, kinds=["S", "GMR", "GMR, each image", "GMR, in [0, 1]", "GMR and curvature", "A", "A, higher rate", "mean", "FGSM training"], small_kinds=["S", "PD", "PD, two weights"], seeds=5, epochs=100, pair_seeds=3, small_epochs=100,
+                  budgets=[0.02, 0.05, 0.1, 0.2, 0.3], images=10000, steps=100, restarts=20, queries=5000, query_images=1000, together=10000),
+})
+settings = page.settings
+
+# %% [markdown]
+# ## What the thesis conjectures
+#
+# | id | in short |
+# | --- | --- |
+# | `rd-two-weights` | comparisons with two weights (and a bias) repair Pairwise Difference |
+# | `rd-weight` | the weight of the penalty on the gradient was wrong |
+# | `rd-curvature` | penalising second derivatives as well helps |
+# | `rd-mean` | a neuron whose partial derivatives always add up to the same value is better than an angle |
+# | `rd-angular-accuracy` | were the angular network as accurate as the plain one, its black-box advantage would disappear |
+# | `rd-statistics` | batch statistics are the attacker's friend |
+# | `rd-rival` | ours: how far is the best of these from training on attacked images? |
+#
+# ## Threat model
+
+# %% tags=["hide-input"]
+page.threat_model(
+    norm="l-infinity",
+    budget=".02 to .3 of [0, 1]; for batch statistics 77 of 255",
+    pixels="0 to 255 inside the network, [0, 1] at its border",
+    clamp="to the range of pixels",
+    goal="untargeted; images that are wrong already count as wrong",
+    label="the true label",
+)
+
+# %% [markdown]
+# ## The variants
+#
+# | conjecture | what is tried |
+# | --- | --- |
+# | "treating each comparison as a miniature neuron with two weights (or even a bias)" | $\sigma(s_{ab}v_a - t_{ab}v_b + c_{ab})$ for every ordered pair, learnt; at the start $s = t = 1$, $c = 0$. It holds all pairs, so 14 x 14 pixels |
+# | "the wrong weight in the loss term" | the mean of the images' own gradient lengths (*each image*); 255 times the weight, as if pixels were in $[0, 1]$ (*in [0, 1]*) |
+# | "penalize even the second derivative" | also the change of the gradient over a step of length 1 along it (*curvature*; Moosavi-Dezfooli et al. {cite}`moosavi2019` do so with its square) |
+# | "integrating from the derivative that we want" | the weighted mean $w^\top a/\lVert w\rVert_1$ in place of the cosine (*mean*) |
+# | "if we were to actually get the angular network's accuracy up" | ten times the learning rate (*higher rate*) |
+# | the rival | one step of 77 against the network itself, in every minibatch, no other loss (*FGSM training*) |
+
+# %% tags=["hide-input"]
+page.source(layers.WeightedPairs)
+page.source(layers.WeightedMean)
+page.source(chapter.objective)
+
+# %%
+base = dict(data=settings.data, epochs=settings.epochs, train_size=0)
+fair = dict(budgets=settings.budgets, images=settings.images, steps=settings.steps, restarts=settings.restarts, queries=settings.queries, query_images=settings.query_images)
+specs = {kind: [dict(base, kind=kind, side=settings.side, seed=seed) for seed in range(settings.seeds)] for kind in settings.kinds}
+small = {kind: [dict(base, kind=kind, side=14, seed=seed, epochs=settings.small_epochs) for seed in range(settings.pair_seeds)] for kind in settings.small_kinds}
+judged = {kind: [page.measure(chapter.judged, spec=spec, against=dict(spec, kind="S", seed=1000), **fair) for spec in of_kind] for kind, of_kind in (*specs.items(), *((f"{kind}, 14 x 14", of_kind) for kind, of_kind in small.items()))}
+printed = {kind: [page.measure(chapter.as_printed, spec=spec, against=dict(spec, kind="S", seed=1000), budgets=[77 / 255, 10 / 255], images=0) for spec in of_kind] for kind, of_kind in (*specs.items(), *((f"{kind}, 14 x 14", of_kind) for kind, of_kind in small.items()))}
+
+# %% tags=["hide-input"]
+page.table(["network", "clean", *(f"strongest, {eps:g}" for eps in settings.budgets), "as the thesis: clean", "white box, 77", "black box, 77"],
+           [[kind, mean_sd([r["clean"] for r in records]), *(mean_sd([r["worst"][k] for r in records]) for k in range(len(settings.budgets))),
+             *(mean_sd([f(r) for r in printed[kind]]) for f in (lambda r: r["clean"], lambda r: r["white"][0], lambda r: r["black"][0]))] for kind, records in judged.items()],
+           caption=f"Accuracy in %: under the strongest of four attacks (evaluation mode, best weights, {settings.images} images), and as the thesis measures (training mode, last weights, all test images); mean ± sd over seeds")
+fig, axis = plt.subplots(figsize=(7, 3.8), layout="constrained")
+for number, (kind, records) in enumerate(judged.items()):
+    heights = [100 * sum(r["clean"] for r in records) / len(records), *(100 * sum(r["worst"][k] for r in records) / len(records) for k in range(len(settings.budgets)))]
+    axis.plot([0, *settings.budgets], heights, ["o-", "s--", "^:"][number // 7], ms=3, label=kind)
+axis.set(xlabel="budget, l-infinity", ylabel="accuracy under the strongest attack, %")
+axis.legend(fontsize=7)
+page.figure(fig, caption="Accuracy under the strongest of four attacks, by budget.", alt="Falling curves, one for each variant; that of training on attacked images falls last.")
+
+# %% [markdown]
+# ## Batch statistics
+#
+# In training mode the attacked image of a renormalised network is judged with the mean and variance of its neighbours, which are attacked too. Who gains? Four situations: attack and judge in **evaluation** mode; both in **training** mode (the thesis); images made in training mode and judged in evaluation mode (**crossed**); and one attacked image among 199 clean ones (**alone**).
+
+# %% tags=["hide-input"]
+page.source(masking.neighbours)
+met = [page.measure(masking.neighbours, spec=dict(base, kind="RS", side=settings.side, seed=seed), eps=77 / 255, images=settings.together) for seed in range(settings.seeds)]
+page.table(["", "clean", "attacked"],
+           [["evaluation", *(mean_sd([r[what]["evaluation"] for r in met]) for what in ("clean", "attacked"))], ["training", *(mean_sd([r[what]["training"] for r in met]) for what in ("clean", "attacked"))],
+            ["crossed", "", mean_sd([r["crossed"] for r in met])], ["alone", "", mean_sd([r["alone"] for r in met])]],
+           caption=f"RS, accuracy in % on {settings.together} test images, last weights, one step of 77 on the squared loss; mean ± sd over {settings.seeds} seeds")
+
+# %% [markdown]
+# ## Where we had to choose
+#
+# * A conjecture in one sentence leaves much open. Each is tried in the plainest form that we could find, at the learning rate of the network that it repairs.
+# * Curvature is a finite difference along the gradient, not the whole matrix of second derivatives, which would need a third backward pass.
+# * "The derivative that we want" is not integrated for all neurons (the thesis leaves open for which weights); the weighted mean has the property by construction.
+#
+# ## Verdicts
+
+# %% tags=["hide-input"]
+page.claims("rd-two-weights", "rd-weight", "rd-curvature", "rd-mean", "rd-angular-accuracy", "rd-statistics", "rd-rival")
+
+# %% [markdown]
+# ## Exercises
+#
+# ```{exercise} An honest comparison (easy)
+# :label: conjectures-1
+#
+# A variant has 5 points more under attack and 4 points less without. What would you plot before you call it a defence?
+# ```
+#
+# ````{solution} conjectures-1
+# :class: dropdown
+#
+# Accuracy under attack against clean accuracy for networks of both kinds at several strengths of training: whether its curve lies above that of the plain network, or is the same curve at another point.
+# ````
+#
+# ```{exercise} Two weights are enough (hard)
+# :label: conjectures-2
+#
+# Show that with $t_{ab} = 0$ a comparison is an ordinary sigmoid of one pixel. What does the layer become if all $t$ are 0, and what does that say about the conjecture?
+# ```
+#
+# ````{solution} conjectures-2
+# :class: dropdown
+#
+# $\sum_a\sum_b w_{ab}\,\sigma(s_{ab}v_a + c_{ab})$: for each pixel its own smooth function, a sum of up to $n$ sigmoids, and the sum of these over pixels: an additive model. The layer contains it, and with it functions that react to single pixels as steeply as any linear layer.
+# ````
+#
+# ## Run it yourself
+
+# %% tags=["hide-input"]
+page.provenance()

@@ -1,0 +1,267 @@
+"""The networks, penalties and attacks of the page on structural defences, on closed forms and small data."""
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from advutils import attacks, data, evaluation, layers, models, norms, regularizers, runtime
+from advutils.chapters import representation_defences as chapter
+from advutils.chapters import representation_defences_masking as masking
+from advutils.chapters import representation_defences_theory as theory
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    """Ninety digits in place of a data set, and an empty cache folder."""
+    images, labels = data.load("digits")
+    monkeypatch.setattr(data, "load", lambda name, split="train": (images[:90], labels[:90]))
+    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    return dict(data="digits", side=7, epochs=3, seed=0, train_size=0)
+
+
+# -- layers ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_angle_does_not_know_lengths():
+    with runtime.seeded(0):
+        layer = layers.Angular(5, 3, c=1e-9).double()
+    a = torch.randn(4, 5, dtype=torch.float64, generator=runtime.generator(1))
+    torch.testing.assert_close(layer(a), layer(7 * a), rtol=0, atol=1e-8)
+    cosine = torch.cosine_similarity(a[:, None], layer.weight[None], dim=2)
+    torch.testing.assert_close(layer(a), cosine, rtol=0, atol=1e-8)
+    assert torch.autograd.gradcheck(layers.Angular(5, 3).double(), a.requires_grad_())
+    assert torch.isfinite(layers.Angular(5, 3)(torch.zeros(1, 5))).all()
+    with pytest.raises(ValueError, match="c must be > 0"):
+        layers.Angular(5, 3, c=0)
+
+
+def test_partial_derivatives_of_a_weighted_mean_add_up_to_one():
+    for n in (2, 50):
+        layer = layers.WeightedMean(n, 3).double()
+        jacobian = torch.autograd.functional.jacobian(layer, torch.randn(1, n, dtype=torch.float64))[0, :, 0]
+        torch.testing.assert_close(jacobian.abs().sum(1), torch.ones(3, dtype=torch.float64))
+
+
+def test_the_elastic_scale_is_learnt():
+    layer = layers.ElasticSigmoid()
+    x = torch.randn(6, generator=runtime.generator(0))
+    torch.testing.assert_close(layer(x), x.sigmoid())
+    slope, = torch.autograd.grad(layer(x).sum(), layer.scale)
+    torch.testing.assert_close(slope, (x * x.sigmoid() * (1 - x.sigmoid())).sum())
+
+
+# -- networks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("neurons", "count"), [
+    ("linear", 784 * 100 + 100), ("angular", 784 * 100 + 100), ("pairs", 784 * 783 // 2 * 100 + 100)])
+def test_sizes_are_those_of_the_thesis(neurons, count):
+    model = models.structural(neurons=neurons)
+    assert sum(p.numel() for p in model[2].parameters()) == count
+    assert sum(p.numel() for p in model[3:].parameters()) == 100 * 100 + 100 + 100 * 10 + 10
+
+
+def test_pixels_are_multiplied_by_255_and_the_last_sigmoid_is_left_to_the_loss():
+    with runtime.seeded(0):
+        model = models.structural(pixels=4, hidden=3)
+    x = torch.rand(2, 1, 2, 2, generator=runtime.generator(1))
+    first = (255 * x.flatten(1)) @ model[2].weight.T
+    second = torch.sigmoid(first) @ model[5].weight.T
+    torch.testing.assert_close(model(x), torch.sigmoid(second) @ model[8].weight.T)
+    with pytest.raises(ValueError, match="neurons must be one of"):
+        models.structural(neurons="cubic")
+
+
+def test_every_kind_learns_one_minibatch():
+    x, y = data.load("digits")
+    x, y = nn.functional.avg_pool2d(x[:20], 4), y[:20]
+    for kind, options in chapter.KINDS.items():
+        model = chapter.network(kind, side=7, seed=0).train()
+        parameters = list(model.parameters())
+        loss = chapter.objective(kind)
+        optimizer = torch.optim.SGD(parameters, lr=10 * options["lr"], momentum=chapter.MOMENTUM)
+        values = []
+        for _ in range(30):
+            value = loss(model, x, y)
+            for parameter, gradient in zip(parameters, torch.autograd.grad(value, parameters), strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+            values.append(value.item())
+        assert values[-1] < 0.9 * values[0], kind
+    with pytest.raises(ValueError, match="kind must be one of"):
+        chapter.network("Z", side=7, seed=0)
+
+
+# -- penalties ------------------------------------------------------------------------------------------------------
+
+
+def test_gradient_magnitude_of_a_quadratic_and_its_derivative():
+    a = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    x = torch.tensor([[3.0, 4.0], [0.0, 5.0]], dtype=torch.float64, requires_grad=True)
+    losses = a * x.square().sum(1) / 2  # gradients a x, of length 5a
+    one, each = (regularizers.gradient_magnitude(losses, x, per_example=how) for how in (False, True))
+    assert one.item() == pytest.approx(3 * math.sqrt(50) / 2) and each.item() == pytest.approx(15)
+    assert torch.autograd.grad(each, a)[0].item() == pytest.approx(5)
+
+
+def test_the_penalties_differ_by_their_units_only():
+    model = chapter.network("GMR", side=4, seed=0)
+    x, y = torch.rand(20, 1, 4, 4, generator=runtime.generator(0)), torch.arange(20) % 10
+    plain, small, large = (chapter.objective(kind)(model, x, y).item() for kind in ("S", "GMR", "GMR, in [0, 1]"))
+    assert large - plain == pytest.approx(255 * (small - plain), rel=1e-3)
+
+
+# -- training -------------------------------------------------------------------------------------------------------
+
+
+def test_last_and_best_weights_are_both_kept(few):
+    last, history = chapter.trained(**few, kind="RS", weights="last")
+    best, again = chapter.trained(**few, kind="RS", weights="best")
+    assert len(history.monitor) == 3 and history.monitor == again.monitor
+    assert history.best_epoch == 1 + min(range(3), key=history.monitor.__getitem__)
+    same = all(torch.equal(a, b) for a, b in zip(last.parameters(), best.parameters(), strict=True))
+    assert same is (history.best_epoch == 3)
+    with pytest.raises(ValueError, match="weights must be"):
+        chapter.trained(**few, kind="RS", weights="first")
+
+
+def test_judging_in_training_mode_leaves_the_network_alone(few):
+    other = dict(few, kind="S", seed=1)
+    model, _ = chapter.trained(**few, kind="RS", weights="last")
+    x, y = chapter.loaded("digits", "test", 7)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    chapter.in_training(model, x, y)
+    assert not model.training
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
+    found = chapter.as_printed(spec=dict(few, kind="RS"), against=other, budgets=[0.3, 0.0], images=0)
+    assert found["white"][1] == found["black"][1] == found["clean"]  # a step of length 0
+    assert found["white"][0] <= found["clean"]
+
+
+def test_the_thesis_tests_renormalisation_as_normalisation():
+    model = models.structural(pixels=16, hidden=8, renormalised=True)
+    x = torch.rand(20, 1, 4, 4, generator=runtime.generator(0))
+    for _ in range(5):
+        model.train()(x)
+    with chapter.batch_statistics(model):
+        plain = model(x)
+    for layer in model:
+        if isinstance(layer, layers.BatchRenorm):
+            layer.r_max.fill_(1000.0)
+            layer.d_max.fill_(1000.0)
+    with chapter.batch_statistics(model):
+        same = model(x)
+    torch.testing.assert_close(same, plain)
+    assert model[3].r_max == 1000 and not model.training
+    assert (model.train()(x) - plain).abs().max() > 1e-3  # with its limits it is another network
+
+
+def test_every_measurement_of_the_pages_runs(few):
+    spec, other = dict(few, kind="S"), dict(few, kind="S", seed=1)
+    found = chapter.judged(spec=spec, against=other, budgets=[0.1], images=40, steps=3, restarts=2, queries=20,
+                           query_images=10)
+    assert found["worst"][0] <= min(found[how][0] for how in ("fgsm", "pgd", "margin", "transfer"))
+    masked = masking.masked(spec=spec, eps=0.3, images=40)
+    assert 0 <= masked["zero64"] <= masked["zero"] <= 1
+    values, arrays = masking.surface(spec=spec, images=2, reach=0.3, points=5, seed=0)
+    assert arrays["loss"].shape == (2, 5, 5) and values["rise"] >= 0
+    met = masking.neighbours(spec=dict(few, kind="RS"), eps=0.3, images=40)
+    assert 0 <= met["alone"] <= 1
+    units = theory.penalty_units(spec=spec, images=40)
+    assert 1 <= units["ratio"] <= units["bound"] + 1e-9
+
+
+def test_pixel_pairs_by_hand(monkeypatch):
+    image = torch.zeros(1, 1, 28, 28)
+    image[0, 0, 0, :2] = torch.tensor([5, 255]) / 255
+    monkeypatch.setattr(data, "load", lambda name, split: (image, torch.zeros(1, dtype=torch.long)))
+    found = theory.pixel_pairs(data="digits", images=1)
+    assert found["zero"] == pytest.approx(782 * 781 / (784 * 783))
+    assert found["close"] == pytest.approx((782 * 781 + 2 * 782) / (784 * 783))
+    assert found["length"] == pytest.approx(math.hypot(5, 255))
+
+
+def test_a_step_moves_a_weighted_mean_by_its_length():
+    found = theory.sensitivity(data="digits", sides=[2, 7], images=30, units=4, eps=0.1, seed=0)
+    assert found["raw"]["weighted mean"] == pytest.approx([25.5, 25.5], rel=1e-4)
+    assert found["raw"]["dot product"][1] > 2 * found["raw"]["dot product"][0]
+
+
+# -- the margin attack ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def linear():
+    with runtime.seeded(0):
+        return nn.Sequential(nn.Flatten(), nn.Linear(16, 4)).double().eval()
+
+
+@pytest.mark.parametrize("p", (1, 2, math.inf))
+def test_margin_pgd_stays_in_the_ball_and_in_the_range(linear, p):
+    x = torch.rand(12, 1, 4, 4, generator=runtime.generator(0), dtype=torch.float64)
+    y = linear(x).argmax(1)
+    moved = attacks.margin_pgd(linear, x, y, eps=0.2, step=0.1, steps=5, restarts=2, p=p,
+                               generator=runtime.generator(1))
+    assert norms.norm(moved - x, p).max() <= 0.2 + 1e-9 and moved.min() >= 0 and moved.max() <= 1
+
+
+def test_margin_pgd_finds_the_boundary_of_a_linear_network(linear):
+    """Budgets 2 % above the distance in closed form fool every image, 2 % below none."""
+    x = 0.4 + 0.2 * torch.rand(12, 1, 4, 4, generator=runtime.generator(0), dtype=torch.float64)
+    z, weight = linear(x), linear[1].weight
+    y = z.argmax(1)
+    gaps, slopes = z.gather(1, y[:, None]) - z, (weight[y][:, None] - weight[None]).abs().sum(2)
+    distance = (gaps / slopes).scatter(1, y[:, None], torch.inf).amin(1)
+    for share, fooled in ((0.98, 0), (1.02, 12)):
+        moved = attacks.margin_pgd(linear, x, y, eps=share * distance, step=0.02, steps=40, restarts=3,
+                                   generator=runtime.generator(1))
+        assert evaluation.wrong(linear, moved, y).sum() == fooled
+
+
+def test_margin_pgd_attacks_where_the_cross_entropy_has_no_slope():
+    """Logits 400 apart: in float32 the softmax of the true class is exactly 1, and cross-entropy has gradient 0."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False)).eval()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[2000.0, 0, 0, 0], [0, 2000.0, 0, 0]]))
+    x, y = torch.tensor([[0.6, 0.4, 0, 0]]).view(1, 1, 2, 2), torch.tensor([0])
+    assert evaluation.error_rate(model, attacks.pgd(model, x, y, eps=0.2, step=0.05, steps=10), y) == 0
+    moved = attacks.margin_pgd(model, x, y, eps=0.2, step=0.05, steps=10, restarts=1, generator=runtime.generator(0))
+    assert evaluation.error_rate(model, moved, y) == 1
+
+
+def test_margin_pgd_drops_what_is_fooled_and_restarts_what_is_not(linear):
+    x = torch.rand(20, 1, 4, 4, generator=runtime.generator(0), dtype=torch.float64)
+    y = linear(x).argmax(1)
+    sizes = []
+    handle = linear.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    attacks.margin_pgd(linear, x, (y + 1) % 4, eps=0.1, step=0.1, steps=5, restarts=3, generator=runtime.generator(1))
+    handle.remove()
+    assert sizes == [20]  # all wrong at once
+    kwargs = dict(eps=0.05, step=0.02, steps=4, generator=runtime.generator(1))
+    once = evaluation.wrong(linear, attacks.margin_pgd(linear, x, y, restarts=1, **kwargs), y)
+    thrice = evaluation.wrong(linear, attacks.margin_pgd(linear, x, y, restarts=3, **kwargs | {
+        "generator": runtime.generator(1)}), y)
+    assert (thrice | ~once).all()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"eps": -1.0}, "eps"), ({"step": 0.0}, "step"), ({"steps": 0}, "steps"), ({"restarts": 0}, "restarts"),
+    ({"p": 3}, "p must be")])
+def test_margin_pgd_names_bad_input(linear, change, message):
+    x, y = torch.rand(2, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 1])
+    with pytest.raises(ValueError, match=message):
+        attacks.margin_pgd(linear, x, y, **{"eps": 0.1, "step": 0.1, "steps": 2, "restarts": 1,
+                                            "generator": runtime.generator(0)} | change)
+
+
+def test_the_square_attack_stays_in_its_ball_and_leaves_numpy_alone(few):
+    import numpy as np
+
+    model, _ = chapter.trained(**few, kind="RS", weights="best")
+    x, y = chapter.loaded("digits", "test", 7)
+    before = np.random.get_state()[1].copy()
+    moved = chapter.square(model, x[:20], y[:20], eps=0.2, queries=30, seed=0)
+    assert (np.random.get_state()[1] == before).all()
+    assert (moved - x[:20]).abs().max() <= 0.2 + 1e-5
+    assert evaluation.error_rate(model, moved, y[:20]) >= evaluation.error_rate(model, x[:20], y[:20])
