@@ -62,8 +62,8 @@ def objective(kind: str) -> training.Objective:
     """The mean squared loss and, for some kinds, half the length of its gradient in the pixels.
 
     "gradient": as in the thesis' code, one length a minibatch, pixels of 0 to 255; "each": the mean over images;
-    "unit": pixels of [0, 1], 255 times as much; "curvature": "gradient" and the change of the gradient over a step of l2 length
-    ``REACH`` along it, over ``REACH`` (finite differences in place of third derivatives; Moosavi-Dezfooli et al. 2019).
+    "unit": pixels of [0, 1], 255 times as much; "curvature": "gradient" and the change of the gradient over a step of
+    l2 length ``REACH`` along it, over ``REACH`` (finite differences in place of third derivatives; Moosavi-Dezfooli et al. 2019).
     "adversarial": no penalty, the loss of x + 77/255 sign(gradient), clipped.
     """
     penalty = KINDS[kind].get("penalty")
