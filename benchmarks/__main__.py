@@ -2,7 +2,7 @@
 import sys
 
 from advutils.book import ledger
-from benchmarks import attacks, peers, smoothing, universal
+from benchmarks import attacks, pairwise, peers, smoothing, universal
 
 UNIVERSAL_EPS = {"lenet": 0.3, "resnet8": 10 / 255}  # digits are far from their boundaries
 
@@ -24,6 +24,7 @@ def main() -> None:
                   f"{found['l2']:8.4f}", flush=True)
     universal_costs(profile, real)
     smooth_costs(profile, real)
+    pairwise_costs(profile, real)
 
 
 def universal_costs(profile: str, real: bool) -> None:
@@ -50,6 +51,16 @@ def smooth_costs(profile: str, real: bool) -> None:
         found = ledger.measure(smoothing.search_cost, dict(network=network, batch=8, size=224, steps=10, rounds=3),
                                **given)
         print(f"an iteration of sC&W on {network}: {found['ratio']:.2f} times one of C&W")
+
+
+def pairwise_costs(profile: str, real: bool) -> None:
+    """Pairwise Difference a block of pairs at a time, beside the layer that holds them all; no data is needed."""
+    for n, batch in ((49, 20), (196, 20), (784, 5), (784, 20), (784, 80)) if real else ((49, 20), (196, 20)):
+        found = ledger.measure(pairwise.pairwise_cost, dict(n=n, out=100, batch=batch, rounds=5, threads=2),
+                               profile=profile, chapter="representation", command="make bench")
+        print(f"pairwise difference, {n} pixels, {batch} images: {found['blocked']['seconds']:.3f} s, "
+              f"{found['times_faster']:.1f} times as fast and with {found['times_smaller']:.0f} times less memory",
+              flush=True)
 
 
 main()

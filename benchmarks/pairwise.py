@@ -51,14 +51,15 @@ def one_pass(layer: nn.Module, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     return out, torch.autograd.grad(out.square().sum(), [layer.weight, x])
 
 
-def pairwise_cost(*, n: int, out: int, batch: int, rounds: int) -> dict:
-    """Forward and backward pass of both layers, interleaved, on as many threads as the process has.
+def pairwise_cost(*, n: int, out: int, batch: int, rounds: int, threads: int) -> dict:
+    """Forward and backward pass of both layers, interleaved, on ``threads`` threads of the processor.
 
     Values, by layer: ``seconds`` (median of ``rounds``) and ``memory`` (MiB beyond weights, their gradients, input and
     its gradient, of a process that does one pass); ``times_faster`` (median over rounds of the ratio) and
     ``times_smaller`` (of the memory); ``gap``: largest difference of the outputs of two equal layers, over the largest
-    output; ``threads``.
+    output.
     """
+    torch.set_num_threads(threads)
     x = images(batch, n)
     layers = {name: built(name, n, out) for name in LAYERS}
     seconds: dict[str, list[float]] = {name: [] for name in LAYERS}
@@ -77,7 +78,7 @@ def pairwise_cost(*, n: int, out: int, batch: int, rounds: int) -> dict:
     return {**{name: {"seconds": statistics.median(seconds[name]), "memory": memory[name] / 2**20} for name in LAYERS},
             "times_faster": statistics.median(a / b for a, b in zip(*(seconds[name] for name in LAYERS), strict=True)),
             "times_smaller": memory["ordered"] / max(memory["blocked"], 1),
-            "gap": ((same - whole).abs().max() / whole.abs().max()).item(), "threads": torch.get_num_threads()}
+            "gap": ((same - whole).abs().max() / whole.abs().max()).item()}
 
 
 def measured(name: str, n: int, out: int, batch: int) -> float:

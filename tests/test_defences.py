@@ -43,6 +43,16 @@ def test_partial_derivatives_of_a_weighted_mean_add_up_to_one():
         torch.testing.assert_close(jacobian.abs().sum(1), torch.ones(3, dtype=torch.float64))
 
 
+def test_shares_do_not_know_the_sum_of_an_image():
+    layer = layers.Share(5, 3, c=1e-9).double()
+    a = torch.rand(4, 5, dtype=torch.float64, generator=runtime.generator(1))
+    torch.testing.assert_close(layer(a), layer(7 * a), rtol=0, atol=1e-8)
+    torch.testing.assert_close(layer(a), layer(a / a.sum(1, keepdim=True)), rtol=0, atol=1e-8)
+    assert torch.autograd.gradcheck(layers.Share(5, 3).double(), a.requires_grad_())
+    with pytest.raises(ValueError, match="c must be > 0"):
+        layers.Share(5, 3, c=-1)
+
+
 def test_the_elastic_scale_is_learnt():
     layer = layers.ElasticSigmoid()
     x = torch.randn(6, generator=runtime.generator(0))
@@ -71,6 +81,29 @@ def test_pixels_are_multiplied_by_255_and_the_last_sigmoid_is_left_to_the_loss()
     torch.testing.assert_close(model(x), torch.sigmoid(second) @ model[8].weight.T)
     with pytest.raises(ValueError, match="neurons must be one of"):
         models.structural(neurons="cubic")
+
+
+def test_the_start_is_that_of_the_thesis_code():
+    with runtime.seeded(0):
+        plain, angular = models.structural(), models.structural(neurons="angular", activation="none", renormalised=True)
+        elastic, pairs = models.structural(activation="elastic"), models.structural(neurons="pairs", pixels=64)
+    assert plain[2].weight.std().item() == pytest.approx(1 / 28, rel=0.02)
+    assert plain[5].weight.std().item() == pytest.approx(0.1, rel=0.03)
+    assert angular[2].weight.abs().max() <= 1 and angular[2].weight.std().item() == pytest.approx(3**-0.5, rel=0.02)
+    assert pairs[2].weight.std().item() == pytest.approx(3**-0.5, rel=0.02)  # a difference of two, over sqrt 2
+    norms_ = [layer for layer in angular if isinstance(layer, layers.BatchRenorm)]
+    assert len(norms_) == 3 and all(layer.decay == 0.8 for layer in norms_) and norms_[-1].weight.shape == (10,)
+    scales = [layer for layer in elastic if isinstance(layer, layers.Elastic)]
+    assert len(scales) == 3 and not isinstance(scales[-1], layers.ElasticSigmoid)
+
+
+def test_limits_are_loosened_in_training(few, monkeypatch):
+    monkeypatch.setattr(layers.Loosening, "__call__", lambda self, loss: seen.append(loss))
+    seen = []
+    chapter.trained(**few, kind="RS", weights="last")
+    assert len(seen) == 3 * 5  # 84 images in batches of 20, three epochs
+    chapter.trained(**few, kind="S", weights="last")
+    assert len(seen) == 15
 
 
 def test_every_kind_learns_one_minibatch():
@@ -105,11 +138,18 @@ def test_gradient_magnitude_of_a_quadratic_and_its_derivative():
     assert torch.autograd.grad(each, a)[0].item() == pytest.approx(5)
 
 
-def test_the_penalties_differ_by_their_units_only():
+def test_the_penalty_is_that_of_pixels_up_to_255():
+    """Against a network that takes pixels of 0 to 255, written out: half of one norm of the mean loss' gradient."""
     model = chapter.network("GMR", side=4, seed=0)
     x, y = torch.rand(20, 1, 4, 4, generator=runtime.generator(0)), torch.arange(20) % 10
-    plain, small, large = (chapter.objective(kind)(model, x, y).item() for kind in ("S", "GMR", "GMR, in [0, 1]"))
-    assert large - plain == pytest.approx(255 * (small - plain), rel=1e-3)
+    raw = (255 * x).requires_grad_()
+    mean = chapter.squared("GMR", model[1:](raw), y).mean()
+    size = torch.autograd.grad(mean, raw)[0].norm()
+    assert chapter.objective("S")(model, x, y).item() == pytest.approx(mean.item(), rel=1e-5)
+    for kind, times in (("GMR", 1), ("GMR x 30", 30), ("GMR x 255", 255)):
+        assert chapter.objective(kind)(model, x, y).item() == pytest.approx((mean + times * size / 2).item(), rel=1e-4)
+    bent = chapter.objective("GMR x 255, curvature")(model, x, y).item()
+    assert bent > chapter.objective("GMR x 255")(model, x, y).item()
 
 
 # -- training -------------------------------------------------------------------------------------------------------
@@ -131,12 +171,15 @@ def test_judging_in_training_mode_leaves_the_network_alone(few):
     model, _ = chapter.trained(**few, kind="RS", weights="last")
     x, y = chapter.loaded("digits", "test", 7)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    chapter.in_training(model, x, y)
+    with chapter.batch_statistics(model):
+        assert model.training and 0 <= chapter.accuracy(model, x, y) <= 1
     assert not model.training
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
-    found = chapter.as_printed(spec=dict(few, kind="RS"), against=other, budgets=[0.3, 0.0], images=0)
-    assert found["white"][1] == found["black"][1] == found["clean"]  # a step of length 0
-    assert found["white"][0] <= found["clean"]
+    found, arrays = chapter.as_printed(spec=dict(few, kind="RS"), against=other, budgets=[0.3, 0.0], images=0)
+    for name in ("thesis", "settled"):
+        assert found[name]["white"][1] == found[name]["black"][1] == found[name]["clean"]  # a step of length 0
+        assert found[name]["white"][0] <= found[name]["clean"]
+    assert len(arrays["loss"]) == len(arrays["validation"]) == 3
 
 
 def test_the_thesis_tests_renormalisation_as_normalisation():
@@ -159,17 +202,39 @@ def test_the_thesis_tests_renormalisation_as_normalisation():
 
 def test_every_measurement_of_the_pages_runs(few):
     spec, other = dict(few, kind="S"), dict(few, kind="S", seed=1)
-    found = chapter.judged(spec=spec, against=other, budgets=[0.1], images=40, steps=3, restarts=2, queries=20,
+    found = chapter.judged(spec=spec, against=other, budgets=[0.1, 1e-9], images=40, steps=3, restarts=2, queries=20,
                            query_images=10)
     assert found["worst"][0] <= min(found[how][0] for how in ("fgsm", "pgd", "margin", "transfer"))
+    assert found["worst_same"][0] <= min(found["square"][0], found["margin_same"][0])
+    assert found["worst"][1] == found["margin"][1] == found["clean"]
     masked = masking.masked(spec=spec, eps=0.3, images=40)
     assert 0 <= masked["zero64"] <= masked["zero"] <= 1
-    values, arrays = masking.surface(spec=spec, images=2, reach=0.3, points=5, seed=0)
-    assert arrays["loss"].shape == (2, 5, 5) and values["rise"] >= 0
-    met = masking.neighbours(spec=dict(few, kind="RS"), eps=0.3, images=40)
-    assert 0 <= met["alone"] <= 1
+    values, arrays = masking.surface(spec=spec, images=20, drawn=2, reaches=[0.3, 0.02], points=5, seed=0)
+    assert arrays["loss"].shape == (2, 2, 5, 5) and values["images"] <= 20
     units = theory.penalty_units(spec=spec, images=40)
     assert 1 <= units["ratio"] <= units["bound"] + 1e-9
+
+
+def test_with_settled_statistics_neighbours_do_not_matter(few):
+    """A network without batch statistics is judged alike in all four situations."""
+    met = masking.neighbours(spec=dict(few, kind="S"), eps=0.3, images=40)
+    assert met["attacked"]["training"] == met["attacked"]["evaluation"] == met["crossed"] == met["alone"]
+    assert met["clean"]["training"] == met["clean"]["evaluation"]
+    other = masking.neighbours(spec=dict(few, kind="RS"), eps=0.05, images=40)
+    assert other["clean"]["training"] != other["clean"]["evaluation"] or other["crossed"] != other["alone"]
+
+
+def test_the_surface_is_steepest_along_the_gradient_of_a_small_step(few):
+    _, arrays = masking.surface(spec=dict(few, kind="RS"), images=5, drawn=3, reaches=[1e-5], points=3, seed=0)
+    loss = arrays["loss"][:, 0]
+    assert (loss[:, 2, 1] >= loss[:, 1, 1]).all() and (loss[:, 0, 1] <= loss[:, 1, 1]).all()
+    along, across = loss[:, 2, 1] - loss[:, 0, 1], loss[:, 1, 2] - loss[:, 1, 0]
+    assert (abs(across) < along).all()
+
+
+def test_an_affine_map_of_angles_is_solved_by_least_squares():
+    found = theory.linear_accuracy(data="digits", side=14)
+    assert 0.8 < found["accuracy"] < 1
 
 
 def test_pixel_pairs_by_hand(monkeypatch):

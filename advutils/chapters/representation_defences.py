@@ -1,7 +1,9 @@
 """Measurements of the chapter on Cutilli 2021, Section 3: networks whose structure should resist attacks."""
 from __future__ import annotations
 
+import copy
 import io
+import warnings
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +14,7 @@ from advutils import attacks, evaluation, files, layers, models, regularizers, r
 from advutils import data as datasets
 from advutils.codehash import code_hash
 
-# Table 3.1, then what Sections 3.3.2 and 3.3.3 wonder about, then the rival. Penalties: :func:`objective`.
+# Table 3.1; then what Sections 3.3.2 and 3.3.3 wonder about, with controls; then the rival. "times" multiplies PENALTY.
 KINDS = {
     "S": dict(lr=0.002), "RS": dict(lr=0.002, renormalised=True),
     "A": dict(lr=0.0002, renormalised=True, neurons="angular", activation="none"),
@@ -20,11 +22,14 @@ KINDS = {
     "GMRES": dict(lr=0.002, penalty="gradient", activation="elastic"),
     "PD": dict(lr=0.002, renormalised=True, neurons="pairs"),
     "PD, two weights": dict(lr=0.002, renormalised=True, neurons="weighted pairs"),
-    "A, higher rate": dict(lr=0.002, renormalised=True, neurons="angular", activation="none"),
-    "mean": dict(lr=0.0002, renormalised=True, neurons="mean", activation="none"),
+    "S, rate of GMR": dict(lr=0.0009),
     "GMR, each image": dict(lr=0.0009, penalty="each"),
-    "GMR, in [0, 1]": dict(lr=0.0009, penalty="unit"),
-    "GMR and curvature": dict(lr=0.0009, penalty="curvature"),
+    "GMR x 30": dict(lr=0.0009, penalty="gradient", times=30),
+    "GMR x 255": dict(lr=0.0009, penalty="gradient", times=255),
+    "GMR x 1000": dict(lr=0.0009, penalty="gradient", times=1000),
+    "GMR x 255, curvature": dict(lr=0.0009, penalty="curvature", times=255),
+    "A, sigmoids": dict(lr=0.002, renormalised=True, neurons="angular"),
+    "shares, sigmoids": dict(lr=0.002, renormalised=True, neurons="share"),
     "FGSM training": dict(lr=0.002, penalty="adversarial"),
 }
 PENALTY = 0.5  # of the gradient's length, Section 3.3.1
@@ -47,7 +52,7 @@ def network(kind: str, *, side: int, seed: int) -> nn.Sequential:
     """An untrained network of a kind."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    options = {name: value for name, value in KINDS[kind].items() if name not in ("lr", "penalty")}
+    options = {name: value for name, value in KINDS[kind].items() if name not in ("lr", "penalty", "times")}
     with runtime.seeded(seed):
         return models.structural(pixels=side * side, **options).to(runtime.device())
 
@@ -59,14 +64,14 @@ def squared(kind: str, logits: Tensor, y: Tensor) -> Tensor:
 
 
 def objective(kind: str) -> training.Objective:
-    """The mean squared loss and, for some kinds, half the length of its gradient in the pixels.
+    """The mean squared loss and, for some kinds, PENALTY (times a factor) times a length of its gradient.
 
-    "gradient": as in the thesis' code, one length a minibatch, pixels of 0 to 255; "each": the mean over images;
-    "unit": pixels of [0, 1], 255 times as much; "curvature": "gradient" and the change of the gradient over a step of
-    l2 length ``REACH`` along it, over ``REACH`` (finite differences in place of third derivatives; Moosavi-Dezfooli et al. 2019).
-    "adversarial": no penalty, the loss of x + 77/255 sign(gradient), clipped.
+    "gradient": as in the thesis' code, one length a minibatch, pixels of 0 to 255 (255 times as much is one with pixels
+    of [0, 1]); "each": the mean over images; "curvature": "gradient" and the change of the gradient over a step of l2
+    length ``REACH`` along it, over ``REACH`` (finite differences in place of third derivatives; Moosavi-Dezfooli et al.
+    2019). "adversarial": no penalty, the loss of x + 77/255 sign(gradient), clipped.
     """
-    penalty = KINDS[kind].get("penalty")
+    penalty, weight = KINDS[kind].get("penalty"), PENALTY * KINDS[kind].get("times", 1) / 255
 
     def plain(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         return squared(kind, model(x), y).mean()
@@ -74,8 +79,7 @@ def objective(kind: str) -> training.Objective:
     def penalised(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         x = x.detach().requires_grad_()
         losses = squared(kind, model(x), y)
-        size = regularizers.gradient_magnitude(losses, x, per_example=penalty == "each")
-        return losses.mean() + PENALTY * size * (1 if penalty == "unit" else 1 / 255)
+        return losses.mean() + weight * regularizers.gradient_magnitude(losses, x, per_example=penalty == "each")
 
     def curved(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         x = x.detach().requires_grad_()
@@ -85,14 +89,12 @@ def objective(kind: str) -> training.Objective:
         away = REACH * (away / torch.linalg.vector_norm(away, dim=1, keepdim=True).clamp(min=1e-30)).view_as(x)
         there, = torch.autograd.grad(squared(kind, model(x + away), y).sum(), x, create_graph=True)
         sizes = torch.linalg.vector_norm(here) + torch.linalg.vector_norm(there - here) / REACH
-        return losses.mean() + PENALTY * sizes / len(x) / 255
+        return losses.mean() + weight * sizes / len(x)
 
     def adversarial(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        x = x.detach().requires_grad_()
-        gradient, = torch.autograd.grad(squared(kind, model(x), y).sum(), x)
-        return plain(model, (x + 77 / 255 * gradient.sign()).clamp(0, 1).detach(), y)
+        return plain(model, sign_attack(kind, model, x, y, eps=77 / 255), y)
 
-    return {None: plain, "gradient": penalised, "each": penalised, "unit": penalised, "curvature": curved,
+    return {None: plain, "gradient": penalised, "each": penalised, "curvature": curved,
             "adversarial": adversarial}[penalty]
 
 
@@ -145,42 +147,59 @@ def _checkpoint(spec: dict):
     return runtime.cache_root() / "checkpoints" / f"defence-{files.sha256(text.encode())[:16]}.pt"
 
 
-# -- Tables 3.2 and 3.3 as the thesis made them --------------------------------------------------------------------
+# -- Tables 3.2 and 3.3 --------------------------------------------------------------------------------------------
+
+
+def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) -> tuple[dict, dict]:
+    """Tables 3.2 and 3.3: one network under the thesis' attack, as the thesis judges it and as one should.
+
+    ``spec``: arguments of :func:`trained` without ``weights``; ``against``: those of the network that the black-box
+    examples come from. The first ``images`` test images (0: all), true labels. Values under "thesis" (last weights,
+    training mode, minibatches of 200) and under "settled" (best weights, evaluation mode): ``clean``, and by budget (in
+    [0, 1]) ``white`` and ``black``, accuracies, and ``zero``, the share of pixels in which the gradient is exactly 0.
+    Also ``trials``, ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the held-out images).
+    """
+    x, y = loaded(spec["data"], "test", spec["side"])
+    x, y = x[:images or None], y[:images or None]
+    values: dict = {"trials": len(y)}
+    for name, weights, mode in (("thesis", "last", batch_statistics), ("settled", "best", runtime.evaluating)):
+        model, history = trained(**spec, weights=weights)
+        other, _ = trained(**against, weights=weights)
+        found = values[name] = {"white": [], "black": []}
+        with mode(model), mode(other):
+            found["clean"] = accuracy(model, x, y)
+            slopes = [gradient(spec["kind"], model, *part) == 0 for part in parts(x, y)]
+            found["zero"] = torch.cat(slopes).double().mean().item()
+            for eps in budgets:
+                for who, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):
+                    moved = torch.cat([sign_attack(kind, source, *part, eps=eps) for part in parts(x, y)])
+                    found[who].append(accuracy(model, moved, y))
+    return values | {"best_epoch": history.best_epoch}, {"loss": history.loss, "validation": history.monitor}
+
+
+def parts(x: Tensor, y: Tensor):
+    """Images and labels, as many at a time as the thesis judges together."""
+    return zip(x.split(STATISTICS), y.split(STATISTICS), strict=True)
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Share of right answers in the mode that the model is in, :data:`STATISTICS` images at a time."""
+    return sum((model(images).argmax(1) == labels).sum().item() for images, labels in parts(x, y)) / len(y)
+
+
+def gradient(kind: str, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The gradient of the thesis' loss, summed over the images, in the mode that the model is in.
+
+    In training mode it goes through the statistics of the minibatch, so that an image's depends on its neighbours.
+    """
+    leaf = x.detach().requires_grad_()
+    return torch.autograd.grad(squared(kind, model(leaf), y).sum(), leaf)[0]
 
 
 def sign_attack(kind: str, model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
-    """x + eps sign(gradient), clipped: the thesis' attack, on its squared loss and in the mode that the model is in.
-
-    In training mode the gradient goes through the statistics of the minibatch, so images depend on their neighbours.
-    """
-    leaf = x.detach().requires_grad_()
-    gradient, = torch.autograd.grad(squared(kind, model(leaf), y).sum(), leaf)
-    return (x + eps * gradient.sign()).clamp(0, 1)
-
-
-def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) -> dict:
-    """One network as the thesis judges it: last weights, training mode, minibatches of 200, true labels.
-
-    ``spec``: arguments of :func:`trained` without ``weights``; ``against``: those of the network that the black-box
-    examples come from. Values: ``clean``, and by budget (in [0, 1]) ``white`` and ``black``, accuracies on the first
-    ``images`` test images (0: all); ``untouched``: share of pixels that the white-box step leaves;
-    ``trials``; ``epochs`` and ``best_epoch``.
-    """
-    model, history = trained(**spec, weights="last")
-    other, _ = trained(**against, weights="last")
-    x, y = loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images or None], y[:images or None]
-    values = {"clean": in_training(model, x, y), "white": [], "black": [], "untouched": [], "trials": len(y),
-              "epochs": len(history.loss), "best_epoch": history.best_epoch}
-    for eps in budgets:
-        for name, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):
-            with batch_statistics(source):
-                moved = torch.cat([sign_attack(kind, source, *part, eps=eps) for part in parts(x, y)])
-            values[name].append(in_training(model, moved, y))
-            if name == "white":
-                inside = (x >= eps) & (x <= 1 - eps)  # where clipping cannot hide a step
-                values["untouched"].append(((moved == x) & inside).sum().item() / max(inside.sum().item(), 1))
-    return values
+    """x + eps sign(:func:`gradient`), clipped: the thesis' attack."""
+    return (x + eps * gradient(kind, model, x, y).sign()).clamp(0, 1).detach()
 
 
 @contextmanager
@@ -202,19 +221,6 @@ def batch_statistics(model: nn.Module):
         model.eval()
 
 
-def parts(x: Tensor, y: Tensor):
-    """Images and labels, as many at a time as the thesis judges together."""
-    return zip(x.split(STATISTICS), y.split(STATISTICS), strict=True)
-
-
-@torch.no_grad()
-def in_training(model: nn.Module, x: Tensor, y: Tensor) -> float:
-    """Accuracy under :func:`batch_statistics`."""
-    with batch_statistics(model):
-        right = sum((model(images).argmax(1) == labels).sum().item() for images, labels in parts(x, y))
-    return right / len(y)
-
-
 # -- as one should -------------------------------------------------------------------------------------------------
 
 
@@ -225,45 +231,53 @@ def judged(
     """One network, best weights, evaluation mode, under attacks of growing strength, l-infinity.
 
     Values, accuracies on the first ``images`` test images by budget: ``fgsm`` and ``pgd`` (cross-entropy of the
-    logits; ``steps`` steps of 2.5 eps / steps), ``margin`` (:func:`attacks.margin_pgd`, ``restarts`` starts),
-    ``transfer`` (PGD examples of another network, ``against``), ``worst``: right under all of these. ``square``: the
-    gradient-free attack, ``queries`` queries, on the first ``query_images``; ``margin_same``: ``margin`` on those.
-    ``clean`` on the images and ``clean_all`` on all test images, ``trials``, ``best_epoch``.
+    logits; ``steps`` steps of 2.5 eps / steps), ``margin`` (:func:`attacks.margin_pgd`, ``restarts`` starts), all in
+    double precision, so that a gradient that is tiny is not 0; ``transfer`` (PGD examples of another network,
+    ``against``); ``worst``: right under all of these. On the first ``query_images``: ``square``, the attack
+    without gradients, with ``queries`` queries, ``margin_same``, and ``worst_same``, right under all five. ``clean``
+    on the images and ``clean_all`` on all test images, ``trials``, ``best_epoch``.
     """
     model, history = trained(**spec, weights="best")
     other, _ = trained(**against, weights="best")
     everything = loaded(spec["data"], "test", spec["side"])
     x, y = (part[:images] for part in everything)
     right = ~evaluation.wrong(model, x, y)
-    values: dict = {"clean": right.double().mean().item(), "trials": len(y), "best_epoch": history.best_epoch,
-                    "clean_all": 1 - evaluation.error_rate(model, *everything),
-                    "square": [], "margin_same": [], "worst": []}
+    values: dict = {"clean": share(right), "trials": len(y), "best_epoch": history.best_epoch,
+                    "clean_all": 1 - evaluation.error_rate(model, *everything)}
+    sharp, blunt, exact = copy.deepcopy(model).double(), other.double(), x.double()
     for eps in budgets:
         walk = dict(eps=eps, step=2.5 * eps / steps, steps=steps)
-        found = {
-            "fgsm": attacks.fgsm(model, x, y, eps=eps), "pgd": attacks.pgd(model, x, y, **walk),
-            "margin": attacks.margin_pgd(model, x, y, **walk, restarts=restarts,
+        moved = {
+            "fgsm": attacks.fgsm(sharp, exact, y, eps=eps), "pgd": attacks.pgd(sharp, exact, y, **walk),
+            "margin": attacks.margin_pgd(sharp, exact, y, **walk, restarts=restarts,
                                          generator=runtime.generator(1000 + spec["seed"], x.device)),
-            "transfer": attacks.pgd(other, x, y, **walk),
+            "transfer": attacks.pgd(blunt, exact, y, **walk),
         }
-        stands = right.clone()
-        for name, moved in found.items():
-            survived = ~evaluation.wrong(model, moved, y)
-            stands &= survived
-            values.setdefault(name, []).append(survived.double().mean().item())
-        values["worst"].append(stands.double().mean().item())
-        few, truth = x[:query_images], y[:query_images]
-        moved = square(model, few, truth, eps=eps, queries=queries, seed=spec["seed"])
-        values["square"].append(1 - evaluation.error_rate(model, moved, truth))
-        values["margin_same"].append(1 - evaluation.error_rate(model, found["margin"][:query_images], truth))
+        found = {name: ~evaluation.wrong(sharp, images, y) for name, images in moved.items()}
+        found["worst"] = torch.stack([right, *found.values()]).all(0)
+        few = slice(query_images)
+        found["square"] = ~evaluation.wrong(
+            model, square(model, x[few], y[few], eps=eps, queries=queries, seed=spec["seed"]), y[few])
+        found["margin_same"] = found["margin"][few]
+        found["worst_same"] = found["worst"][few] & found["square"]
+        for name, survived in found.items():
+            values.setdefault(name, []).append(share(survived))
     return values
+
+
+def share(which: Tensor) -> float:
+    """Share of what is true."""
+    return which.double().mean().item()
 
 
 def square(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int, seed: int) -> Tensor:
     """The Square attack (Andriushchenko et al. 2020), l-infinity, of the Adversarial Robustness Toolbox."""
     import numpy as np
-    from art.attacks.evasion import SquareAttack
-    from art.estimators.classification import PyTorchClassifier
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of progress bars that nobody will see
+        from art.attacks.evasion import SquareAttack
+        from art.estimators.classification import PyTorchClassifier
 
     wrapped = PyTorchClassifier(model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10, clip_values=(0.0, 1.0),
                                 device_type="gpu" if x.is_cuda else "cpu")

@@ -1,8 +1,6 @@
 """Measurements of the chapter on Cutilli 2021, Section 3.3: do gradients hide, and do neighbours matter?"""
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +9,7 @@ from advutils.chapters import representation_defences as chapter
 
 
 def masked(*, spec: dict, eps: float, images: int) -> dict:
-    """Is a white-box number gradient masking? The thesis' attack in evaluation mode, best weights, four ways.
+    """Does the thesis' step fail for want of a gradient? In evaluation mode, best weights, four ways.
 
     Values, accuracies on the first ``images`` test images: ``squared`` (loss of the thesis, float32), ``squared64``
     (the same network in float64), ``cross`` (cross-entropy of the logits, float32) and ``cross64``. ``zero`` and
@@ -21,20 +19,16 @@ def masked(*, spec: dict, eps: float, images: int) -> dict:
     model, _ = chapter.trained(**spec, weights="best")
     x, y = chapter.loaded(spec["data"], "test", spec["side"])
     x, y = x[:images], y[:images]
-    values: dict = {}
+    values = {"saturated": saturation(model, x)}
     for name, dtype in (("", torch.float32), ("64", torch.float64)):
         same, pixels = model.to(dtype), x.to(dtype)
-        leaf = pixels.clone().requires_grad_()
-        gradient, = torch.autograd.grad(chapter.squared(spec["kind"], same(leaf), y).sum(), leaf)
-        none = gradient == 0
-        values[f"zero{name}"] = none.double().mean().item()
-        values[f"zero_images{name}"] = none.flatten(1).all(1).double().mean().item()
+        none = chapter.gradient(spec["kind"], same, pixels, y) == 0
+        values[f"zero{name}"] = chapter.share(none)
+        values[f"zero_images{name}"] = chapter.share(none.flatten(1).all(1))
         moved = chapter.sign_attack(spec["kind"], same, pixels, y, eps=eps)
         values[f"squared{name}"] = 1 - evaluation.error_rate(same, moved, y)
         moved = attacks.fgsm(same, pixels, y, eps=eps)
         values[f"cross{name}"] = 1 - evaluation.error_rate(same, moved, y)
-    model.float()
-    values["saturated"] = saturation(model, x)
     return values
 
 
@@ -49,57 +43,67 @@ def saturation(model: nn.Module, x: Tensor) -> float:
     return flat / total if total else 0.0
 
 
-def surface(*, spec: dict, images: int, reach: float, points: int, seed: int) -> tuple[dict, dict]:
-    """The squared loss on a square around test images, spanned by sign(gradient) and a random sign pattern.
+def surface(*, spec: dict, images: int, drawn: int, reaches: list[float], points: int, seed: int) -> tuple[dict, dict]:
+    """The squared loss around test images that are right, along sign(gradient) and along other signs.
 
-    Arrays: ``loss`` (images, points, points), rows along the gradient, and ``shares`` (the steps, in [-reach, reach],
-    pixels in [0, 1]; nothing is clipped). The pattern has half of its signs in common with the gradient's.
-    Values: ``rise``, mean over images of the largest loss along the gradient minus that at the image, and
-    ``rise_random``.
+    The other signs agree with the gradient's in half of the pixels, drawn at random. Nothing is clipped. Float64.
+    Values, over ``images`` images, by entry of ``reaches`` (half the length of the line, pixels in [0, 1]): ``behind``,
+    the share whose largest loss on the line lies against the gradient, ``inside``, the share where it lies along the
+    gradient but not at the end. Array ``loss`` (drawn, reaches, points, points) of the first ``drawn`` images, rows
+    along the gradient.
     """
     model, _ = chapter.trained(**spec, weights="best")
-    x, y = chapter.loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images], y[:images]
-    leaf = x.clone().requires_grad_()
-    gradient, = torch.autograd.grad(chapter.squared(spec["kind"], model(leaf), y).sum(), leaf)
-    first = gradient.sign()
-    half = torch.rand(x.flatten(1).shape, generator=runtime.generator(seed)).to(x).argsort(1) % 2 * 2 - 1
-    second = torch.where(first == 0, torch.ones_like(first), first) * half.view_as(x)
-    shares = torch.linspace(-reach, reach, points).to(x)
-    with torch.no_grad():
-        loss = torch.stack([torch.stack([chapter.squared(spec["kind"], model(x + a * first + b * second), y)
-                                         for b in shares], 1) for a in shares], 1)
-    middle = points // 2
-    here = loss[:, middle, middle]
-    values = {"rise": (loss[:, middle:, middle].amax(1) - here).mean().item(),
-              "rise_random": (loss[:, middle].amax(1) - here).mean().item()}
-    return values, {"loss": loss.cpu().numpy(), "shares": shares.cpu().numpy()}
+    model.double()
+    x, y = (part.double() if part.is_floating_point() else part
+            for part in chapter.loaded(spec["data"], "test", spec["side"]))
+    right = (~evaluation.wrong(model, x, y)).nonzero().flatten()[:images]
+    x, y = x[right], y[right]
+    first = chapter.gradient(spec["kind"], model, x, y).sign()
+    order = torch.rand(x.flatten(1).shape, generator=runtime.generator(seed)).argsort(1)
+    second = first.where(first != 0, torch.ones_like(first)) * (order % 2 * 2 - 1).to(x).view_as(x)
+
+    @torch.no_grad()
+    def loss(along: float, across: float, count: int) -> Tensor:
+        moved = x[:count] + along * first[:count] + across * second[:count]
+        return chapter.squared(spec["kind"], model(moved), y[:count])
+
+    values: dict = {"behind": [], "inside": [], "images": len(x)}
+    maps = []
+    for reach in reaches:
+        steps = torch.linspace(-reach, reach, points).tolist()
+        line = torch.stack([loss(step, 0.0, len(x)) for step in steps], 1)
+        largest = line.argmax(1)
+        values["behind"].append(chapter.share(largest < points // 2))
+        values["inside"].append(chapter.share((largest >= points // 2) & (largest < points - 1)))
+        maps.append(torch.stack([torch.stack([loss(a, b, drawn) for b in steps], 1) for a in steps], 1))
+    return values, {"loss": torch.stack(maps, 1).float().cpu().numpy()}
 
 
 def neighbours(*, spec: dict, eps: float, images: int) -> dict:
-    """Does it matter whose statistics the attacker and the judge use? Last weights, the thesis' attack.
+    """Does it matter whose statistics the attacker and the judge use? Last weights, the thesis' step.
 
     Values: ``clean`` and ``attacked``, each {"training", "evaluation"}: accuracy where network, attack and judge are in
-    that mode; ``crossed``: images attacked in training mode, judged in evaluation mode; ``alone``: one image a
-    minibatch attacked in training mode, its 199 neighbours clean (the change of its own answer is what counts).
+    that mode; ``crossed``: images attacked in training mode, judged in evaluation mode; ``alone``: in training mode,
+    one image of a minibatch attacked at a time, by the gradient of its own loss, its 199 neighbours clean.
     """
     model, _ = chapter.trained(**spec, weights="last")
     x, y = chapter.loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images], y[:images]
-    attack = partial(chapter.sign_attack, spec["kind"], model, eps=eps)
-    settled = attack(x, y)
-    values: dict = {"clean": {"evaluation": 1 - evaluation.error_rate(model, x, y),
-                              "training": chapter.in_training(model, x, y)}}
+    x, y, kind = x[:images], y[:images], spec["kind"]
+    settled = chapter.sign_attack(kind, model, x, y, eps=eps)
+    values = {"clean": {"evaluation": chapter.accuracy(model, x, y)},
+              "attacked": {"evaluation": chapter.accuracy(model, settled, y)}}
     right = 0
     with chapter.batch_statistics(model):
-        together = torch.cat([attack(*part) for part in chapter.parts(x, y)])
-        for (part, truth), moved in zip(chapter.parts(x, y), together.split(chapter.STATISTICS), strict=True):
-            for number in range(len(truth)):
+        together = torch.cat([chapter.sign_attack(kind, model, *part, eps=eps) for part in chapter.parts(x, y)])
+        values["clean"]["training"] = chapter.accuracy(model, x, y)
+        values["attacked"]["training"] = chapter.accuracy(model, together, y)
+        for part, truth in chapter.parts(x, y):
+            leaf = part.clone().requires_grad_()
+            losses = chapter.squared(kind, model(leaf), truth)
+            for number, label in enumerate(truth):
+                own, = torch.autograd.grad(losses[number], leaf, retain_graph=True)
                 mixed = part.clone()
-                mixed[number] = moved[number]
+                mixed[number] = (part[number] + eps * own[number].sign()).clamp(0, 1)
                 with torch.no_grad():
-                    right += (model(mixed)[number].argmax() == truth[number]).item()
-    return values | {
-        "attacked": {"evaluation": 1 - evaluation.error_rate(model, settled, y),
-                     "training": chapter.in_training(model, together, y)},
-        "crossed": 1 - evaluation.error_rate(model, together, y), "alone": right / len(y)}
+                    right += (model(mixed)[number].argmax() == label).item()
+    return values | {"crossed": chapter.accuracy(model, together, y), "alone": right / len(y)}

@@ -73,3 +73,21 @@ def penalty_units(*, spec: dict, images: int) -> dict:
             size = regularizers.gradient_magnitude(losses, leaf, per_example=name == "each")
             sums[name] += size.item() / 255 / len(parts)
     return sums | {"ratio": sums["each"] / sums["batch"], "bound": chapter.BATCH ** 0.5}
+
+
+def linear_accuracy(*, data: str, side: int) -> dict:
+    """Least squares from images of length 1 (and a constant) to one-hot labels: what an affine map of angles can do.
+
+    Values: ``accuracy`` on the test images, ``trials``.
+    """
+    (x, y), (test, truth) = (chapter.loaded(data, split, side) for split in ("train", "test"))
+
+    def inputs(images: torch.Tensor) -> torch.Tensor:
+        flat = images.flatten(1).double()
+        flat = flat / torch.linalg.vector_norm(flat, dim=1, keepdim=True).clamp(min=1e-12)
+        return torch.cat([flat, torch.ones_like(flat[:, :1])], 1)
+
+    a = inputs(x)
+    gram = a.T @ a + 1e-6 * len(a) * torch.eye(a.shape[1]).to(a)  # pixels that are always 0 need a ridge
+    weight = torch.linalg.solve(gram, a.T @ torch.nn.functional.one_hot(y).to(a))
+    return {"accuracy": chapter.share((inputs(test) @ weight).argmax(1) == truth), "trials": len(truth)}

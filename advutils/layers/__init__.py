@@ -1,6 +1,6 @@
 """Layers that torch does not have: maxout, dropout as pylearn2 has it, whitening, batch renormalisation,
 pixels, and the neurons of Cutilli 2021."""
-from advutils.layers.angular import Angular, WeightedMean
+from advutils.layers.angular import Angular, Share, WeightedMean
 from advutils.layers.batch_renorm import BatchRenorm, Loosening
 from advutils.layers.conv_maxout import ConvMaxout
 from advutils.layers.dropout import Dropout
@@ -11,4 +11,4 @@ from advutils.layers.pairwise import PairwiseDifference, WeightedPairs
 from advutils.layers.whiten import Whiten
 
 __all__ = ["Angular", "BatchRenorm", "ConvMaxout", "Dropout", "Elastic", "ElasticSigmoid", "Loosening", "Maxout",
-           "Normalize", "PairwiseDifference", "WeightedMean", "WeightedPairs", "Whiten"]
+           "Normalize", "PairwiseDifference", "Share", "WeightedMean", "WeightedPairs", "Whiten"]

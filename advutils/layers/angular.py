@@ -41,3 +41,22 @@ class WeightedMean(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight / self.weight.abs().sum(1, keepdim=True), self.bias)
+
+
+class Share(nn.Module):
+    """w . a / (||a||_1 + c) + b: the input divided by its own sum of absolute values, (N, in) -> (N, out).
+
+    As near as a function can come to the thesis' wish for a derivative like a / ||a||_1 (Section 3.3.3), which is not
+    the gradient of any function. ``c`` and the start as in :class:`Angular`.
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, c: float = 0.2):
+        super().__init__()
+        if not c > 0:
+            raise ValueError(f"c must be > 0, got {c!r}: without it the ratio is undefined for an input of zeros")
+        self.c = c
+        self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight) / (x.abs().sum(1, keepdim=True) + self.c) + self.bias
