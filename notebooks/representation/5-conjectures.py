@@ -36,7 +36,7 @@ from advutils.chapters import representation_defences as chapter
 from advutils.chapters import representation_defences_masking as masking
 
 page = Page("representation", "5-conjectures", globals(), settings={
-    "quick": dict(data="digits", side=14, kinds=["S", "GMR x 255", "A, sigmoids"], small_kinds=["PD"], seeds=1, epochs=10, pair_seeds=1, small_epochs=3, pair_images=20, budgets=[0.02, 0.05, 0.1, 0.3], images=60, steps=10, restarts=2, queries=50, query_images=30, together=200),
+    "quick": dict(data="digits", side=14, kinds=["S", "A, sigmoids"], small_kinds=["PD"], seeds=1, epochs=6, pair_seeds=1, small_epochs=2, pair_images=20, budgets=[0.02, 0.1, 0.3], images=40, steps=5, restarts=1, queries=20, query_images=20, together=60),
     "standard": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 30", "GMR x 255", "GMR x 1000", "GMR x 255, curvature", "A", "A, sigmoids", "shares, sigmoids", "FGSM training"], small_kinds=["S", "PD", "PD, two weights"], seeds=3, epochs=100, pair_seeds=3, small_epochs=20, pair_images=100,
                      budgets=[0.02, 0.05, 0.1, 0.2, 0.3], images=1000, steps=40, restarts=5, queries=1000, query_images=100, together=2000),
     "paper": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 30", "GMR x 255", "GMR x 1000", "GMR x 255, curvature", "A", "A, sigmoids", "shares, sigmoids", "FGSM training"], small_kinds=["S", "PD", "PD, two weights"], seeds=5, epochs=100, pair_seeds=3, small_epochs=100, pair_images=1000,
