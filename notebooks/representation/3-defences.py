@@ -37,9 +37,9 @@ from advutils.book.page import Page, mean_sd
 from advutils.chapters import representation_defences_theory as chapter
 
 page = Page("representation", "3-defences", globals(), settings={
-    "quick": dict(data="digits", images=50, pair_images=50, sides=[2, 4, 7, 14], units=10, seeds=1, side=14, epochs=8),
-    "standard": dict(data="mnist", images=1000, pair_images=1000, sides=[2, 4, 7, 14, 28], units=100, seeds=3, side=28, epochs=100),
-    "paper": dict(data="mnist", images=5000, pair_images=10000, sides=[2, 4, 7, 14, 28], units=100, seeds=5, side=28, epochs=100),
+    "quick": dict(data="digits", images=50, pair_images=50, sides=[2, 4, 7, 14], units=10, moved=50, seeds=1, side=14, epochs=8),
+    "standard": dict(data="mnist", images=1000, pair_images=1000, sides=[2, 4, 7, 14, 28], units=100, moved=300, seeds=3, side=28, epochs=100),
+    "paper": dict(data="mnist", images=5000, pair_images=10000, sides=[2, 4, 7, 14, 28], units=100, moved=1000, seeds=5, side=28, epochs=100),
 })
 settings = page.settings
 
@@ -234,7 +234,7 @@ page.figure(fig, caption="Length of the derivative of the cosine in a, for a of 
 # For comparison there is a neuron with the property that the thesis asks for at its end, partial derivatives that add up to the same value whatever the number of inputs: the weighted mean $w^\top a/\lVert w\rVert_1$. A change of every input by at most $\epsilon$ changes it by at most $\epsilon$.
 
 # %% tags=["hide-input"]
-moved = [page.measure(chapter.sensitivity, data=settings.data, sides=settings.sides, images=settings.images, units=settings.units, eps=0.1, seed=seed) for seed in range(settings.seeds)]
+moved = [page.measure(chapter.sensitivity, data=settings.data, sides=settings.sides, images=settings.moved, units=settings.units, eps=0.1, seed=seed) for seed in range(settings.seeds)]
 names = [name for name in moved[0].values if name != "raw"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for name, mark in zip(names, "os^D", strict=True):

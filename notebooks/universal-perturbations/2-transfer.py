@@ -154,7 +154,7 @@ if checked:
             axis.plot(np.cumsum([counts["updates"] for counts in record["history"]]), [100 * counts["held out"][0] for counts in record["history"]], "o-", ms=3, lw=1.2, color=f"C{number}", label=name if record is records[0] else None)
     axis.set(xlabel="updates of v", ylabel="held-out images fooled, %")
     axis.legend(fontsize=8)
-    page.figure(fig, caption=f"Fooling rate of {settings.sources[0]} on held-out images after each pass of each variant.", alt="Rising curves against the number of updates, one for each variant; that of the long run goes on where the others end.")
+    page.figure(fig, caption=f"Fooling rate of {settings.sources[0]} on held-out images after each pass of each variant; the first passes of the long run are those of \"as above\".", alt="Rising curves against the number of updates, one for each variant; that of the long run goes on where the others end.")
     held = {name: np.mean([100 * r["rates"][0] for r in records]) for name, records in checked.items()}
     seen = {name: np.mean([100 * r["history"][-1]["training"][0] for r in records]) for name, records in checked.items()}
     plain, together = held["as above"], held[f"{settings.batch} images at once"]
