@@ -171,7 +171,7 @@ costs.sort(key=lambda record: (record.parameters["batch"], record.parameters["n"
 page.records += costs
 if costs:
     page.table(["pixels", "images", "neurons", "ordered: seconds", "blocked: seconds", "times faster", "ordered: MiB", "blocked: MiB", "times smaller", "largest difference"],
-               [[r.parameters["n"], r.parameters["batch"], r.parameters["out"], f"{r['ordered']['seconds']:.3f}", f"{r['blocked']['seconds']:.3f}", f"{r['times_faster']:.1f}", f"{r['ordered']['memory']:.1f}", f"{r['blocked']['memory']:.1f}", f"{r['times_smaller']:.0f}", f"{r['gap']:.0e}"] for r in costs],
+               [[r.parameters["n"], r.parameters["batch"], r.parameters["out"], f"{r['ordered']['seconds']:.3f}", f"{r['blocked']['seconds']:.3f}", f"{r['times_faster']:.1f}", f"{r['ordered']['memory']:.1f}", f"{r['blocked']['memory']:.1f}", f"{r['times_smaller']:.0f}" if r["blocked"]["memory"] > 0.01 else "too little to measure", f"{r['gap']:.0e}"] for r in costs],
                caption="One forward and backward pass, and the memory it takes beyond weights and gradients, beside the layer with all ordered pairs; an idle machine")
     first, last = (next(r for r in costs if (r.parameters["n"], r.parameters["batch"]) == size) for size in ((196, 20), (784, 20)))
     page.say(f"From 196 to 784 pixels there are {784 * 783 / (196 * 195):.0f} times as many pairs. The blocked layer takes {last['blocked']['seconds'] / first['blocked']['seconds']:.0f} times the time and {last['blocked']['memory'] / max(first['blocked']['memory'], 0.01):.1f} times the memory, the ordered one {last['ordered']['memory'] / first['ordered']['memory']:.0f} times: a block has a fixed number of pairs an image. "
