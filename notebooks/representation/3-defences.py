@@ -17,7 +17,7 @@
 # # Four structures that should resist
 #
 # Chapter 3 of Cutilli's thesis {cite}`cutilli2021` looks for robustness in the structure of a network, not in what it is trained on: a penalty on the gradient, a sigmoid that can stretch, neurons that compare pixels in pairs, neurons that measure an angle. This page derives each one again, corrects three derivatives, and asks
-# what the argument for it is worth before anything is trained. One of the four, Pairwise Difference, was too large for the author's machine; here it gets a form that does not hold its pairs. How the trained networks fare is on the [next page](4-evaluation).
+# what the argument for it is worth before anything is trained. One of the four, Pairwise Difference, was too large for the author's machine; here it gets a form that does not hold its pairs. How the trained networks fare is for another page, whose records are not complete yet.
 #
 # **Time to learn**: 35 minutes. **You need** the chain rule and norms; the [fast gradient sign method](../attacks/1-attacks).
 
@@ -86,7 +86,7 @@ units = page.measure(chapter.penalty_units, spec=spec, images=settings.images)
 page.say(f"On a plain network of this chapter the penalty of a minibatch is {units['batch']:.2e} (a unit of 0 to 255), the mean of the images' own lengths {units['each']:.2e}: **{units['ratio']:.2f} times** as large; {units['bound']:.2f} times is the most that is possible.")
 
 # %% [markdown]
-# What the penalty bends is the gradient **at the training images**. It says nothing about the gradient one step away, as the thesis notes; and a network can make the gradient of its loss short by being sure, since the squared error of a saturated sigmoid has slope 0. Whether that is robustness is the question of the next page.
+# What the penalty bends is the gradient **at the training images**. It says nothing about the gradient one step away, as the thesis notes; and a network can make the gradient of its loss short by being sure, since the squared error of a saturated sigmoid has slope 0. Whether that is robustness only an attack can tell.
 #
 # ## 2. A sigmoid that stretches
 #
@@ -263,7 +263,7 @@ page.say("How to read it: from the fewest inputs to the most, the change itself 
 
 # %%
 linear = page.measure(chapter.linear_accuracy, data=settings.data, side=settings.side)
-page.say(f"Least squares gets **{100 * linear['accuracy']:.2f} %** of {linear['trials']} test images right; the thesis' angular network, 85.40 % on MNIST. The [next page](4-evaluation) has ours.")
+page.say(f"Least squares gets **{100 * linear['accuracy']:.2f} %** of {linear['trials']} test images right; the thesis' angular network, 85.40 % on MNIST. Ours is not recorded yet.")
 
 # %% [markdown]
 # ## Where we had to choose
