@@ -38,7 +38,7 @@ from advutils.book.page import Page, mean_sd
 from advutils.chapters import universal_perturbations as chapter
 
 page = Page("universal-perturbations", "2-transfer", globals(), settings={
-    "quick": dict(data="photographs", sources=["photographs-0", "photographs-1"], splits=1, fewer={}, shorter={}, training=100, passes=2, long=2, num_classes=6, batch=10, noise=[4, 10], draws=2, checks=0),
+    "quick": dict(data="photographs", sources=["photographs-0", "photographs-1"], splits=1, fewer={}, shorter={}, training=70, passes=2, long=2, num_classes=6, batch=10, noise=[4, 10], draws=2, checks=0),
     "standard": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"], splits=3, fewer={"mobilenet_v2": 1, "inception_v1": 1}, shorter={"inception_v1": 4}, training=600, passes=8, long=24, num_classes=10, batch=10, noise=[4, 10], draws=3, checks=1),
     "paper": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "resnetv2_50"], splits=5, fewer={}, shorter={}, training=600, passes=100, long=400, num_classes=10, batch=10, noise=[4, 10], draws=10, checks=3),
 })
