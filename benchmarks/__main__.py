@@ -55,9 +55,12 @@ def smooth_costs(profile: str, real: bool) -> None:
 
 def pairwise_costs(profile: str, real: bool) -> None:
     """Pairwise Difference a block of pairs at a time, beside the layer that holds them all; no data is needed."""
-    for n, batch in ((49, 20), (196, 20), (784, 5), (784, 20), (784, 80)) if real else ((49, 20), (196, 20)):
-        found = ledger.measure(pairwise.pairwise_cost, dict(n=n, out=100, batch=batch, rounds=5, threads=2),
-                               profile=profile, chapter="representation", command="make bench")
+    sizes = ((49, 20, 0), (196, 20, 0), (784, 5, 0), *((784, 20, seed) for seed in range(3)), (784, 80, 0))
+    for n, batch, seed in sizes if real else sizes[:2]:
+        found = ledger.measure(pairwise.pairwise_cost,
+                               dict(n=n, out=100, batch=batch, rounds=5, threads=2, seed=seed), profile=profile,
+                               chapter="representation",
+                               command="python -m benchmarks" + (" --standard" if real else ""))
         print(f"pairwise difference, {n} pixels, {batch} images: {found['blocked']['seconds']:.3f} s, "
               f"{found['times_faster']:.1f} times as fast and with {found['times_smaller']:.0f} times less memory",
               flush=True)

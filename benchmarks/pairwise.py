@@ -32,9 +32,9 @@ class Ordered(nn.Module):
         return torch.sigmoid(x[:, :, None] - x[:, None, :]).flatten(1) @ self.weight.T
 
 
-def built(name: str, n: int, out: int) -> nn.Module:
-    """A layer by name, with weights that depend on nothing else."""
-    with runtime.seeded(0):
+def built(name: str, n: int, out: int, seed: int = 0) -> nn.Module:
+    """A layer by name, with weights of a seed."""
+    with runtime.seeded(seed):
         layer = Ordered(n, out) if name == "ordered" else PairwiseDifference(n, out)
     return layer.to(runtime.device())
 
@@ -51,7 +51,7 @@ def one_pass(layer: nn.Module, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     return out, torch.autograd.grad(out.square().sum(), [layer.weight, x])
 
 
-def pairwise_cost(*, n: int, out: int, batch: int, rounds: int, threads: int) -> dict:
+def pairwise_cost(*, n: int, out: int, batch: int, rounds: int, threads: int, seed: int) -> dict:
     """Forward and backward pass of both layers, interleaved, on ``threads`` threads of the processor.
 
     Values, by layer: ``seconds`` (median of ``rounds``) and ``memory`` (MiB beyond weights, their gradients, input and
@@ -61,7 +61,7 @@ def pairwise_cost(*, n: int, out: int, batch: int, rounds: int, threads: int) ->
     """
     torch.set_num_threads(threads)
     x = images(batch, n)
-    layers = {name: built(name, n, out) for name in LAYERS}
+    layers = {name: built(name, n, out, seed) for name in LAYERS}
     seconds: dict[str, list[float]] = {name: [] for name in LAYERS}
     for number in range(rounds + 1):  # the first round warms up
         for name, layer in layers.items():
