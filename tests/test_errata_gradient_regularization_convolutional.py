@@ -16,6 +16,12 @@ def test_table_5_and_table_3_have_two_baselines():
     assert TABLE_3["none cited"] - TABLE_3["p=2"] == pytest.approx(0.65)
 
 
+def test_noise_adds_more_errors_with_p_2_in_table_5():
+    added = {name: [row[1] - row[0], row[2] - row[0]] for name, row in TABLE_5.items()}
+    assert added["none"] == pytest.approx([0.29, 3.80]) and added["p=2"] == pytest.approx([0.53, 4.52])
+    assert all(p2 > none for p2, none in zip(added["p=2"], added["none"], strict=True))
+
+
 def test_noise_of_std_03_is_longer_than_an_image_in_pixels_but_not_in_whitened_units():
     noise = 0.3 * math.sqrt(3 * 32**2)
     assert noise == pytest.approx(16.6, abs=0.05)

@@ -216,7 +216,7 @@ def transferred(*, source: dict, target: dict, images: int, eps: float, steps: i
 def along(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
     """Mean loss of a trained network along its gradient and along a random direction, by l2 length, not clipped.
 
-    Values: ``gradient``, ``random``: by length; ``linear``: what the gradient predicts, L + length ||g||.
+    Values: ``gradient``, ``random``: by length.
     """
     model, (x, y) = named(spec), loaded(spec["data"], "test")
     torch.set_float32_matmul_precision("highest")
@@ -224,10 +224,8 @@ def along(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
     with runtime.evaluating(model):
         g = regularizers.loss_gradient(model, x, y)
     noise = torch.randn(x.shape, generator=runtime.generator(seed)).to(x)
-    start = evaluation.mean_loss(model, x, y)
 
     def loss(direction: Tensor, length: float) -> float:
         return evaluation.mean_loss(model, x + length * norms.steepest(direction, 2), y)
 
-    return {"gradient": [loss(g, length) for length in lengths], "random": [loss(noise, length) for length in lengths],
-            "linear": [start + length * norms.norm(g).mean().item() for length in lengths]}
+    return {"gradient": [loss(g, length) for length in lengths], "random": [loss(noise, length) for length in lengths]}

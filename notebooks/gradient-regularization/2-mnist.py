@@ -62,7 +62,7 @@ settings = page.settings
 # is the recorded one: all 60,000 images of MNIST, a fixed number of epochs, the last weights, no validation set. The
 # **paper** profile follows the paper's two stages (`protocol: two-stage`): early stopping on the last 10,000 training images, then
 # all of them until the loss on those is as small as on the others before. `matmul: medium` rounds the factors of matrix
-# products to bfloat16 in training, never in judging. The book's third notebook, on convolutional networks, is not written yet.
+# products to bfloat16 in training, never in judging. Convolutional networks have a notebook of their own.
 #
 # ## What the paper claims
 #
