@@ -16,7 +16,8 @@ TEMPLATES = {  # corners in a unit square; the triangle is right and isosceles
     "square": np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]),
     "circle": 0.5 + 0.5 * np.stack([np.cos(_TURN), np.sin(_TURN)], 1),
 }
-ATTEMPTS = 1000  # at a place for one shape, before the picture is called full
+ATTEMPTS = 200  # at a place for one shape, before the earlier ones are taken to be in the way
+RESTARTS = 30  # of a picture, before its shapes are taken not to fit
 
 
 @dataclass
@@ -48,8 +49,8 @@ def draw(
 
     Each shape is turned by whole degrees and scaled by a whole number of pixels within ``scales`` (one for all shapes
     of a picture with ``one_scale``, which is Guan and Loew's way), both about the middle of its box, and moved by whole
-    pixels to where its box is inside the picture and it meets no earlier shape; only the place is drawn again.
-    Raises ``ValueError`` if the shapes do not fit.
+    pixels to where its box is inside the picture and it meets no earlier shape. Only places are drawn again: that of
+    a shape, and where none is left for it those of all shapes of its picture. Raises ``ValueError`` if they do not fit.
     """
     low, high = scales
     if not 1 <= low <= high or high * 2**0.5 > size:
@@ -59,21 +60,9 @@ def draw(
     scale = rng.integers(low, high + 1, size=(len(counts), max(int(total.max(initial=0)), 1)))
     if one_scale:
         scale[:] = scale[:, :1]
-    found: list[list[np.ndarray]] = [[] for _ in counts]
-    for number in range(int(total.max(initial=0))):
-        waiting = np.flatnonzero(total > number)
-        shapes = [_shape(TEMPLATES[kinds[order[n][number]]], scale[n, number], rng.integers(360) if turned else 0)
-                  for n in waiting]
-        for _ in range(ATTEMPTS):
-            placed = [shape + _place(shape, size, rng) for shape in shapes]
-            free = _free(placed, [found[n] for n in waiting])
-            for n, shape in zip(waiting[free], [placed[k] for k in np.flatnonzero(free)], strict=True):
-                found[n].append(shape)
-            waiting, shapes = waiting[~free], [shapes[k] for k in np.flatnonzero(~free)]
-            if not len(waiting):
-                break
-        else:
-            raise ValueError(f"{number + 1} shapes of scales {scales} do not fit into {size} x {size} pixels")
+    shapes = [[_shape(TEMPLATES[kinds[kind]], scale[n, number], rng.integers(360) if turned else 0)
+               for number, kind in enumerate(row)] for n, row in enumerate(order)]
+    found = _arranged(shapes, size, rng)
     pixels = np.stack([_painted(shapes, size) for shapes in found]) if len(counts) else np.zeros((0, size, size))
     images = torch.zeros(len(counts), 3, size, size)
     images[:, 2] = torch.from_numpy(pixels).float()
@@ -89,6 +78,28 @@ def _shape(template: np.ndarray, scale: int, degrees: int) -> np.ndarray:
 def _place(shape: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     least, most = np.ceil(-shape.min(0)), np.floor(size - 1 - shape.max(0))
     return rng.integers(least, most + 1)
+
+
+def _arranged(shapes: list[list[np.ndarray]], size: int, rng: np.random.Generator) -> list[list[np.ndarray]]:
+    """The shapes of each picture at places where none meets another."""
+    found: list[list[np.ndarray]] = [[] for _ in shapes]
+    attempts, restarts = np.zeros(len(shapes), dtype=int), np.zeros(len(shapes), dtype=int)
+    waiting = [n for n, wanted in enumerate(shapes) if wanted]
+    while waiting:
+        placed = [shapes[n][len(found[n])] for n in waiting]
+        placed = [shape + _place(shape, size, rng) for shape in placed]
+        for n, shape, free in zip(waiting, placed, _free(placed, [found[n] for n in waiting]), strict=True):
+            attempts[n] = 0 if free else attempts[n] + 1
+            if free:
+                found[n].append(shape)
+            elif attempts[n] == ATTEMPTS:  # the first shapes may block a picture for good: begin it again
+                attempts[n], restarts[n] = 0, restarts[n] + 1
+                if restarts[n] > RESTARTS:
+                    raise ValueError(f"{len(shapes[n])} shapes do not fit into {size} x {size} pixels; ask for fewer "
+                                     "(counts) or smaller ones (scales)")
+                found[n].clear()
+        waiting = [n for n in waiting if len(found[n]) < len(shapes[n])]
+    return found
 
 
 def _free(placed: list[np.ndarray], others: list[list[np.ndarray]]) -> np.ndarray:

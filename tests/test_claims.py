@@ -91,6 +91,22 @@ def test_a_value_can_be_an_expression_in_the_values_above_it():
     assert claims.verdict_of(claim, records(0.0115)[:3])["verdict"] == "not attempted"
 
 
+@pytest.mark.parametrize("premise, verdict", [
+    ("plain > 4", "reproduced"), ("plain > 6", "inconclusive"), ("plain > 5.01", "inconclusive"),
+])
+def test_a_claim_is_judged_only_where_its_premise_holds(premise, verdict):
+    judged = claims.verdict_of({**CLAIM, "premise": premise}, records(0.0115))
+    assert judged["verdict"] == verdict and ("premise" in judged["why"]) == (verdict == "inconclusive")
+
+
+def test_a_null_counts_as_no_record():
+    nothing = FakeRecord(1.0)
+    nothing.values["error"] = None
+    assert claims.select({"from": "net", "take": "error"}, [nothing, FakeRecord(2.0)]) == [2.0]
+    judged = claims.verdict_of(CLAIM, [nothing] + records(0.0115)[3:])
+    assert judged["verdict"] == "not attempted" and "plain" in judged["why"]
+
+
 def test_without_records_a_claim_is_not_attempted():
     judged = claims.verdict_of(CLAIM, records(0.01)[:3])
     assert judged["verdict"] == "not attempted" and "trained" in judged["why"]
@@ -130,7 +146,7 @@ def test_every_claim_of_the_book_can_be_judged():
             assert str(claim[field]).strip(), (claim["id"], field)
         assert {"reproduced", "trend"} & set(claim)
         numbers = {name: sample(1.0, 2.0) for name in claim["values"]}
-        for kind in ("reproduced", "trend"):  # the rule can be read and uses nothing that is not there
+        for kind in claims.RULES:  # the rule can be read and uses nothing that is not there
             if kind in claim:
                 assert evaluate_rule(claim[kind], numbers) in (True, False, None)
 

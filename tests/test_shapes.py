@@ -35,13 +35,14 @@ def test_outlines_are_as_many_as_counted_inside_and_apart():
 
 def test_pixels_are_those_of_the_outlines():
     pictures = some()
-    pixels = pictures.images[:, 2].sum((1, 2)).numpy()  # a pixel is drawn if the outline comes close to its middle
+    pixels = pictures.images[:, 2].sum((1, 2)).numpy()  # drawn if the outline meets a pixel's square
     least, most = ([sum(shapely.Polygon(p).buffer(margin).area for p in polygons) for polygons in pictures.polygons]
-                   for margin in (0, 0.6))
+                   for margin in (0, 0.5**0.5))
     assert (np.array(least) <= pixels).all() and (pixels <= np.array(most)).all()
     assert pictures.images[:, :2].abs().max() == 0 and set(pictures.images.unique().tolist()) == {0.0, 1.0}
-    parts = [ndimage.label(image.numpy(), structure=np.ones((3, 3)))[1] for image in pictures.images[:, 2]]
-    assert (np.array(parts) == pictures.counts.sum(1).numpy()).mean() > 0.85  # close ones may touch as pixels
+    parts = np.array([ndimage.label(image.numpy(), structure=np.ones((3, 3)))[1] for image in pictures.images[:, 2]])
+    counts = pictures.counts.sum(1).numpy()
+    assert (parts <= counts).all() and (parts == counts).mean() > 0.6  # close ones may touch as pixels: one in five
 
 
 def test_areas_are_those_of_triangles_squares_and_circles():
@@ -85,3 +86,13 @@ def test_five_hundred_a_second():
         some(count=200)
         best = min(best, time.perf_counter() - start)
     assert 200 / best > 250  # one process; two on two cores make 500
+
+
+def test_a_picture_that_its_first_shapes_block_begins_again():
+    for seed in range(3):
+        drawn = shapes.draw(np.tile([[0, 8]], (20, 1)), size=128, scales=(26, 26), one_scale=True,
+                            rng=np.random.default_rng(seed))
+        assert all(len(outlines) == 8 for outlines in drawn.polygons)
+        for outlines in drawn.polygons:
+            bodies = [shapely.Polygon(outline) for outline in outlines]
+            assert not any(a.intersects(b) for k, a in enumerate(bodies) for b in bodies[:k])

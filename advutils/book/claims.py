@@ -16,6 +16,7 @@ from advutils.book import ledger, paths
 
 SCOPES = ("paper", "identity", "ours")  # what a claim is: the paper's, algebra or arithmetic in it, a question of ours
 VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "not attempted")
+RULES = ("premise", "reproduced", "trend")  # what a claim may have of them; the first says when the others apply
 JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
 
@@ -142,14 +143,15 @@ def _node(node: ast.expr, values: dict, rule: str):
 
 def select(selection: dict, records: list[ledger.Record]) -> list[float]:
     """One number per record that matches ``from`` and ``where`` (null: parameter absent; a list: any of it, or the
-    very list where the parameter is one; a mapping: entries that the parameter has, among others), along ``take``."""
+    very list where the parameter is one; a mapping: entries that the parameter has, among others), along ``take``.
+    A null there counts as no record: the measurement had nothing to measure."""
     numbers = []
     for record in records:
         matches = record.name == selection["from"] and all(
             _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items()
         )
-        if matches:
-            numbers.append(_take(record.values, selection["take"]) * selection.get("scale", 1))
+        if matches and (found := _take(record.values, selection["take"])) is not None:
+            numbers.append(found * selection.get("scale", 1))
     return numbers
 
 
@@ -163,16 +165,19 @@ def _same(found, wanted) -> bool:
     return found == wanted
 
 
-def _take(values, path: str) -> float:
+def _take(values, path: str) -> float | None:
     for step in str(path).split("."):
         values = values[int(step)] if isinstance(values, list) else values[step]
+    if values is None:
+        return None
     return sum(values) / len(values) if isinstance(values, list) else float(values)
 
 
 def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
     """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples``, ``n`` and ``why``.
 
-    A value of the claim is a selection (see :func:`select`), or an expression in the values above it.
+    A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
+    rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.
     """
     samples, missing = {}, set()
     for name, selection in claim["values"].items():
@@ -185,13 +190,15 @@ def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
             samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
         else:
             missing.add(name)
-    names = set().union(*(_used(claim[kind]) for kind in ("reproduced", "trend") if kind in claim))
+    names = set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
     used = [name for name in claim["values"] if name in names and name in samples]
     result = {"scope": "paper", **claim, "samples": samples, "n": min((samples[name].n for name in used), default=0)}
     result["recorded"] = "; ".join(f"{name} {show(samples[name])}" for name in used)
     if names & missing:
         return {**result, "verdict": "not attempted",
                 "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}"}
+    if "premise" in claim and not evaluate_rule(claim["premise"], samples):
+        return {**result, "verdict": "inconclusive", "why": f"the premise, {claim['premise']}, is not shown to hold"}
     outcomes = [evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")]
     undecided = "the interval over seeds does not decide the full rule" if outcomes == [None, True] else ""
     return {**result, "verdict": _word(*outcomes), "why": undecided}

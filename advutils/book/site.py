@@ -154,7 +154,7 @@ def _card(claim: dict) -> str:
     rows = [[f"`{name}`", claim["paper"].get(name, "–"),
              claims.show(claim["samples"][name]) if name in claim["samples"] else "–"] for name in names]
     made = f"recorded ({claim['profile']} profile)" if claim["samples"] else "recorded"
-    kinds = {"reproduced": "reproduced if", "trend": "in trend if"}
+    kinds = {"premise": "judged only if", "reproduced": "reproduced if", "trend": "in trend if"}
     rule = "; ".join(f"{words} `{claim[kind]}`" for kind, words in kinds.items() if kind in claim)
     facts = {"Metric": claim["metric"], "Rule": rule, "Tolerance": claim["tolerance"], "Note": claim["why"],
              "Known when the rule was written": claim.get("known")}

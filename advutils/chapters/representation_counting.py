@@ -30,7 +30,7 @@ class Thirds(training.Schedule):
 def untrained(
     *, size: int, limit: int, plan: str, width: float, activation: str, renormalised: bool, seed: int,
 ) -> nn.Sequential:
-    """A counting network whose answer is the mean number of each of two kinds, and what it makes of a picture."""
+    """An untrained network that counts two kinds, and answers the mean number of each for an empty picture."""
     with runtime.seeded(seed):
         model = models.counter(size=size, plan=plan, width=width, activation=activation, renormalised=renormalised)
     with torch.no_grad(), runtime.evaluating(model):
@@ -97,8 +97,10 @@ def counting_network(*, spec: dict, images: int, others: dict[str, dict]) -> tup
     (``scales``, ``one_scale``, ``kinds``: other kinds are counted in total). Values, by the name of the test ("same"
     and the others): ``mae`` (mean absolute error, by kind; of the total for other kinds), ``exact`` (share of pictures
     with all numbers right after rounding; the total's for other kinds), ``total_mae``, ``slope`` (of the estimated on
-    the true total, least squares); ``by_total``: of "same", mean absolute error of the total and exact share by true
-    total, and how many pictures. Arrays: ``truth`` and ``estimate`` (totals, "same"), ``loss`` by epoch.
+    the true total, least squares), and ``area_mae`` and ``area_slope``, the same of a rival that looks at nothing but
+    the blue area (a straight line, fitted on "same"); ``by_total``: of "same", mean absolute error of the total and
+    exact share by true total, and how many pictures. Arrays: ``truth`` and ``estimate`` (totals, "same"), ``loss`` by
+    epoch.
     """
     model, history = trained(**spec)
     base = dict(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
@@ -107,16 +109,21 @@ def counting_network(*, spec: dict, images: int, others: dict[str, dict]) -> tup
     arrays: dict = {"loss": history.loss}
     for name, changes in {"same": {}, **others}.items():
         drawn = pictures(**{**base, **changes})
+        area = drawn.images.sum((1, 2, 3)).numpy()
         estimate, truth = counts_of(model, drawn.images), drawn.counts
         if truth.shape != estimate.shape or "kinds" in changes:
             estimate, truth = estimate.sum(1, keepdim=True), truth.sum(1, keepdim=True)
         totals = truth.sum(1), estimate.sum(1)
-        centred = totals[0] - totals[0].mean()
+        if name == "same":
+            by_area = np.polynomial.Polynomial.fit(area, totals[0].numpy(), 1)
+        rival = torch.from_numpy(by_area(area))
         values[name] = {
             "mae": (estimate - truth).abs().mean(0).tolist(),
             "exact": (estimate.round() == truth).all(1).double().mean().item(),
             "total_mae": (totals[1] - totals[0]).abs().mean().item(),
-            "slope": ((centred * totals[1]).sum() / centred.square().sum()).item(),
+            "slope": _slope(*totals),
+            "area_mae": (rival - totals[0]).abs().mean().item(),
+            "area_slope": _slope(totals[0], rival),
         }
         if name == "same":
             arrays |= {"truth": totals[0].numpy(), "estimate": totals[1].numpy()}
@@ -127,6 +134,11 @@ def counting_network(*, spec: dict, images: int, others: dict[str, dict]) -> tup
                 "exact": [right[some].double().mean().item() if some.any() else None for some in chosen],
                 "count": [int(some.sum()) for some in chosen]}
     return values, arrays
+
+
+def _slope(truth: Tensor, estimate: Tensor) -> float:
+    centred = truth - truth.mean()
+    return ((centred * estimate).sum() / centred.square().sum()).item()
 
 
 def regions(polygons: list[np.ndarray], size: int) -> np.ndarray:
@@ -194,6 +206,7 @@ def triangles(outputs: Tensor) -> Tensor:
 OTSU = {"threshold": "otsu"}
 METHODS = {  # what is changed in the loop of Section 2.2.2, and the baseline (None)
     "as described": {},
+    "by hand": {"threshold": "by hand"},
     "Otsu's threshold": OTSU,
     "low starts": OTSU | {"candidates": "low"},
     "medium starts": OTSU | {"candidates": "medium"},
@@ -201,6 +214,27 @@ METHODS = {  # what is changed in the loop of Section 2.2.2, and the baseline (N
     "one less": OTSU | {"of": one_less},
     "components": None,
 }
+
+
+def by_hand(model: nn.Module, drawn: shapes.Pictures) -> tuple[float, float]:
+    """A fixed threshold as a person would choose it, and the largest second derivative that it is chosen from.
+
+    Eight are tried, a factor of sqrt(10) apart, the first the largest second derivative of a first round (median over
+    the pictures ``drawn``): the one with which most shapes are found there. Infinite where there are none.
+    """
+    images = drawn.images.to(runtime.device())
+
+    def largest(image: Tensor) -> float:
+        place = attribution.first_order_saliency(model, image[None])[0].argmax()
+        seed = torch.stack([place // image.shape[2], place % image.shape[2]])
+        return attribution.second_order_saliency(model, image, seed[None])[0].max().item()
+
+    def right(level: float) -> int:
+        return sum(int((localisation.matched(localisation.detect(model, image, threshold=level), polygons)
+                        >= 0.5).sum()) for image, polygons in zip(images, drawn.polygons, strict=True))
+
+    top = float(np.median([largest(image) for image in images]))
+    return (max(top * 10 ** (-0.5 * np.arange(8)), key=right) if top else np.inf), top
 
 
 def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
@@ -213,24 +247,33 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
     same, the ninth decile), ``empty`` (share of selected pixels that are on no shape), and of the masks the shares that
     are ``partial`` (on one shape and less than half of it),
     ``between`` (on two shapes or more), ``derailed`` (on none) and ``whole`` (the rest); a mask is on a shape if a
-    tenth of the mask or of the shape is common. Arrays: ``right`` and ``boxes``, by picture.
+    tenth of the mask or of the shape is common; ``size``, the median number of pixels of a mask (null if there is
+    none), and for "by hand", whose threshold is chosen on other pictures (:func:`by_hand`), that ``threshold`` (null
+    if infinite) and the ``largest`` second derivative. Arrays: ``right`` and ``boxes``, by picture.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     model, _ = trained(**spec)
     drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
                      images=images, seed=spec["seed"])
-    only = METHODS[method] is not None and METHODS[method].get("of") is triangles
+    options, extra = METHODS[method], {}
+    if method == "by hand":
+        other = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
+                         images=20, seed=spec["seed"] + 1_000_000)
+        level, largest = by_hand(model, other)
+        options, extra = {"threshold": level}, {"threshold": level if np.isfinite(level) else None, "largest": largest}
+    only = options is not None and options.get("of") is triangles
     kinds = {name: 0 for name in ("partial", "between", "derailed", "whole")}
-    right, boxes, ious, coverage, true, selected, missed = [], [], [], [], 0, 0, 0
+    right, boxes, ious, coverage, true, missed = [], [], [], [], 0, 0
+    selected: list[int] = []
     columns, rows = np.meshgrid(np.arange(spec["size"]), np.arange(spec["size"]))
     points = shapely.points(columns, rows)
     for picture, polygons, of_kind in zip(drawn.images, drawn.polygons, drawn.kinds, strict=True):
         if only:
             polygons = [polygon for polygon, kind in zip(polygons, of_kind, strict=True) if kind == 0]
         picture = picture.to(runtime.device())
-        masks = (localisation.components(model, picture) if METHODS[method] is None else
-                 localisation.detect(model, picture, **METHODS[method]))
+        masks = (localisation.components(model, picture) if options is None else
+                 localisation.detect(model, picture, **options))
         scores = localisation.matched(masks, polygons)
         bodies = [shapely.contains(shapely.Polygon(polygon).buffer(NEAR["edge"]), points) for polygon in polygons]
         common = np.array([[(mask.cpu().numpy() & body).sum() for body in bodies] for mask in masks])
@@ -248,12 +291,13 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
             covered = (common / areas).max(0)
             coverage += covered[covered > 0].tolist()
         anywhere = np.any(bodies, axis=0) if bodies else np.zeros(points.shape, dtype=bool)
-        selected += int(sizes.sum())
+        selected += sizes.tolist()
         missed += sum(int((mask.cpu().numpy() & ~anywhere).sum()) for mask in masks)
     return {
         "precision": sum(right) / max(sum(boxes), 1), "recall": sum(right) / true, "found": sum(boxes), "true": true,
-        "iou": float(sum(ious)) / true, "empty": missed / max(selected, 1),
+        "iou": float(sum(ious)) / true, "empty": missed / max(sum(selected), 1),
         "coverage": float(np.mean(coverage)) if coverage else None,
         "most": float(np.quantile(coverage, 0.9)) if coverage else None,
-        **{name: count / max(sum(boxes), 1) for name, count in kinds.items()},
+        "size": float(np.median(selected)) if selected else None,
+        **{name: count / max(sum(boxes), 1) for name, count in kinds.items()}, **extra,
     }, {"right": np.array(right), "boxes": np.array(boxes)}

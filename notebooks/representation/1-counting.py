@@ -36,9 +36,9 @@ from advutils.book.page import Page, mean_sd
 from advutils.chapters import representation_counting as chapter
 
 page = Page("representation", "1-counting", globals(), settings={
-    "quick": dict(size=64, scales=[7, 12], fixed=[9, 9], larger=[13, 16], limit=4, plan="small", width=1.0, images=800, epochs=5, batch_size=20, lr=2e-3, seeds=1, judged=100, looked_at=20),
-    "standard": dict(size=128, scales=[10, 20], fixed=[14, 14], larger=[22, 26], limit=8, plan="small", width=2.0, images=2000, epochs=60, batch_size=20, lr=1e-3, seeds=3, judged=2000, looked_at=200),
-    "paper": dict(size=1000, scales=[80, 130], fixed=[110, 110], larger=[140, 160], limit=17, plan="large", width=1.0, images=20000, epochs=100, batch_size=20, lr=1e-3, seeds=3, judged=5000, looked_at=500),
+    "quick": dict(size=64, scales=[7, 12], fixed=[9, 9], larger=[13, 16], smaller=[4, 5], limit=4, plan="small", width=1.0, images=800, epochs=5, batch_size=20, lr=2e-3, seeds=1, judged=100, looked_at=20),
+    "standard": dict(size=128, scales=[10, 20], fixed=[14, 14], larger=[22, 26], smaller=[5, 7], limit=8, plan="small", width=2.0, images=2000, epochs=60, batch_size=20, lr=1e-3, seeds=3, judged=2000, looked_at=200),
+    "paper": dict(size=1000, scales=[80, 130], fixed=[110, 110], larger=[135, 145], smaller=[40, 55], limit=17, plan="large", width=1.0, images=20000, epochs=100, batch_size=20, lr=1e-3, seeds=3, judged=5000, looked_at=500),
 })
 settings = page.settings
 
@@ -47,9 +47,9 @@ settings = page.settings
 #
 # | id | in short |
 # | --- | --- |
-# | `rc-beyond-four` | networks can count more than four shapes at a glance |
+# | `rc-beyond-four` | ours, after the thesis' question: can networks count more than four shapes at a glance? |
 # | `rc-fixed-exact`, `rc-vary-worse` | with shapes of one size they are extremely accurate; with sizes that vary worse, but not bad |
-# | `rc-other-sizes`, `rc-other-kinds` | Guan and Loew say that other sizes and other kinds of shape break the count; the thesis doubts it for few shapes of another kind |
+# | `rc-other-sizes`, `rc-other-kinds` | Guan and Loew say that other sizes and other kinds of shape break the count; the thesis doubts it for much smaller shapes and for few of another kind |
 # | `rc-pixels` | with sizes drawn for every shape, the network may be counting pixels |
 # | `rc-edges`, `rc-blank`, `rc-repaired` | saliency lies on edges and corners; with sigmoids and batch renormalisation in blank space, until all shapes of a picture have one size |
 #
@@ -59,8 +59,8 @@ settings = page.settings
 #
 # ## The pictures
 #
-# Blue squares and right isosceles triangles on black, turned, scaled and placed at random so that none touch. The numbers of triangles and squares are uniform over all pairs up to a limit. Sizes are drawn **for every shape**, or **one for all shapes of a picture**: with the first the blue area of a picture follows the count, more closely in proportion the more shapes there are, and a network could count pixels; with the second it does
-# not. The outlines are kept, so that it is known which pixel belongs to what. Training pictures are drawn on the way and never seen twice.
+# Blue squares and right isosceles triangles on black, turned, scaled and placed at random so that none touch. The numbers of triangles and squares are uniform over all pairs up to a limit. Sizes are drawn **for every shape**, or **one for all shapes of a picture**: with the first the blue area of a picture follows the count, more closely in proportion the more shapes there are, and a network could count pixels; with the second it follows
+# less closely. The outlines are kept, so that it is known which pixel belongs to what. Training pictures are drawn on the way and never seen twice.
 
 # %% tags=["hide-input"]
 page.source(shapes.draw)
@@ -78,7 +78,7 @@ page.figure(fig, caption="Four pictures with their outlines: sizes drawn for eve
 # ## The networks
 #
 # The thesis has two, of three and of ten convolutions, made for pictures of 1,000 pixels. For smaller pictures the strides are lowered until the last map is as large as at 1,000 pixels, so that a shape covers as much of it (kernels stay as they are, so each unit sees more of a picture). A linear layer and a rectifier give the two counts; the loss is the squared error.
-# Three activations are tried: rectifiers, softplus, and sigmoids behind batch renormalisation {cite}`ioffe2017`, which the thesis needed to train them.
+# Three activations are tried: rectifiers, softplus, and sigmoids behind batch renormalisation {cite}`ioffe2017`, which the thesis needed to train them: each unit's input is brought to mean 0 and variance 1, at first by the minibatch's own statistics, later more and more by running means of them.
 
 # %% tags=["hide-input"]
 page.source(models.counter)
@@ -90,7 +90,7 @@ KINDS = {"rectifiers": dict(activation="relu", renormalised=False), "softplus": 
 SIZES = {"one fixed size": dict(scales=settings.fixed, one_scale=False), "sizes by shape": dict(scales=settings.scales, one_scale=False), "one size a picture": dict(scales=settings.scales, one_scale=True)}
 specs = {(kind, sizes): [dict(**common, **options, **drawing, seed=seed) for seed in range(settings.seeds)]
          for kind, options in KINDS.items() for sizes, drawing in SIZES.items() if kind == "rectifiers" or sizes != "one fixed size"}
-others = {"larger": {"scales": settings.larger}, "circles": {"kinds": ["circle"]}}
+others = {"larger": {"scales": settings.larger}, "smaller": {"scales": settings.smaller}, "circles": {"kinds": ["circle"]}}
 counted = {key: [page.measure(chapter.counting_network, spec=spec, images=settings.judged, others=others) for spec in of_seeds] for key, of_seeds in specs.items()}
 
 # %% [markdown]
@@ -98,12 +98,13 @@ counted = {key: [page.measure(chapter.counting_network, spec=spec, images=settin
 
 # %% tags=["hide-input"]
 bare = dict(unit="", scale=1)
-page.table(["network", "pictures", "mean error: triangles", "squares", "total", "both exact", "mean error, larger shapes", "slope, larger shapes", "slope, circles"],
+page.table(["network", "pictures", "mean error: triangles", "squares", "total", "both exact", "both exact, larger shapes", "both exact, smaller", "slope, larger shapes", "by area", "slope, circles", "mean error, circles", "by area"],
            [[kind, sizes, *(mean_sd([r["same"]["mae"][k] for r in records], **bare) for k in range(2)), mean_sd([r["same"]["total_mae"] for r in records], **bare), mean_sd([r["same"]["exact"] for r in records]),
-             mean_sd([r["larger"]["total_mae"] for r in records], **bare), mean_sd([r["larger"]["slope"] for r in records], **bare), mean_sd([r["circles"]["slope"] for r in records], **bare)] for (kind, sizes), records in counted.items()],
-           caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures; slope: of the counted on the true total (1 is right); seeds: {settings.seeds}")
+             *(mean_sd([r[name]["exact"] for r in records]) for name in ("larger", "smaller")),
+             *(mean_sd([r[name][field] for r in records], **bare) for name, field in (("larger", "slope"), ("larger", "area_slope"), ("circles", "slope"), ("circles", "total_mae"), ("circles", "area_mae")))] for (kind, sizes), records in counted.items()],
+           caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures; slope: of the counted on the true total (1 is right); by area: what a straight line in the blue area says, which knows nothing of shapes; seeds: {settings.seeds}")
 pairs = (settings.limit + 1) * (settings.limit + 2) // 2
-page.say(f"How to read it: always answering the most likely pair would be exact on {100 / pairs:.0f} % of the pictures. A slope above 1 on larger shapes means that the network counts a large shape as more than one.")
+page.say(f"How to read it: always answering one and the same pair would be exact on {100 / pairs:.0f} % of the pictures. A slope above 1 on larger shapes means that the network counts a large shape as more than one; the column beside it says how far adding up area alone would go.")
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
@@ -186,7 +187,7 @@ page.claims("rc-beyond-four", "rc-fixed-exact", "rc-vary-worse", "rc-other-sizes
 # ````{solution} counting-1
 # :class: dropdown
 #
-# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from triangles being half a square; with sizes by shape errors average out in proportion as shapes become many, though not in number; with one size a picture the area says little.
+# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from triangles being half a square; with sizes by shape errors average out in proportion as shapes become many, though not in number; with one size a picture the area says less, though not nothing.
 # ````
 #
 # ```{exercise} Uniform pairs (easy)
