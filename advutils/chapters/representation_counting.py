@@ -220,7 +220,7 @@ def by_hand(model: nn.Module, drawn: shapes.Pictures) -> tuple[float, float]:
     """A fixed threshold as a person would choose it, and the largest second derivative that it is chosen from.
 
     Eight are tried, a factor of sqrt(10) apart, the first the largest second derivative of a first round (median over
-    the pictures ``drawn``): the one with which most shapes are found there. Infinite where there are none.
+    the pictures ``drawn``): the one whose boxes overlap the true ones most there. Infinite if that is 0.
     """
     images = drawn.images.to(runtime.device())
 
@@ -229,12 +229,12 @@ def by_hand(model: nn.Module, drawn: shapes.Pictures) -> tuple[float, float]:
         seed = torch.stack([place // image.shape[2], place % image.shape[2]])
         return attribution.second_order_saliency(model, image, seed[None])[0].max().item()
 
-    def right(level: float) -> int:
-        return sum(int((localisation.matched(localisation.detect(model, image, threshold=level), polygons)
-                        >= 0.5).sum()) for image, polygons in zip(images, drawn.polygons, strict=True))
+    def overlap(level: float) -> float:
+        return sum(localisation.matched(localisation.detect(model, image, threshold=level), polygons).sum()
+                   for image, polygons in zip(images, drawn.polygons, strict=True))
 
     top = float(np.median([largest(image) for image in images]))
-    return (max(top * 10 ** (-0.5 * np.arange(8)), key=right) if top else np.inf), top
+    return (max(top * 10 ** (-0.5 * np.arange(8)), key=overlap) if top else np.inf), top
 
 
 def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:

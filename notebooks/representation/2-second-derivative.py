@@ -89,7 +89,7 @@ assert sympy.simplify(sympy.diff(f, x, y) - by_hand) == 0
 # 3. Take the second derivatives of its saliency with respect to all pixels; those above a threshold that are not assigned are one shape.
 # 4. Repeat, $n$ times in all.
 #
-# The threshold in the thesis' code is $5\cdot10^{-10}$ for pixels from 0 to 255 and pictures of 1,000 pixels a side. For pixels in [0, 1] that is $255^2$ times as much, and for pictures that are $r$ times smaller a side $r^4$ times: the same shape has fewer pixels, each with $r^2$ times the derivative. That the number carries over at all to another network is doubtful, so the loop is also run with a fixed threshold chosen **by hand** for each network, as the author may have chosen his: of eight, a factor of about three apart, the one that finds most shapes on twenty other pictures. Otsu's threshold needs no choice.
+# The threshold in the thesis' code is $5\cdot10^{-10}$ for pixels from 0 to 255 and pictures of 1,000 pixels a side. For pixels in [0, 1] that is $255^2$ times as much, and for pictures that are $r$ times smaller a side $r^4$ times: the same shape has fewer pixels, each with $r^2$ times the derivative. That the number carries over at all to another network is doubtful, so the loop is also run with a fixed threshold chosen **by hand** for each network, as the author may have chosen his: of eight, a factor of about three apart, the one whose boxes overlap the true ones most on twenty other pictures. Otsu's threshold needs no choice.
 
 # %% tags=["hide-input"]
 page.source(attribution.second_order_saliency)
