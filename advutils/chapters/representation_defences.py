@@ -232,7 +232,7 @@ def judged(
 
     Values, accuracies on the first ``images`` test images by budget: ``fgsm`` and ``pgd`` (cross-entropy of the
     logits; ``steps`` steps of 2.5 eps / steps), ``margin`` (:func:`attacks.margin_pgd`, ``restarts`` starts), all in
-    double precision, so that a gradient that is tiny is not 0; ``transfer`` (PGD examples of another network,
+    double precision, so that fewer gradients are rounded to 0; ``transfer`` (PGD examples of another network,
     ``against``); ``worst``: right under all of these. On the first ``query_images``: ``square``, the attack
     without gradients, with ``queries`` queries, ``margin_same``, and ``worst_same``, right under all five. ``clean``
     on the images and ``clean_all`` on all test images, ``trials``, ``best_epoch``.

@@ -49,7 +49,8 @@ def surface(*, spec: dict, images: int, drawn: int, reaches: list[float], points
     The other signs agree with the gradient's in half of the pixels, drawn at random. Nothing is clipped. Float64.
     Values, over ``images`` images, by entry of ``reaches`` (half the length of the line, pixels in [0, 1]): ``behind``,
     the share whose largest loss on the line lies against the gradient, ``inside``, the share where it lies along the
-    gradient but not at the end. Array ``loss`` (drawn, reaches, points, points) of the first ``drawn`` images, rows
+    gradient but not at the end, each by more than 1e-3 above the loss at that end (a plateau has no place that is the
+    largest). Array ``loss`` (drawn, reaches, points, points) of the first ``drawn`` images, rows
     along the gradient.
     """
     model, _ = chapter.trained(**spec, weights="best")
@@ -73,8 +74,9 @@ def surface(*, spec: dict, images: int, drawn: int, reaches: list[float], points
         steps = torch.linspace(-reach, reach, points).tolist()
         line = torch.stack([loss(step, 0.0, len(x)) for step in steps], 1)
         largest = line.argmax(1)
-        values["behind"].append(chapter.share(largest < points // 2))
-        values["inside"].append(chapter.share((largest >= points // 2) & (largest < points - 1)))
+        above = line.amax(1) > line[:, -1] + 1e-3
+        values["behind"].append(chapter.share(above & (largest < points // 2)))
+        values["inside"].append(chapter.share(above & (largest >= points // 2)))
         maps.append(torch.stack([torch.stack([loss(a, b, drawn) for b in steps], 1) for a in steps], 1))
     return values, {"loss": torch.stack(maps, 1).float().cpu().numpy()}
 

@@ -16,7 +16,7 @@
 # %% [markdown]
 # # What the author suspected
 #
-# None of the four defences of Cutilli's thesis {cite}`cutilli2021` helped, and Section 3.3.3 asks why: the constants may be wrong, pixels should be compared with weights of their own, second derivatives should be penalised too, the division should spread the gradient over all inputs, and batch statistics play into the attacker's hands. The thesis tries none. This page does, one
+# None of the four defences of Cutilli's thesis {cite}`cutilli2021` helped, and Section 3.3.3 asks why: the constants may be wrong, pixels should be compared with weights of their own, second derivatives should be penalised too, the division should spread the gradient over all inputs, and batch normalisation may help the attacker. The thesis tries none. This page does, one
 # conjecture at a time, beside the obvious rival: training on attacked images.
 #
 # **Time to learn**: 15 minutes. **You need** the [evaluation](4-evaluation).
@@ -52,9 +52,9 @@ settings = page.settings
 # | `rd-two-weights` | comparisons with two weights (and a bias) repair Pairwise Difference |
 # | `rd-weight` | the weight of the penalty on the gradient was wrong |
 # | `rd-curvature` | penalising second derivatives as well helps |
-# | `rd-shares` | dividing by the sum of the inputs is better than by their Euclidean length |
+# | `rd-shares` | ours: is dividing by the sum of the inputs better than by their Euclidean length? |
 # | `rd-angular-accuracy` | were the angular network as accurate as the plain one, its black-box advantage would disappear |
-# | `rd-statistics` | batch statistics are the attacker's friend |
+# | `rd-statistics` | ours: do batch statistics help the attacker? |
 # | `rd-rival` | ours: how far is the best of these from training on attacked images? |
 #
 # ## Threat model
@@ -77,7 +77,7 @@ page.threat_model(
 # | "treating each comparison as a miniature neuron with two weights (or even a bias)" | $\sigma(s_{ab}v_a - t_{ab}v_b + c_{ab})$ for every ordered pair, learnt; at the start $s = t = 1$, $c = 0$. It holds all pairs, so 14 x 14 pixels (*PD, two weights*) |
 # | "the wrong weight in the loss term" | 30, 255 and 1,000 times the weight (255: as if pixels were in $[0, 1]$); the mean of the images' own gradient lengths (*each image*); beside them a plain network at the same learning rate (*S, rate of GMR*) |
 # | "penalize even the second derivative" | also the change of the gradient over a step of length 1 along it, at 255 times the weight (*curvature*; Moosavi-Dezfooli et al. {cite}`moosavi2019` penalise its square) |
-# | "something similar to" $a/\lVert a\rVert_1$, integrated | nothing has that gradient (below); the nearest neuron is $w^\top a/(\lVert a\rVert_1 + c)$, *shares* of the image's sum, with sigmoids |
+# | "something similar to" $a/\lVert a\rVert_1$, integrated | nothing has that gradient (below); a neuron with that denominator is $w^\top a/(\lVert a\rVert_1 + c)$, *shares* of the image's sum, with sigmoids. Its gradient is another one |
 # | "if we were to actually get the angular network's accuracy up enough" | [without activations it is nearly linear](3-defences), so: sigmoids behind its angles (*A, sigmoids*) |
 # | the rival | one step of 77 against the network itself, in every minibatch, no other loss (*FGSM training*) |
 #
