@@ -19,6 +19,7 @@ TABLE_1 = {  # accuracy in %, by network and regulariser, in the order of ATTACK
 }
 TABLE_2 = {"sliding": {"base": 26.31, "l1": 18.51, "l2": 18.62, "en": 20.92},
            "cam": {"base": 24.53, "l1": 15.13, "l2": 15.12, "en": 13.96}}
+TRAINED = (505, 460, 519, 486, 519, 488, 519, 486, 520, 498)  # and among the first 5,000 training images
 FREQUENCIES = (57, 41, 51, 49, 40, 48, 54, 47, 57, 56)  # of the classes among the first 500 test images of CIFAR-10
 
 
@@ -45,14 +46,18 @@ def test_the_regularised_vgg_rows_are_class_frequencies():
     assert [value for value in printed if value not in rates] == [11.3]  # 11.2 and 11.4 are class frequencies
     possible = [round(8.0 + 0.2 * k, 1) for k in range(18)]  # accuracies on 500 images near chance, 8.0 to 11.4
     assert sum(value in rates for value in possible) == 9  # half of them: eight of eight by chance once in 256
+    most = sorted(range(10), key=TRAINED.__getitem__)[-4:]  # what a network answers that has learnt nothing else
+    assert sum(TRAINED) == 5000 and {TRAINED[k] for k in most} == {519, 520}
+    assert {value for value in printed if value != 11.3} == {FREQUENCIES[k] / 5 for k in most} and len(possible) == 18
 
 
 def test_the_frequencies_are_those_of_cifar_10():
     try:
-        labels = data.load("cifar10", split="test")[1]
+        labels = {split: data.load("cifar10", split=split)[1] for split in ("train", "test")}
     except data.MissingData:
         pytest.skip("CIFAR-10 is not here")
-    assert tuple(labels[:500].bincount(minlength=10).tolist()) == FREQUENCIES
+    assert tuple(labels["test"][:500].bincount(minlength=10).tolist()) == FREQUENCIES
+    assert tuple(labels["train"][:5000].bincount(minlength=10).tolist()) == TRAINED
 
 
 def test_the_table_is_on_500_images():
@@ -64,7 +69,7 @@ def test_the_table_is_on_500_images():
 
 def test_a_static_attack_is_weaker_than_one_on_the_final_network():
     found = chapter.pipeline(data="photographs", network="resnet-tiny", regularizer="base", factor=0.0, attack="fgsm",
-                             steps=1, epochs=6, train_size=0, test_size=300, seed=0)
+                             steps=1, deepfool_steps=1, epochs=6, train_size=0, test_size=300, seed=0)
     assert found["adaptive"] < found["static"] - 0.05
 
 

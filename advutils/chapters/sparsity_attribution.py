@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
@@ -36,6 +37,7 @@ NETWORKS = {
 }
 # What multiplies the factor: l1 and l2 of Keras' kernel_regularizer. "adversarial" is the rival, no weight penalty.
 REGULARIZERS = {"base": (0, 0), "l1": (1, 0), "l2": (0, 1), "elastic net": (1, 1), "adversarial": (0, 0)}
+MONITORED = 1000  # test images whose loss is followed while training
 BUDGET = 8 / 255  # what most work on CIFAR-10 grants an attacker, l-infinity
 
 
@@ -61,11 +63,12 @@ def trained(
 ) -> tuple[nn.Module, training.History]:
     """A network trained with Adam in batches of 128, as ART's example does; kept in the cache folder.
 
-    ``history.monitor`` is the mean cross-entropy of the test images after each epoch (Figure 3); nothing is selected.
+    ``history.monitor`` is the mean cross-entropy of the first MONITORED test images after each epoch (Figure 3);
+    nothing is selected by it.
     """
     spec = dict(locals())
     images, labels = loaded(data, "train", train_size)
-    test = loaded(data, "test")
+    test = loaded(data, "test", MONITORED)
     with runtime.seeded(seed):
         model = NETWORKS[network](classes=int(labels.max()) + 1).to(images.device, memory_format=torch.channels_last)
     history = training.train(
@@ -115,34 +118,35 @@ def single_layer(
 # -- Section 4.2, Table 1 ------------------------------------------------------------------------------------------
 
 
-def attacker(name: str, *, steps: int) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
-    """ART's defaults: FGSM eps .3; PGD eps .3, ``steps`` of .1; DeepFool of at most ``steps``, all classes."""
+def attacker(name: str, *, steps: int, deepfool_steps: int) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """ART's defaults: FGSM eps .3; PGD eps .3, ``steps`` of .1; DeepFool, all classes, at most ``deepfool_steps``."""
     if name == "fgsm":
         return partial(attacks.fgsm, eps=0.3)
     if name == "pgd":
         return partial(attacks.pgd, eps=0.3, step=0.1, steps=steps)
     if name == "deepfool":
-        return lambda model, x, y: attacks.deepfool(model, x, overshoot=1e-6, max_iter=steps)
+        return lambda model, x, y: attacks.deepfool(model, x, overshoot=1e-6, max_iter=deepfool_steps)
     raise ValueError(f"attack must be fgsm, pgd or deepfool, got {name!r}")
 
 
 def pipeline(
-    *, data: str, network: str, regularizer: str, factor: float, attack: str, steps: int, epochs: int, train_size: int,
-    test_size: int, seed: int,
+    *, data: str, network: str, regularizer: str, factor: float, attack: str, steps: int, deepfool_steps: int,
+    epochs: int, train_size: int, test_size: int, seed: int,
 ) -> dict:
     """Table 1 as ART's example makes its numbers: train, attack, train on both, judge on the old attack.
 
     Values: ``static``, the accuracy that Table 1 has: of the retrained network on test images that were made against
     the first one; ``crafted``: of the first network on them; ``clean``: of the first and of the retrained network on
     the test images; ``adaptive``: of the retrained network on images made against itself, with true labels;
-    ``counts``: how often it answers each class on the static images, ``largest``: the share of the most frequent;
-    ``truth``: how often each class is right; ``trials``.
+    ``counts``: how often it answers each class on the static images, ``largest`` and ``largest_clean``: the share of
+    the most frequent answer there and on the test images themselves; ``truth``: how often each class is right;
+    ``trials``.
     """
     spec = dict(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                 train_size=train_size, seed=seed)
     model, _ = trained(**spec)
     (x, y), (test, truth) = loaded(data, "train", train_size), loaded(data, "test", test_size)
-    classes, run = int(y.max()) + 1, attacker(attack, steps=steps)
+    classes, run = int(y.max()) + 1, attacker(attack, steps=steps, deepfool_steps=deepfool_steps)
     # ART takes the model's own prediction as the label where it is given none
     moved, static = (torch.cat([run(model, part, evaluation.predictions(model, part)) for part in images.split(500)])
                      for images in (x, test))
@@ -154,6 +158,7 @@ def pipeline(
     return values | {
         "static": accuracy(model, static, truth), "adaptive": accuracy(model, run(model, test, truth), truth),
         "counts": answers.bincount(minlength=classes).tolist(), "largest": answers.bincount().max().item() / len(truth),
+        "largest_clean": evaluation.predictions(model, test).bincount().max().item() / len(truth),
         "truth": truth.bincount(minlength=classes).tolist(),
         "trials": len(truth)}
 
@@ -171,8 +176,9 @@ def judged(
 
     On the first ``images`` test images. Values: ``clean``, ``fgsm`` and ``pgd`` (accuracy by l-infinity budget, PGD in
     ``steps`` steps of 2.5 budget / steps), ``distance`` (median l2 length of DeepFool's perturbations of the images
-    that were right; where it found none, the diameter of the cube of images), ``counts`` (of answers, by class),
-    ``largest`` (share of the most frequent one), ``weight_density``, ``train_loss``. Array: ``loss``, test images, by
+    that were right; null if it found none for half of them), ``counts`` (of answers, by class), ``largest`` (share of
+    the most frequent one), ``weight_density``, ``train_loss``, ``wobble`` (standard deviation of the change of the
+    test loss from one of the last ten epochs to the next). Array: ``loss``, test images, by
     epoch.
     """
     model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
@@ -181,17 +187,21 @@ def judged(
     answers = evaluation.predictions(model, x)
     counts = answers.bincount(minlength=int(y.max()) + 1)
     right = answers == y
-    moved = attacks.deepfool(model, x[right])
-    fooled = evaluation.predictions(model, moved) != y[right]
-    lengths = norms.norm(moved - x[right]).where(fooled, torch.full((len(moved),), x[0].numel() ** 0.5).to(x))
+    lengths = torch.full((int(right.sum()),), torch.inf)
+    if right.any():
+        moved = attacks.deepfool(model, x[right])
+        fooled = (evaluation.predictions(model, moved) != y[right]).cpu()
+        lengths = norms.norm(moved - x[right]).cpu().where(fooled, lengths)
+    distance = lengths.median().item() if len(lengths) else torch.inf
     values = {
         "clean": accuracy(model, x, y), "trials": len(y),
         "fgsm": [accuracy(model, attacks.fgsm(model, x, y, eps=eps), y) for eps in budgets],
         "pgd": [accuracy(model, attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps), y)
                 for eps in budgets],
-        "distance": lengths.median().item() if len(lengths) else 0.0,
+        "distance": distance if distance < torch.inf else None,
         "counts": counts.tolist(), "largest": counts.max().item() / len(y),
         "weight_density": sparsity.weight_density(model), "train_loss": history.loss[-1],
+        "wobble": float(np.diff(history.monitor[-11:]).std(ddof=1)) if len(history.monitor) > 2 else None,
     }
     return values, {"loss": history.monitor}
 
@@ -215,9 +225,10 @@ def maps(
     Grad-CAM of an image and of its blur of .5, under every normalisation. Arrays: ``sliding_<normalisation>`` and
     ``cam_<normalisation>``, by image. Values: their ``mean`` and ``sd``; ``deletion`` and ``insertion`` (mean
     probability of the answer along the curve, in ``steps`` steps, by kind of map, "random" among them); ``worth``:
-    their difference, over that between the whole image and a grey one (so that a less confident network is not worse
-    for that); ``other``: mean change, at length 1, between Grad-CAM for the answer and for the runner-up (0 for a map
-    that does not look at the class); ``clean``, ``largest`` (share of the most frequent answer).
+    their difference, over the probability on the whole image (so that a less confident network is not worse for that);
+    ``other``: mean change, at length 1, between Grad-CAM for the answer and for the runner-up (0 for a map that does
+    not look at the class), over the images where neither is empty, whose share is ``shown`` (``other`` is null if there
+    are none); ``clean``, ``largest`` (share of the most frequent answer).
     """
     model, _ = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                        train_size=train_size, seed=seed)
@@ -235,14 +246,38 @@ def maps(
     curves = {name: {kind: attribution.curve(model, x, answer, heat, steps=steps, insert=insert).mean(0)
                      for kind, heat in worth.items()} for name, insert in (("deletion", False), ("insertion", True))}
     scores = {name: {kind: points.mean().item() for kind, points in found.items()} for name, found in curves.items()}
-    told = (curves["deletion"]["random"][0] - curves["deletion"]["random"][-1]).item()  # whole image minus grey
+    whole = curves["deletion"]["random"][0].item()  # nothing is deleted yet
+    pair = shown["cam"], cam(x, runner_up)
+    neither = torch.stack([heat.flatten(1).amax(1) > 0 for heat in pair]).all(0)
+    apart = attribution.change(*pair, how="length")[neither]
     values = {
         "mean": {name: float(values.mean()) for name, values in arrays.items()},
         "sd": {name: float(values.std(ddof=1)) for name, values in arrays.items()},
         **scores,
-        "worth": {kind: (scores["insertion"][kind] - scores["deletion"][kind]) / told if abs(told) > 1e-3 else 0.0
-                  for kind in worth},
-        "other": attribution.change(shown["cam"], cam(x, runner_up), how="length").mean().item(),
+        "worth": {kind: (scores["insertion"][kind] - scores["deletion"][kind]) / whole for kind in worth},
+        "other": apart.mean().item() if len(apart) else None, "shown": neither.double().mean().item(),
         "clean": accuracy(model, x, y), "largest": answer.bincount().max().item() / len(y),
     }
     return values, arrays
+
+
+def pictures(
+    *, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+) -> tuple[dict, dict]:
+    """Figures 4 and 5 on crops of photographs, which may be shown: images, their blur, and maps of both kinds.
+
+    Values: ``sliding`` and ``cam``, by image, the changes of Table 2 (maps scaled to [0, 1]). Arrays, by image:
+    ``image`` and ``blurred`` (3, 32, 32), and the maps ``patch of 4``, ``patch of 2``, ``Grad-CAM``, ``Grad-CAM,
+    blurred`` and ``saliency``.
+    """
+    model, _ = trained(data="photographs", network=network, regularizer=regularizer, factor=factor, epochs=epochs,
+                       train_size=train_size, seed=seed)
+    x, _ = loaded("photographs", "test", images)
+    soft, answer = blurred(x, sigma=0.5), evaluation.predictions(model, x)
+    cam = partial(attribution.grad_cam, model, classes=answer, layer=models.last_maps(model))
+    maps = {"patch of 4": attribution.occlusion(model, x, answer, patch=4, stride=2),
+            "patch of 2": attribution.occlusion(model, x, answer, patch=2, stride=2),
+            "Grad-CAM": cam(x), "Grad-CAM, blurred": cam(soft), "saliency": attribution.saliency(model, x, answer)}
+    pairs = {"sliding": ("patch of 4", "patch of 2"), "cam": ("Grad-CAM", "Grad-CAM, blurred")}
+    values = {kind: attribution.change(maps[a], maps[b], how="range").tolist() for kind, (a, b) in pairs.items()}
+    return values, {name: heat.cpu().numpy() for name, heat in {"image": x, "blurred": soft, **maps}.items()}

@@ -65,8 +65,8 @@ def vgg16(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
 def last_maps(network: nn.Module) -> nn.Module:
     """The layer whose output are the last maps before the classifier, where Grad-CAM (Selvaraju et al. 2017) looks.
 
-    The last stage of a ResNet (its shortcut is a convolution too, and listed last), else the last convolution.
+    After the activation: the last stage of a ResNet, else the last rectifier.
     """
     if hasattr(network, "layer4"):
         return network.layer4
-    return [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
+    return [module for module in network.modules() if isinstance(module, nn.ReLU | nn.ReLU6)][-1]

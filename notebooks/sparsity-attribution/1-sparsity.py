@@ -37,7 +37,7 @@ from advutils.chapters import sparsity_attribution as chapter
 
 page = Page("sparsity-attribution", "1-sparsity", globals(), settings={
     "quick": dict(data="photographs", seeds=1, epochs=2, train_size=600, activation=[0.0, 1e-7, 1e-5, 1e-4, 1e-3], weight=[1e-4]),
-    "standard": dict(data="cifar10", seeds=3, epochs=10, train_size=0, activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4], weight=[1e-5, 1e-4, 1e-3]),
+    "standard": dict(data="cifar10", seeds=3, epochs=10, train_size=20000, activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4], weight=[1e-5, 1e-4, 1e-3]),
     "paper": dict(data="cifar10", seeds=5, epochs=50, train_size=0, activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4], weight=[1e-5, 1e-4, 1e-3]),
 })
 settings = page.settings
@@ -50,7 +50,7 @@ settings = page.settings
 # | `sa-l1-zero` | ours: the l1 norm drives some coefficients exactly to zero; does training get there? |
 # | `sa-f1-density` | the stronger the penalty on activations, the fewer units are active |
 # | `sa-f1-accuracy` | the sparser networks are as accurate, if not better |
-# | `sa-f1-avr` | the penalty brings the activity ratio below one half |
+# | `sa-f1-avr` | ours: does the penalty bring the activity ratio below one half? |
 #
 # ## Threat model
 #
@@ -58,7 +58,7 @@ settings = page.settings
 #
 # ## One weight
 #
-# A penalty pulls every weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-a)^2$. With the penalties of the paper's Section 2 the best weight becomes
+# A penalty pulls every weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-a)^2$. With the l1 and l2 penalties of the paper's Section 2, and with their sum, which is what it seems to have trained, the best weight becomes (with $(t)_+ = \max(t, 0)$)
 #
 # $$\min_w \tfrac12(w-a)^2+\lambda|w| \;\Rightarrow\; w=\operatorname{sign}(a)\,(|a|-\lambda)_+,\qquad
 # \min_w \tfrac12(w-a)^2+\lambda w^2 \;\Rightarrow\; w=\frac{a}{1+2\lambda},\qquad
@@ -83,13 +83,15 @@ for value in (-1.7, -0.3, 0.2, 0.9):
         assert abs(grid[np.argmin((grid - value) ** 2 / 2 + lam * penalty)] - formula) < 2e-4
 
 # %% [markdown]
-# That is the minimum. Gradient descent need not get there: the gradient of $|w|$ has one size however small $w$ is, so a step of fixed size jumps back and forth across zero. Weights should end *near* zero, not at it; the table below counts both. So "how many weights are zero" must come with a threshold. Ours is .001, about the length of one of Adam's steps: it counts the weights that hover.
+# That is the minimum. Gradient descent need not get there: the gradient of $|w|$ has one size however small $w$ is, so a step of fixed size jumps back and forth across zero. Weights should end *near* zero, not at it; the table below counts both. So "how many weights are zero" must come with a threshold. Ours is .001, the length of one of Adam's steps and otherwise arbitrary: how near to zero a useless weight stays depends on the noise of its minibatch gradients too.
 #
 # ## What the code adds to the loss
 #
 # The paper's Eq. (5), with the cross-entropy of ten classes in place of the printed one of two, is
 #
-# $$L = -\frac1m\sum_i \log p_{y_i}(x_i) + \lambda\,\frac1m\sum_i\sum_j |a_j(x_i)| . \tag{5}$$
+# $$L = -\frac1m\sum_i \log p_{y_i}(x_i) + \lambda\,\frac1m\sum_i\sum_j |a_j(x_i)| , \tag{5}$$
+#
+# with $m$ the images of a minibatch and $a_j$ the $j$-th hidden activation.
 #
 # Its other experiments penalise the weights of all convolutions and linear layers.
 
@@ -142,7 +144,7 @@ page.say(f"Read it by columns. The strongest penalty on weights leaves {mean(hea
 # %% [markdown]
 # ## Where we had to choose
 #
-# * The network of Figure 1 is guessed from the number of its units; data, epochs and optimiser are not in the paper. "Training accuracy" and accuracy are both shown.
+# * The network of Figure 1 is guessed from the number of its units; data, epochs and optimiser are not in the paper. The standard profile trains on the first 20,000 images of CIFAR-10. "Training accuracy" and accuracy are both shown.
 # * Eq. (5) sums activations over units and, we assume, averages over examples.
 #
 # ## What the paper got wrong
@@ -162,7 +164,7 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ```{exercise} Two conventions (easy)
 # :label: sparsity-1
 #
-# The paper's Section 2 has $\lambda\,(\alpha|w| + (1-\alpha)w^2)$, its code $.01\,|w| + .01\,w^2$. Which $\lambda$ and $\alpha$ is that?
+# The paper's Section 2 has $\lambda\,(\alpha|w| + (1-\alpha)w^2)$; its Section 4.2, as we read it, $.01\,|w| + .01\,w^2$. Which $\lambda$ and $\alpha$ is that?
 # ```
 #
 # ````{solution} sparsity-1
@@ -192,7 +194,7 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ````{solution} sparsity-3
 # :class: dropdown
 #
-# Density falls at once, since a unit is active where the filter's answer exceeds minus the bias; the accuracy falls once the linear layer has too little to read. Plot the biases of the networks of this page: part of what Eq. (5) does is just that.
+# Density falls at once, since a unit is active where the filter's answer exceeds minus the bias; the accuracy falls once the linear layer has too little to read. To see how much of what Eq. (5) does is just that, return the biases from `chapter.single_layer` and compare them with and without the penalty.
 # ````
 #
 # ## Run it yourself
