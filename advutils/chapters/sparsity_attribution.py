@@ -266,13 +266,16 @@ def pictures(
 ) -> tuple[dict, dict]:
     """Figures 4 and 5 on crops of photographs, which may be shown: images, their blur, and maps of both kinds.
 
+    The images are those with the largest standard deviation of their pixels, one of each of the first classes.
     Values: ``sliding`` and ``cam``, by image, the changes of Table 2 (maps scaled to [0, 1]). Arrays, by image:
     ``image`` and ``blurred`` (3, 32, 32), and the maps ``patch of 4``, ``patch of 2``, ``Grad-CAM``, ``Grad-CAM,
     blurred`` and ``saliency``.
     """
     model, _ = trained(data="photographs", network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                        train_size=train_size, seed=seed)
-    x, _ = loaded("photographs", "test", images)
+    x, y = loaded("photographs", "test")
+    contrast = x.flatten(1).std(1)
+    x = torch.stack([x[contrast.where(y == kind, torch.zeros_like(contrast)).argmax()] for kind in range(images)])
     soft, answer = blurred(x, sigma=0.5), evaluation.predictions(model, x)
     cam = partial(attribution.grad_cam, model, classes=answer, layer=models.last_maps(model))
     maps = {"patch of 4": attribution.occlusion(model, x, answer, patch=4, stride=2),

@@ -109,7 +109,7 @@ for kind, record in drawn.items():
             if image == 0:
                 axis.set_title(title, fontsize=8)
         row[0].set_ylabel(f"Δ {record['sliding'][image]:.0f}, {record['cam'][image]:.0f}", fontsize=8)
-    page.figure(fig, caption=f"Three crops of photographs and their maps by resnet-tiny, trained on such crops ({kind}), each map scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
+    page.figure(fig, caption=f"Three crops of photographs, those with the most contrast in the test crops of three photographs, and their maps by resnet-tiny, trained on such crops ({kind}), each map scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
                 alt="Three rows of an image, two blocky heat maps, the blurred image, two smooth heat maps and a speckled one.")
 
 # %% [markdown]
