@@ -142,9 +142,9 @@ def pipeline(
     the most frequent answer there and on the test images themselves; ``truth``: how often each class is right;
     ``trials``.
     """
-    spec = dict(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
-                train_size=train_size, seed=seed)
-    model, _ = trained(**spec)
+    effective = 0.0 if regularizer == "base" else factor  # so that a network without a penalty is trained once
+    model, _ = trained(data=data, network=network, regularizer=regularizer, factor=effective, epochs=epochs,
+                       train_size=train_size, seed=seed)
     (x, y), (test, truth) = loaded(data, "train", train_size), loaded(data, "test", test_size)
     classes, run = int(y.max()) + 1, attacker(attack, steps=steps, deepfool_steps=deepfool_steps)
     # ART takes the model's own prediction as the label where it is given none
