@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from advutils import attribution, layers, models, runtime
+from advutils.chapters import representation_counting as chapter
 from advutils.models import counting
 
 
@@ -43,6 +44,27 @@ def test_without_correction_it_is_batch_normalisation():
     torch.testing.assert_close(renorm.running_mean, norm.running_mean)
     torch.testing.assert_close(renorm.running_var, norm.running_var)
     torch.testing.assert_close(renorm.eval()(x), norm.eval()(x))
+
+
+@pytest.mark.parametrize("activation, renormalised", [("relu", False), ("sigmoid", True)])
+def test_convolutions_in_bfloat16_leave_the_rest_and_the_gradients_in_float32(activation, renormalised):
+    model = chapter.untrained(size=64, limit=4, plan="small", width=1.0, activation=activation,
+                              renormalised=renormalised, seed=0)
+    x = torch.rand(8, 3, 64, 64, generator=runtime.generator(0))
+    parameters = list(model.parameters())
+    found = {}
+    for name, dtype in chapter.PRECISIONS.items():
+        out = chapter.convolved(model, x, dtype)
+        assert out.dtype == torch.float32
+        found[name] = out, torch.autograd.grad(out.square().sum(), parameters)
+    torch.testing.assert_close(found["float32"][0], model(x))
+    coarse, exact = found["bfloat16"], found["float32"]
+    torch.testing.assert_close(coarse[0], exact[0], rtol=0.05, atol=0.05)  # 8 bits and three layers
+    assert not torch.equal(coarse[0], exact[0])  # else nothing was computed in bfloat16
+    for parameter, one, other in zip(parameters, coarse[1], exact[1], strict=True):
+        assert one.dtype == parameter.dtype
+        if other.norm() > 1e-3:
+            assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.99
 
 
 def limits(renorm, r_max, d_max):
