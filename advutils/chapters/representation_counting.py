@@ -316,3 +316,23 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
         "size": float(np.median(selected)) if selected else None,
         **{name: count / max(sum(boxes), 1) for name, count in kinds.items()}, **extra,
     }, {"right": np.array(right), "boxes": np.array(boxes)}
+
+
+def first_rounds(*, spec: dict, rounds: int, images: int) -> tuple[dict, dict]:
+    """What the loop with Otsu's threshold selects in its first ``rounds`` rounds (Figure 2.4).
+
+    On the one of the first ``images`` pictures of :func:`detection` that has most shapes. Values: ``true`` and
+    ``counted`` shapes. Arrays: ``picture`` and ``saliency`` (S, S), in 8 bits, the tenth root of it, and ``masks``
+    (rounds or fewer, S, S).
+    """
+    model, _ = trained(**spec)
+    drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
+                     images=images, seed=spec["seed"])
+    n = int(drawn.counts.sum(1).argmax())
+    image = drawn.images[n].to(runtime.device())
+    heat = attribution.first_order_saliency(model, image[None])[0]
+    masks = localisation.detect(model, image, threshold="otsu")
+    shown = torch.stack([torch.zeros_like(heat, dtype=torch.bool), *masks])[1:rounds + 1]
+    return {"true": int(drawn.counts[n].sum()), "counted": len(masks)}, {
+        "picture": (255 * drawn.images[n, 2]).byte().numpy(), "masks": shown.cpu().numpy(),
+        "saliency": (255 * (heat / heat.max().clamp(min=1e-30))**0.1).byte().cpu().numpy()}

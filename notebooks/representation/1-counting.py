@@ -144,18 +144,17 @@ def shares(records, field):
 page.table(["network", "pictures", *(f"{region}: all" for region in chapter.REGIONS), *(f"{region}: top 100" for region in chapter.REGIONS)],
            [["(share of the pixels)", "", *(f"{100 * first['area'][region]:.1f} %" for region in chapter.REGIONS), "", "", "", ""], *([kind, sizes, *shares(records, "share"), *shares(records, "top")] for (kind, sizes), records in looked.items())],
            caption=f"Share of each region in the saliency of {settings.looked_at} pictures, and in the hundred most salient pixels; seeds: {settings.seeds}")
-fig, axes = plt.subplots(2, 1 + len(looked), figsize=(1.35 * (1 + len(looked)), 3.2), layout="constrained")
-for row in range(2):
-    axes[row, 0].imshow(first.arrays["picture"][row], cmap="gray")
-    for axis, ((kind, sizes), records) in zip(axes[row, 1:], looked.items(), strict=True):
-        axis.imshow(records[0].arrays["saliency"][row], cmap="gray")
-        if row == 0:
-            axis.set_title(f"{kind}\n{sizes}", fontsize=5)
-for axis in axes.ravel():
-    axis.set(xticks=[], yticks=[])
-page.figure(fig, caption="Two pictures and, for each network, the saliency of the first two pictures of **its** test set; the tenth root, as the thesis shows it (Figures 2.3, 2.5 to 2.7). The picture at the left is that of the first network.",
-            alt="Two rows of small grey pictures: shapes at the left, and textured maps in which outlines of shapes can be seen more or less.")
-page.say("The tenth root makes everything that is not zero look alike: a pixel with a millionth of the largest saliency is shown at a quarter of the brightness. Read the table, not the pictures.")
+fig, axes = plt.subplots(3, len(looked), figsize=(1.35 * len(looked), 4.4), layout="constrained")
+for column, ((kind, sizes), records) in zip(axes.T, looked.items(), strict=True):
+    root = records[0].arrays["saliency"][1] / 255
+    for axis, picture, what in zip(column, (records[0].arrays["picture"][1], root, root**10), ("picture", "saliency,\ntenth root", "saliency"), strict=True):
+        axis.imshow(picture, cmap="gray", vmin=0)
+        axis.grid(False)
+        axis.set(xticks=[], yticks=[], ylabel=what if column is axes.T[0] else "")
+    column[0].set_title(kind.replace(", ", ",\n") + f"\n{sizes}", fontsize=6)
+page.figure(fig, caption="A test picture of each network and its saliency, as the thesis shows it (the tenth root, Figures 2.3, 2.5 to 2.7) and as it is.",
+            alt="Seven columns of small grey pictures: shapes, a bright textured map of the tenth root of the saliency, and a mostly dark map of the saliency itself.")
+page.say("The tenth root makes everything that is not zero look alike: a pixel with a millionth of the largest saliency is shown at a quarter of the brightness. Read the table and the last row.")
 
 # %% [markdown]
 # ## Where we had to choose

@@ -107,25 +107,18 @@ found = {(kind, method): [page.measure(chapter.detection, spec=dict(**common, **
 # One picture, its saliency, and what the loop selects in its first rounds, with Otsu's threshold.
 
 # %% tags=["hide-input"]
+page.source(chapter.first_rounds)
 fig, axes = plt.subplots(len(KINDS), 5, figsize=(9, 1.9 * len(KINDS)), layout="constrained")
 for row, (kind, options) in zip(axes, KINDS.items(), strict=True):
-    model, _ = chapter.trained(**common, **options, seed=0) if settings.size < 100 else (None, None)
-    if model is None:
-        continue
-    drawn = chapter.pictures(size=settings.size, scales=settings.scales, one_scale=True, limit=settings.limit, images=20, seed=0)
-    n = int(drawn.counts.sum(1).argmax())
-    masks = localisation.detect(model, drawn.images[n], threshold="otsu")
-    heat = attribution.first_order_saliency(model, drawn.images[n:n + 1])[0]
-    for axis, picture, title in zip(row, [drawn.images[n, 2], (heat / heat.max()) ** 0.1, *(mask.float() for mask in masks[:3])], [kind, "saliency, tenth root", "round 1", "round 2", "round 3"], strict=False):
+    record = page.measure(chapter.first_rounds, spec=dict(**common, **options, seed=0), rounds=3, images=20)
+    shown = [record.arrays["picture"], record.arrays["saliency"], *record.arrays["masks"]]
+    for axis, picture, title in zip(row, shown, [f"{kind}: {record['counted']} of {record['true']}", "saliency, tenth root", "round 1", "round 2", "round 3"], strict=False):
         axis.imshow(picture, cmap="gray", vmin=0)
-        axis.set_title(title, fontsize=8)
+        axis.set_title(title, fontsize=7)
 for axis in axes.ravel():
+    axis.grid(False)
     axis.set(xticks=[], yticks=[])
-if settings.size < 100:
-    page.figure(fig, caption="A picture, its saliency and the pixels that the loop with Otsu's threshold selects in its first three rounds, for three networks of the quick profile.", alt="Rows of small pictures: shapes, a saliency map, and masks of white pixels.")
-else:
-    plt.close(fig)
-    page.say("*Pictures of single rounds are on the quick profile's page: they need the networks themselves, which are not kept with the records.*")
+page.figure(fig, caption="A picture (how many shapes the loop looked for, of how many there are), its saliency and the pixels that are selected in the first three rounds, for the first network of each kind.", alt="Rows of small pictures: shapes, a saliency map, and masks of white pixels.")
 
 # %% [markdown]
 # ## How often does it find a shape?
