@@ -1,9 +1,10 @@
 """The counting networks, batch renormalisation, and derivatives of derivatives."""
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from advutils import attribution, layers, models, runtime
+from advutils import attribution, layers, models, runtime, shapes
 from advutils.chapters import representation_counting as chapter
 from advutils.models import counting
 
@@ -168,3 +169,9 @@ def test_a_squared_loss_gives_rectifiers_a_second_derivative_of_rank_one():
     first = attribution.first_order_saliency(network, image[None])[0]
     for heat, (row, column) in zip(maps, seeds.tolist(), strict=True):
         torch.testing.assert_close(heat, 2 * first[row, column] * first)
+
+
+def test_the_variance_of_a_count_is_what_the_schedule_assumes():
+    counts = shapes.pair_counts(200_000, limit=8, kinds=2, rng=np.random.default_rng(0))
+    assert counts.var(0) == pytest.approx(8 * 11 / 18, rel=0.02)
+    assert chapter.LOOSEN * 17 * 20 / 18 == pytest.approx(3.0)

@@ -14,6 +14,7 @@ from advutils.codehash import code_hash
 
 REGIONS = ("edge", "corner", "inside", "empty")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+LOOSEN = 3.0 / (17 * 20 / 18)  # the thesis has 3, with up to 17 shapes; counts up to n have a variance of n (n + 3) / 18
 NEAR = {"edge": 1.5, "corner": 3.0}  # pixels from an outline, and from one of its corners
 
 
@@ -49,8 +50,8 @@ def trained(
     """A counting network, trained on pictures that are drawn on the way; kept in the cache folder.
 
     The loss is the squared error, mean over pictures and kinds; Adam, whose learning rate falls to a tenth after each
-    third. Batch renormalisation is loosened when a loss is below 3, then every fifth of the training. With
-    ``precision`` "bfloat16" the convolutions, and nothing else, compute in that type while training
+    third. Batch renormalisation is loosened when a loss is below ``LOOSEN`` times the variance of a count, then every
+    fifth of the training. With ``precision`` "bfloat16" the convolutions, and nothing else, compute in that type while training
     (:func:`convolved`); the network is judged in float32.
     """
     spec = dict(locals())
@@ -60,7 +61,7 @@ def trained(
                       seed=seed)
     stream = shapes.Stream(images, limit=limit, seed=seed, size=size, scales=tuple(scales), one_scale=one_scale)
     steps = -(-images // batch_size) * epochs
-    loosen = layers.Loosening(model, start=3.0, wait=steps // 5)
+    loosen = layers.Loosening(model, start=LOOSEN * limit * (limit + 3) / 18, wait=steps // 5)
 
     def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         found = F.mse_loss(convolved(model, x, PRECISIONS[precision]), y)
