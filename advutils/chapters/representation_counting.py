@@ -14,7 +14,7 @@ from advutils.codehash import code_hash
 
 REGIONS = ("edge", "corner", "inside", "empty")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-LOOSEN = 3.0 / (17 * 20 / 18)  # the thesis has 3, with up to 17 shapes; counts up to n have a variance of n (n + 3) / 18
+LOOSEN = 3.0 / (17 * 20 / 18)  # the thesis has 3 for up to 17 shapes; counts up to n have variance n (n + 3) / 18
 NEAR = {"edge": 1.5, "corner": 3.0}  # pixels from an outline, and from one of its corners
 
 
@@ -51,8 +51,8 @@ def trained(
 
     The loss is the squared error, mean over pictures and kinds; Adam, whose learning rate falls to a tenth after each
     third. Batch renormalisation is loosened when a loss is below ``LOOSEN`` times the variance of a count, then every
-    fifth of the training. With ``precision`` "bfloat16" the convolutions, and nothing else, compute in that type while training
-    (:func:`convolved`); the network is judged in float32.
+    fifth of the training. With ``precision`` "bfloat16" the convolutions, and nothing else, compute in that type while
+    training (:func:`convolved`); the network is judged in float32.
     """
     spec = dict(locals())
     if precision not in PRECISIONS:
