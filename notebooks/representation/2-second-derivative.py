@@ -38,7 +38,7 @@ from advutils.chapters import representation_counting as chapter
 
 page = Page("representation", "2-second-derivative", globals(), settings={
     "quick": dict(size=64, scales=[7, 12], limit=4, plan="small", width=1.0, images=800, epochs=5, batch_size=20, lr=2e-3, precision="float32", seeds=1, looked_at=15),
-    "standard": dict(size=128, scales=[10, 20], limit=8, plan="small", width=2.0, images=2000, epochs=40, batch_size=20, lr=1e-3, precision="bfloat16", seeds=3, looked_at=300),
+    "standard": dict(size=128, scales=[10, 20], limit=8, plan="small", width=2.0, images=2000, epochs=40, batch_size=20, lr=3e-3, precision="bfloat16", seeds=3, looked_at=300),
     "paper": dict(size=1000, scales=[80, 130], limit=17, plan="large", width=1.0, images=20000, epochs=100, batch_size=20, lr=1e-3, precision="float32", seeds=3, looked_at=500),
 })
 settings = page.settings
@@ -96,8 +96,8 @@ page.source(attribution.second_order_saliency)
 page.source(localisation.detect)
 
 # %%
-common = dict(size=settings.size, scales=settings.scales, one_scale=True, limit=settings.limit, plan=settings.plan, width=settings.width, images=settings.images, epochs=settings.epochs, batch_size=settings.batch_size, lr=settings.lr, precision=settings.precision)
-KINDS = {"rectifiers": dict(activation="relu", renormalised=False), "softplus": dict(activation="softplus", renormalised=False), "sigmoids, renormalised": dict(activation="sigmoid", renormalised=True)}
+common = dict(size=settings.size, scales=settings.scales, one_scale=True, limit=settings.limit, plan=settings.plan, width=settings.width, images=settings.images, epochs=settings.epochs, batch_size=settings.batch_size, precision=settings.precision)
+KINDS = {"rectifiers": dict(activation="relu", renormalised=False, lr=settings.lr), "softplus": dict(activation="softplus", renormalised=False, lr=settings.lr / 3), "sigmoids, renormalised": dict(activation="sigmoid", renormalised=True, lr=settings.lr)}
 found = {(kind, method): [page.measure(chapter.detection, spec=dict(**common, **options, seed=seed), method=method, images=settings.looked_at) for seed in range(settings.seeds)]
          for kind, options in KINDS.items() for method in chapter.METHODS}
 
