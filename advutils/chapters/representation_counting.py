@@ -36,8 +36,7 @@ def untrained(
     with runtime.seeded(seed):
         model = models.counter(size=size, plan=plan, width=width, activation=activation, renormalised=renormalised)
     with torch.no_grad(), runtime.evaluating(model):
-        # An output rectifier that is below zero for all pictures stays there, and activations that are never zero
-        # add up to any number: start from what the network says of an empty picture
+        # activations that are never zero add up to any number: start from what the network says of an empty picture
         answer = model[:-1](torch.zeros(1, 3, size, size))[0]
         model[-2].bias.add_(limit / 3 - answer)
     return model.to(runtime.device(), memory_format=torch.channels_last)  # half the time on a CPU
@@ -49,9 +48,10 @@ def trained(
 ) -> tuple[nn.Module, training.History]:
     """A counting network, trained on pictures that are drawn on the way; kept in the cache folder.
 
-    The loss is the squared error, mean over pictures and kinds; Adam, whose learning rate falls to a tenth after each
-    third. Batch renormalisation is loosened when a loss is below ``LOOSEN`` times the variance of a count, then every
-    fifth of the training. With ``precision`` "bfloat16" the convolutions, and nothing else, compute in that type while
+    The loss is the squared error, mean over pictures and kinds, without the last rectifier (which learns nothing where
+    it is 0, and counts are not negative); Adam, whose learning rate falls to a tenth after each third. Batch
+    renormalisation is loosened when a loss is below ``LOOSEN`` times the variance of a count, then every fifth of the
+    training. With ``precision`` "bfloat16" the convolutions, and nothing else, compute in that type while
     training (:func:`convolved`); the network is judged in float32.
     """
     spec = dict(locals())
@@ -61,10 +61,11 @@ def trained(
                       seed=seed)
     stream = shapes.Stream(images, limit=limit, seed=seed, size=size, scales=tuple(scales), one_scale=one_scale)
     steps = -(-images // batch_size) * epochs
+    linear = model[:-1]
     loosen = layers.Loosening(model, start=LOOSEN * limit * (limit + 3) / 18, wait=steps // 5)
 
     def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        found = F.mse_loss(convolved(model, x, PRECISIONS[precision]), y)
+        found = F.mse_loss(convolved(linear, x, PRECISIONS[precision]), y)
         loosen(found.item())
         return found
 
