@@ -163,7 +163,7 @@ page.say("The tenth root makes everything that is not zero look alike: a pixel w
 # * Adam in place of plain SGD, the code's default. Its learning rates in the standard profile (.003, softplus .001) are those at which the training loss of one network fell fastest in trials of eight to fourteen epochs; softplus at .003 did not learn, nor sigmoids at .001 or .01. Pixels are in [0, 1], not 0 to 255. The standard profile has the smaller of the thesis' two networks for all pictures, where the thesis went on to the larger one when sizes varied.
 # * In the standard profile convolutions multiply in bfloat16 while training (`convolved`), about half the time of a step on this processor; everything else, and all judging, is in float32.
 # * The thesis lets batch renormalisation off its leash when the loss falls below 3, which for its up to 17 shapes is a sixth of the variance of a count; here it is a sixth of the variance too. (At 3, most of the variance of up to 8 shapes, a trial stopped learning.)
-# * The loss is taken before the last rectifier, which gives no gradient where it is 0: in trials with it two networks of three stopped learning so, one at the moment when batch renormalisation was loosened. Counts are not negative, so a network loses nothing. The bias of the last layer starts where an empty picture gives the mean count.
+# * The loss is taken before the last rectifier, which gives no gradient where it is 0: in trials with it the network of sigmoids stopped learning when batch renormalisation was loosened, with both outputs below zero. Counts are not negative, so a network loses nothing. The bias of the last layer starts where an empty picture gives the mean count.
 #
 # ## What the thesis got wrong
 
