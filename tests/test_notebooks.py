@@ -9,7 +9,7 @@ import pytest
 
 from advutils.book import claims, pairs, paths, runner
 
-SOURCES = paths.notebooks()
+SOURCES = paths.sources()
 NAMES = [f"{path.parent.name}/{path.stem}" for path in SOURCES]
 pytestmark = pytest.mark.skipif(not SOURCES, reason="no notebooks")
 

@@ -23,7 +23,7 @@ def generate(source: Path) -> str:
 
 def differing() -> list[Path]:
     """The sources whose ``.ipynb`` is missing or is not what the source generates."""
-    return [source for source in paths.notebooks()
+    return [source for source in paths.sources()
             if not source.with_suffix(".ipynb").exists()
             or source.with_suffix(".ipynb").read_text() != generate(source)]
 

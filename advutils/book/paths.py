@@ -34,6 +34,11 @@ def chapters() -> list[str]:
     return sorted(path.parent.name for path in (root() / "notebooks").glob("*/claims.yml"))
 
 
+def sources() -> list[Path]:
+    """All notebook sources (``.py``), those that are not in ``_toc.yml`` yet among them."""
+    return sorted((root() / "notebooks").glob("*/[0-9]*.py"))
+
+
 def notebooks() -> list[Path]:
     """The notebook sources (``.py``) in the order of ``_toc.yml``."""
     import yaml
