@@ -120,6 +120,17 @@ def test_a_list_of_draws_is_averaged():
     assert claims.select({"from": "net", "take": "noise.0"}, [FakeRecord(1.0)]) == [2.0]
 
 
+def test_numbers_of_one_record_are_joined_within_it():
+    some = [FakeRecord(1.0), FakeRecord(3.0)]
+    for record, other in zip(some, (2.0, 6.0), strict=True):
+        record.values["other"] = other
+    assert claims.select({"from": "net", "take": ["error", "other"]}, some) == [1.5, 4.5]
+    assert claims.select({"from": "net", "take": "other", "minus": "error", "scale": 10}, some) == [10.0, 30.0]
+    some[0].values["other"] = None
+    assert claims.select({"from": "net", "take": ["error", "other"]}, some) == [3.0 + 1.5]
+    assert claims.select({"from": "net", "take": "error", "minus": "other"}, some) == [-3.0]
+
+
 def test_a_list_in_where_means_any_of_it():
     some = [FakeRecord(float(seed), seed=seed) for seed in range(4)]
     assert claims.select({"from": "net", "where": {"seed": [1, 3, "inf"]}, "take": "error"}, some) == [1.0, 3.0]

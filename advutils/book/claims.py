@@ -143,15 +143,19 @@ def _node(node: ast.expr, values: dict, rule: str):
 
 def select(selection: dict, records: list[ledger.Record]) -> list[float]:
     """One number per record that matches ``from`` and ``where`` (null: parameter absent; a list: any of it, or the
-    very list where the parameter is one; a mapping: entries that the parameter has, among others), along ``take``.
-    A null there counts as no record: the measurement had nothing to measure."""
+    very list where the parameter is one; a mapping: entries that the parameter has, among others): what lies along
+    ``take``, or the mean of several such paths, less what lies along ``minus``. Numbers of one record are not
+    independent, so they are joined here and not in a rule. A null counts as no record: there was nothing to measure."""
     numbers = []
     for record in records:
         matches = record.name == selection["from"] and all(
             _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items()
         )
-        if matches and (found := _take(record.values, selection["take"])) is not None:
-            numbers.append(found * selection.get("scale", 1))
+        if not matches:
+            continue
+        sides = [_take(record.values, selection[side]) for side in ("take", "minus") if side in selection]
+        if None not in sides:
+            numbers.append((sides[0] - sum(sides[1:])) * selection.get("scale", 1))
     return numbers
 
 
@@ -165,7 +169,10 @@ def _same(found, wanted) -> bool:
     return found == wanted
 
 
-def _take(values, path: str) -> float | None:
+def _take(values, path: str | list[str]) -> float | None:
+    if isinstance(path, list):
+        parts = [_take(values, one) for one in path]
+        return None if None in parts else sum(parts) / len(parts)
     for step in str(path).split("."):
         values = values[int(step)] if isinstance(values, list) else values[step]
     if values is None:
