@@ -35,7 +35,7 @@ from advutils.chapters import universal_perturbations as chapter
 
 _names = ["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"]
 page = Page("universal-perturbations", "3-combining", globals(), settings={
-    "quick": dict(data="photographs", networks=["photographs-0", "photographs-1", "photographs-2"], splits=1, fewer=1, training=60, passes=2, num_classes=4, many_classes=6, short=1, draws=2, ascent=4, shares=[0.0, 0.5, 1.0], beyond=False),
+    "quick": dict(data="photographs", networks=["photographs-0", "photographs-1", "photographs-2"], splits=1, fewer=1, training=40, passes=2, num_classes=4, many_classes=6, short=1, draws=1, ascent=2, shares=[0.0, 0.5, 1.0], beyond=False),
     "standard": dict(data="nips2017", networks=_names, splits=3, fewer=2, training=600, passes=8, num_classes=10, many_classes=50, short=3, draws=3, ascent=20, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
     "paper": dict(data="nips2017", networks=_names, splits=5, fewer=5, training=600, passes=100, num_classes=10, many_classes=50, short=100, draws=10, ascent=400, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
 })
