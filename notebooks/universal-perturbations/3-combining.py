@@ -86,8 +86,8 @@ rows = {name: [run(split) for split in range(settings.splits)] for name, run in 
 
 # %% tags=["hide-input"]
 def table2(rows, caption, **costs):
-    page.table(["made by", *settings.networks, "mean of the first three", "l2, of 255", *costs],
-               [[name, *(mean_sd([r["rates"][k] for r in records]) for k in range(len(settings.networks))), mean_sd([np.mean(r["rates"][:3]) for r in records]),
+    page.table(["made by", *settings.networks, "mean of three", "l2, of 255", *costs],
+               [[name, *(mean_sd([r["rates"][k] for r in records], unit="") for k in range(len(settings.networks))), mean_sd([np.mean(r["rates"][:3]) for r in records], unit=""),
                  f"{np.mean([r['l2'] for r in records]):,.0f}", *(f"{np.mean([cost(r) for r in records]):,.0f}" for cost in costs.values())] for name, records in rows.items()], caption=caption)
 
 
@@ -96,7 +96,7 @@ def own(records, k, passes=0):
     return 100 * np.mean([r["history"][passes - 1]["held out"][k] for r in records])
 
 
-table2(rows, f"Fooling rates on held-out images after the last pass; splits: {settings.splits}", updates=lambda r: sum(counts["updates"] for counts in r["history"]))
+table2(rows, f"Fooling rates in % on held-out images after the last pass, and their mean over the first three networks; splits: {settings.splits}", updates=lambda r: sum(counts["updates"] for counts in r["history"]))
 means = {name: 100 * np.mean([np.mean(r["rates"][:3]) for r in records]) for name, records in rows.items()}
 half = settings.passes // 2
 page.say("How to read it: in the mean of the first three networks the best is " + max(means, key=means.get) + f", with {max(means.values()):.1f} %; Algorithm 2 has {means['Algorithm 2']:.1f} %, Algorithm 1 {means['Algorithm 1']:.1f} %. "
@@ -119,7 +119,7 @@ axes[0].set_ylabel("held-out images fooled, %")
 page.figure(fig, caption="Fooling rates of the two networks after each pass, one line for each split.", alt="Two panels of rising curves against the number of updates: the network's own perturbation and those of the two algorithms.")
 best, last = ([r[which] for r in rows["Algorithm 2"]] for which in ("best", "last"))
 rise = 100 * np.mean([np.diff([np.mean(counts["held out"]) for counts in r["history"]])[-1] for r in rows["Algorithm 2"]])
-page.say("How to read it: at the end " + "; ".join(f"{name}'s own perturbation fools {own(rows[f'{name} alone'], 0):.1f} % of its images, Algorithm 1 {own(rows['Algorithm 1'], k):.1f} and Algorithm 2 {own(rows['Algorithm 2'], k):.1f} %" for k, name in enumerate((f, g)))
+page.say("How to read it: at the end " + "; ".join(f"{name}'s own perturbation fools it on {own(rows[f'{name} alone'], 0):.1f} % of the images, Algorithm 1 on {own(rows['Algorithm 1'], k):.1f} and Algorithm 2 on {own(rows['Algorithm 2'], k):.1f} %" for k, name in enumerate((f, g)))
          + f". The last pass of Algorithm 2 still added {rise:.1f} points in the mean of its two networks.")
 page.say("By a figure of the thesis, the paper reports Algorithm 2 at its best pass and the others at their last. Here its best pass is at " + mean_sd(best) + " in the mean of its two networks, its last at " + mean_sd(last) + ". As long as curves rise the last pass is the best, so this says nothing about the paper's longer runs, whose curve goes up and down.")
 
@@ -178,12 +178,12 @@ def gradients(r, passes=None):
     return sum(counts.get("steps", 0) * (r.parameters.get("num_classes", 1) - 1) + counts.get("gradients", 0) for counts in r["history"][:passes])
 
 
-table2(first, "Held-out images of the first split alone; fine-tuning: without the gradients of its first half", gradients=gradients)
+table2(first, "Fooling rates in %, held-out images of the first split alone; fine-tuning: without the gradients of its first half", gradients=gradients)
 page.say(f"How to read it: the column of {settings.networks[-1]} is the one that no row has seen: " + ", ".join(f"{name} {100 * records[0]['rates'][-1]:.1f} %" for name, records in first.items()) + f". With one perturbation of three networks no rule can decide. The mean of three networks counts {third}, which is a source in two rows and in the others is not, so it is no fair comparison with these.")
-table2({name: records[:settings.fewer] for name, records in rows.items()} | ascended, f"DeepFool and ascent on the same splits ({settings.fewer})", gradients=gradients)
+table2({name: records[:settings.fewer] for name, records in rows.items()} | ascended, f"Fooling rates in % by DeepFool and by ascent on the same splits ({settings.fewer})", gradients=gradients)
 alone, ascent = rows[f"{f} alone"][:settings.fewer], ascended[f"{f} alone, ascent"]
 page.say(f"How to read it: {f}'s own perturbation costs {np.mean([gradients(r) for r in alone]):,.0f} gradients with DeepFool and {np.mean([gradients(r) for r in ascent]):,.0f} with ascent. The one by ascent is {np.mean([r['l2'] for r in ascent]) / np.mean([r['l2'] for r in alone]):.1f} times as long, under the same bound: part of what it gains is length, which DeepFool's would reach too, after many more passes.")
-page.table(["random signs of", *settings.networks], [[f"{bound}/255", *(mean_sd([r["mean"][k] for r in records]) for k in range(len(settings.networks)))] for bound, records in signs.items()], caption=f"What random signs fool, held-out images; splits: {settings.splits}")
+page.table(["random signs of", *settings.networks], [[f"{bound}/255", *(mean_sd([r["mean"][k] for r in records], unit="") for k in range(len(settings.networks)))] for bound, records in signs.items()], caption=f"What random signs fool, in % of the held-out images; splits: {settings.splits}")
 page.say("How to read it: the second row is what anybody has for nothing under the bound, the first is of about the length of what DeepFool makes here. A perturbation that fools fewer than the second row is worth less than noise at the bound, whatever the others do.")
 page.table(["candidate classes", f"fools {f}", "gradients"],
            [[number, mean_sd([r["history"][settings.short - 1]["held out"][0] for r in records]), f"{np.mean([gradients(r, settings.short) for r in records]):,.0f}"]
