@@ -87,7 +87,7 @@ rows = {name: [run(split) for split in range(settings.splits)] for name, run in 
 
 # %% tags=["hide-input"]
 def table2(rows, caption, **costs):
-    page.table(["made by", *(name.replace("_v", " v") for name in settings.networks), f"mean of {len(three)}", *costs],
+    page.table(["made by", *(name.replace("_v", " v").replace("net1_1", "net 1_1") for name in settings.networks), f"mean of {len(three)}", *costs],
                [[name, *(mean_sd([r["rates"][k] for r in records], unit="") for k in range(len(settings.networks))), mean_sd([np.mean(r["rates"][:3]) for r in records], unit=""),
                  *(f"{np.mean([cost(r) for r in records]):,.0f}" for cost in costs.values())] for name, records in rows.items()], caption=caption)
 
