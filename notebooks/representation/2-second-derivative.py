@@ -97,8 +97,8 @@ page.source(localisation.detect)
 
 # %%
 common = dict(size=settings.size, scales=settings.scales, one_scale=True, limit=settings.limit, plan=settings.plan, width=settings.width, images=settings.images, epochs=settings.epochs, batch_size=settings.batch_size, precision=settings.precision)
-KINDS = {"rectifiers": dict(activation="relu", renormalised=False, lr=settings.lr), "softplus": dict(activation="softplus", renormalised=False, lr=settings.lr / 3), "sigmoids, renormalised": dict(activation="sigmoid", renormalised=True, lr=settings.lr)}
-found = {(kind, method): [page.measure(chapter.detection, spec=dict(**common, **options, seed=seed), method=method, images=settings.looked_at) for seed in range(settings.seeds)]
+KINDS = {"rectifiers": dict(activation="relu", renormalised=False, lr=settings.lr), "softplus": dict(activation="softplus", renormalised=False, lr=settings.lr / 3), "sigmoids, renormalised": dict(activation="sigmoid", renormalised=True, lr=settings.lr, epochs=2 * settings.epochs)}
+found = {(kind, method): [page.measure(chapter.detection, spec=common | options | dict(seed=seed), method=method, images=settings.looked_at) for seed in range(settings.seeds)]
          for kind, options in KINDS.items() for method in chapter.METHODS}
 
 # %% [markdown]
@@ -110,7 +110,7 @@ found = {(kind, method): [page.measure(chapter.detection, spec=dict(**common, **
 page.source(chapter.first_rounds)
 fig, axes = plt.subplots(len(KINDS), 5, figsize=(9, 1.9 * len(KINDS)), layout="constrained")
 for row, (kind, options) in zip(axes, KINDS.items(), strict=True):
-    record = page.measure(chapter.first_rounds, spec=dict(**common, **options, seed=0), rounds=3, images=20)
+    record = page.measure(chapter.first_rounds, spec=common | options | dict(seed=0), rounds=3, images=20)
     shown = [record.arrays["picture"], record.arrays["saliency"], *record.arrays["masks"]]
     for axis, picture, title in zip(row, shown, [f"{kind}: {record['counted']} of {record['true']}", "saliency, tenth root", "round 1", "round 2", "round 3"], strict=False):
         axis.imshow(picture, cmap="gray", vmin=0)
