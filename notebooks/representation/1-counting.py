@@ -28,6 +28,9 @@ seeds: int | None = None  # number of seeds; None: the profile's own
 epochs: int | None = None  # passes over as many fresh pictures as `images`
 
 # %%
+from functools import reduce
+from operator import getitem
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -98,13 +101,21 @@ counted = {key: [page.measure(chapter.counting_network, spec=spec, images=settin
 
 # %% tags=["hide-input"]
 bare = dict(unit="", scale=1)
-page.table(["network", "pictures", "mean error: triangles", "squares", "total", "both exact", "both exact, larger shapes", "both exact, smaller", "slope, larger shapes", "by area", "slope, circles", "mean error, circles", "by area"],
-           [[kind, sizes, *(mean_sd([r["same"]["mae"][k] for r in records], **bare) for k in range(2)), mean_sd([r["same"]["total_mae"] for r in records], **bare), mean_sd([r["same"]["exact"] for r in records]),
-             *(mean_sd([r[name]["exact"] for r in records]) for name in ("larger", "smaller")),
-             *(mean_sd([r[name][field] for r in records], **bare) for name, field in (("larger", "slope"), ("larger", "area_slope"), ("circles", "slope"), ("circles", "total_mae"), ("circles", "area_mae")))] for (kind, sizes), records in counted.items()],
-           caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures; slope: of the counted on the true total (1 is right); by area: what a straight line in the blue area says, which knows nothing of shapes; seeds: {settings.seeds}")
+
+
+def over_seeds(records, *path, share=False):
+    """Mean and standard deviation over seeds of a value, in % if it is a share."""
+    values = [reduce(getitem, path, record.values) for record in records]
+    return mean_sd(values) if share else mean_sd(values, **bare)
+
+
+page.table(["network", "pictures", "error: triangles", "squares", "total", "both exact"],
+           [[kind, sizes, *(over_seeds(records, "same", "mae", k) for k in range(2)), over_seeds(records, "same", "total_mae"), over_seeds(records, "same", "exact", share=True)] for (kind, sizes), records in counted.items()],
+           caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures: mean absolute errors in shapes, and the share of pictures with both numbers right; seeds: {settings.seeds}")
 pairs = (settings.limit + 1) * (settings.limit + 2) // 2
-page.say(f"How to read it: always answering one and the same pair would be exact on {100 / pairs:.0f} % of the pictures. A slope above 1 on larger shapes means that the network counts a large shape as more than one; the column beside it says how far adding up area alone would go.")
+totals = np.arange(settings.limit + 1)
+spread = ((totals + 1) / pairs * np.abs(totals - 2 * settings.limit / 3)).sum()
+page.say(f"How to read it: always answering one and the same pair would be exact on {100 / pairs:.0f} % of the pictures, and always answering the mean total would be wrong by {spread:.2f} shapes.")
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
@@ -121,6 +132,19 @@ axes[1].plot([0, settings.limit], [0, settings.limit], "k:", lw=0.8)
 axes[1].set(xlabel="true number of shapes", ylabel="counted", title="rectifiers, one size a picture")
 page.figure(fig, caption="Left: share of pictures with both numbers right, by the true total; the dotted line is the four that people are said to see at a glance. Right: counted against true totals of one network (points are spread sideways).",
             alt="Left: curves of exactness against the number of shapes. Right: points of counted against true numbers, with the diagonal.")
+
+# %% [markdown]
+# ### Other sizes, other shapes
+#
+# Do they count, or do they add up blue pixels? On larger shapes and on circles the two answers come apart. Beside each network stands what **area alone** would say: a straight line in the number of blue pixels, fitted on the pictures that the network was trained for. The slope is that of the counted on the true total: 1 is right, and 2 means that each shape counts for two.
+
+# %% tags=["hide-input"]
+page.table(["network", "pictures", "both exact: smaller", "same", "larger", "slope on larger", "by area"],
+           [[kind, sizes, *(over_seeds(records, name, "exact", share=True) for name in ("smaller", "same", "larger")), over_seeds(records, "larger", "slope"), over_seeds(records, "larger", "area_slope")] for (kind, sizes), records in counted.items()],
+           caption=f"Shapes of {settings.smaller[0]} to {settings.smaller[1]}, as in training, and of {settings.larger[0]} to {settings.larger[1]} pixels")
+page.table(["network", "pictures", "slope on circles", "error of the total", "by area"],
+           [[kind, sizes, *(over_seeds(records, "circles", field) for field in ("slope", "total_mae", "area_mae"))] for (kind, sizes), records in counted.items()],
+           caption="Circles, which no network has seen: the two numbers are added up")
 
 # %% [markdown]
 # ## Where they look
@@ -141,9 +165,10 @@ def shares(records, field):
     return [mean_sd([r[field][region] for r in records if r[field]]) if any(r[field] for r in records) else "none" for region in chapter.REGIONS]
 
 
-page.table(["network", "pictures", *(f"{region}: all" for region in chapter.REGIONS), *(f"{region}: top 100" for region in chapter.REGIONS)],
-           [["(share of the pixels)", "", *(f"{100 * first['area'][region]:.1f} %" for region in chapter.REGIONS), "", "", "", ""], *([kind, sizes, *shares(records, "share"), *shares(records, "top")] for (kind, sizes), records in looked.items())],
-           caption=f"Share of each region in the saliency of {settings.looked_at} pictures, and in the hundred most salient pixels; seeds: {settings.seeds}")
+for field, caption in (("share", f"Share of each region in the saliency of {settings.looked_at} pictures"), ("top", "Share of each region in the hundred most salient pixels")):
+    page.table(["network", "pictures", *chapter.REGIONS],
+               [["(share of the pixels)", "", *(f"{100 * first['area'][region]:.1f} %" for region in chapter.REGIONS)], *([kind, sizes, *shares(records, field)] for (kind, sizes), records in looked.items())],
+               caption=f"{caption}; seeds: {settings.seeds}")
 fig, axes = plt.subplots(3, len(looked), figsize=(1.35 * len(looked), 4.4), layout="constrained")
 for column, ((kind, sizes), records) in zip(axes.T, looked.items(), strict=True):
     root = records[0].arrays["saliency"][1] / 255

@@ -134,10 +134,17 @@ page.figure(fig, caption="A picture (how many shapes the loop looked for, of how
 
 # %% tags=["hide-input"]
 bare = dict(unit="", scale=1)
-page.table(["network", "method", "recall", "precision", "mean overlap", "pixels of a mask", "covered of a shape", "ninth decile", "selected pixels off shapes", "whole", "partial", "between", "derailed"],
-           [[kind, method, *(mean_sd([r[field] for r in records]) for field in ("recall", "precision")), mean_sd([r["iou"] for r in records], **bare), *(mean_sd([r[field] for r in records if r[field] is not None], **bare) if any(r[field] is not None for r in records) else "none" for field in ("size", "coverage", "most")), *(mean_sd([r[field] for r in records]) for field in ("empty", "whole", "partial", "between", "derailed"))]
-            for (kind, method), records in found.items()],
-           caption=f"Shapes found on {settings.looked_at} pictures; pixels of a mask: the median; the last four columns are shares of the masks: one shape and at least half of it, less than half, two shapes or more, none; seeds: {settings.seeds}")
+
+
+def over_seeds(records, field, share=False):
+    """Mean and standard deviation over the seeds that have the value, in % if it is a share."""
+    values = [record[field] for record in records if record[field] is not None]
+    return "none" if not values else mean_sd(values) if share else mean_sd(values, **bare)
+
+
+page.table(["network", "method", "recall", "precision", "mean overlap"],
+           [[kind, method, over_seeds(records, "recall", share=True), over_seeds(records, "precision", share=True), over_seeds(records, "iou")] for (kind, method), records in found.items()],
+           caption=f"Shapes found on {settings.looked_at} pictures; seeds: {settings.seeds}")
 fig, axis = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
 for number, kind in enumerate(KINDS):
     recalls = 100 * np.array([[r["recall"] for r in found[kind, method]] for method in chapter.METHODS])
@@ -148,7 +155,20 @@ axis.legend(fontsize=7)
 page.figure(fig, caption="Recall of each way to find shapes; mean and standard deviation over seeds.", alt="Points with error bars for each method and three networks.")
 best = max((np.mean([r["recall"] for r in records]), kind, method) for (kind, method), records in found.items() if method != "components")
 parts = max((np.mean([r["recall"] for r in records]), kind) for (kind, method), records in found.items() if method == "components")
-page.say(f"The best of these by second derivatives is \"{best[2]}\" on the network of {best[1]}, which finds {100 * best[0]:.1f} % of the shapes; connected parts of the saliency find at best {100 * parts[0]:.1f} % ({parts[1]}).")
+page.say(f"How to read it: the best of these by second derivatives is \"{best[2]}\" on the network of {best[1]}, which finds {100 * best[0]:.1f} % of the shapes; connected parts of the saliency find at best {100 * parts[0]:.1f} % ({parts[1]}).")
+
+# %% [markdown]
+# ### What a mask covers
+#
+# The thesis describes by examples what goes wrong: a selection that covers half of a shape, or two shapes, or none. Here it is counted. A mask is **whole** if it is on one shape and covers at least half of it, **partial** if less, **between** if it is on two shapes or more, and **derailed** if on none.
+
+# %% tags=["hide-input"]
+page.table(["network", "method", "whole", "partial", "between", "derailed"],
+           [[kind, method, *(over_seeds(records, field, share=True) for field in ("whole", "partial", "between", "derailed"))] for (kind, method), records in found.items()],
+           caption="What the masks are on: shares of all masks")
+page.table(["network", "method", "pixels of a mask", "off shapes", "covered of a shape", "ninth decile"],
+           [[kind, method, over_seeds(records, "size"), over_seeds(records, "empty", share=True), over_seeds(records, "coverage"), over_seeds(records, "most")] for (kind, method), records in found.items()],
+           caption="How large they are: median number of pixels, share of all selected pixels that are on no shape, and what part of a shape its best mask covers (mean and ninth decile over the shapes that a mask is on)")
 
 # %% [markdown]
 # ## Where we had to choose
