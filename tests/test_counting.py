@@ -30,6 +30,17 @@ def test_smaller_pictures_keep_maps_of_the_same_size_at_the_end(plan, size):
     assert out.shape == (2, 2) and (out >= 0).all()
 
 
+@pytest.mark.parametrize(("plan", "size"), [("small", 128), ("small", 1000), ("large", 256)])
+def test_a_unit_of_the_last_map_sees_its_field_of_view(plan, size):
+    network = models.counter(size=size, plan=plan, width=0.2, activation="sigmoid")[:-3]
+    picture = torch.zeros(1, 3, size, size, requires_grad=True)
+    last = network(picture)
+    middle = last.shape[-1] // 2
+    gradient = torch.autograd.grad(last[0, :, middle, middle].sum(), picture)[0].abs().amax((0, 1))
+    rows = gradient.amax(1).nonzero()
+    assert rows.max() - rows.min() + 1 == models.field_of_view(size, plan)
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="too small"):
         models.counter(size=8)

@@ -71,6 +71,14 @@ def sides(plan: tuple, size: int) -> list[int]:
     return found
 
 
+def field_of_view(size: int, plan: str) -> int:
+    """Pixels a side that one unit of the last map sees, in pictures of ``size`` pixels a side."""
+    seen, apart = 1, 1  # pixels between neighbours of the map so far
+    for kernel, stride, _, _ in fitted(PLANS[plan], size):
+        seen, apart = seen + (kernel - 1) * apart, apart * stride
+    return seen
+
+
 def fitted(plan: tuple, size: int) -> tuple:
     """The plan with lower strides (the first of the largest first) that leaves as large a last map as 1,000 pixels do.
 

@@ -32,7 +32,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import sympy
 
-from advutils import attribution, localisation
+from advutils import attribution, localisation, models
 from advutils.book.page import Page, mean_sd
 from advutils.chapters import representation_counting as chapter
 
@@ -156,7 +156,7 @@ axis.legend(fontsize=7)
 page.figure(fig, caption="Recall of each way to find shapes; mean and standard deviation over seeds.", alt="Points with error bars for each method and three networks.")
 best = max((np.mean([r["recall"] for r in records]), kind, method) for (kind, method), records in found.items() if method != "components")
 parts = max((np.mean([r["recall"] for r in records]), kind) for (kind, method), records in found.items() if method == "components")
-page.say(f"How to read it: the best of these by second derivatives is \"{best[2]}\" on the network of {best[1]}, which finds {100 * best[0]:.1f} % of the shapes; connected parts of the saliency find at best {100 * parts[0]:.1f} % ({parts[1]}).")
+page.say(f"How to read it: the best of these by second derivatives is \"{best[2]}\" on the network of {best[1]}, which finds {100 * best[0]:.1f} % of the shapes; connected parts of the saliency find at best {100 * parts[0]:.1f} % ({parts[1]}). With rectifiers a selection is the seed alone: nothing else has a second derivative (except under \"one less\", whose second term is the saliency itself). {'Whichever change is made, the loop hardly ever finds a shape.' if best[0] < 0.05 else ''}")
 
 # %% [markdown]
 # ### What a mask covers
@@ -170,6 +170,11 @@ page.table(["network", "method", "whole", "partial", "between", "derailed"],
 page.table(["network", "method", "pixels of a mask", "off shapes", "covered of a shape", "ninth decile"],
            [[kind, method, over_seeds(records, "size"), over_seeds(records, "empty", share=True), over_seeds(records, "coverage"), over_seeds(records, "most")] for (kind, method), records in found.items()],
            caption="How large they are: median number of pixels, share of all selected pixels that are on no shape, and what part of a shape its best mask covers (mean and ninth decile over the shapes that a mask is on)")
+automatic = ("Otsu's threshold", "low starts", "medium starts")
+bending = [r for (kind, method), records in found.items() if kind != "rectifiers" and method in automatic for r in records if r["size"]]
+sees = models.field_of_view(settings.size, settings.plan)
+page.say(f"How to read them: with automatic thresholds the networks that bend select about {np.median([r['size'] for r in bending]):.0f} pixels a round (the median of the rows above), and one unit of the last maps sees {sees} x {sees} = {sees**2}. {100 * np.mean([r['empty'] for r in bending]):.0f} % of what is selected is on no shape. A mask that covers a shape is mostly one that is several times as large. "
+         "Figure 2.4 above suggests why: only what shares a unit with the seed has a second derivative with it, so a selection has the outline of what such units see, whether there is a shape in it or not.")
 
 # %% [markdown]
 # ## Where we had to choose
