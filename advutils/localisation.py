@@ -64,8 +64,6 @@ def detect(
         raise ValueError(f"candidates must be all, low or medium, got {candidates!r}")
     if threshold == "thesis":
         threshold = thesis_threshold(image.shape[1])
-    with torch.no_grad(), runtime.evaluating(model):
-        rounds = int(counted(model(image[None])).round().item())
     heat = attribution.first_order_saliency(model, image[None], of=of)[0]
     start = torch.ones_like(heat, dtype=torch.bool)
     if candidates == "low":
@@ -73,7 +71,7 @@ def detect(
     elif candidates == "medium":
         start = groups(heat) == 1
     free, found = torch.ones_like(start), []
-    for _ in range(rounds):
+    for _ in range(how_many(model, image, counted)):
         if not (start & free).any():
             break
         place = heat.where(start & free, torch.full_like(heat, -1)).argmax()
@@ -86,16 +84,28 @@ def detect(
     return found
 
 
-def components(model: nn.Module, image: Tensor) -> list[Tensor]:
+def components(model: nn.Module, image: Tensor, *, counted: bool = False) -> list[Tensor]:
     """The baseline that every method must beat: connected parts of the salient pixels, no second derivative.
 
     Salient are pixels above Otsu's threshold of the saliency itself, not of its logarithm, in which all of it that is
-    not exactly zero counts as one group.
+    not exactly zero counts as one group. ``counted``: only the parts with most saliency in total, as many as the
+    network counts shapes. ``image`` (C, H, W); masks (H, W).
     """
     heat = attribution.first_order_saliency(model, image[None])[0].cpu().numpy()
     level = threshold_otsu(heat) if heat.min() < heat.max() else np.inf
     labels, count = ndimage.label(heat > level, structure=np.ones((3, 3)))
-    return [torch.from_numpy(labels == number) for number in range(1, count + 1)]
+    chosen = np.arange(1, count + 1)
+    if counted:
+        order = ndimage.sum_labels(heat, labels, chosen).argsort()[::-1]
+        chosen = chosen[order[:how_many(model, image)]]
+    return [torch.from_numpy(labels == number) for number in chosen]
+
+
+@torch.no_grad()
+def how_many(model: nn.Module, image: Tensor, counted: Callable[[Tensor], Tensor] = attribution.total) -> int:
+    """The rounded number of shapes that the network counts in one picture (C, H, W)."""
+    with runtime.evaluating(model):
+        return max(int(counted(model(image[None])).round().item()), 0)
 
 
 def box(mask: Tensor) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from advutils import localisation
+from advutils.chapters import representation_counting as chapter
 
 
 class Blobs(nn.Module):
@@ -60,3 +61,36 @@ def test_each_outline_is_matched_once():
 def test_an_unknown_choice_is_refused():
     with pytest.raises(ValueError, match="candidates"):
         localisation.detect(Blobs(), picture(), candidates="high")
+
+
+def test_the_baseline_keeps_as_many_parts_as_are_counted():
+    image = picture()
+    every, kept = localisation.components(Blobs(), image), localisation.components(Blobs(), image, counted=True)
+    assert localisation.how_many(Blobs(), image) == 2
+    assert len(kept) == min(2, len(every)) and all(any(torch.equal(k, e) for e in every) for k in kept)
+
+
+def test_masks_are_placed_by_a_tenth_and_a_half():
+    body = np.zeros((2, 10, 10), dtype=bool)
+    body[0, :4, :5], body[1, 6:, :5] = True, True  # twenty pixels each
+    masks = np.zeros((5, 10, 10), dtype=bool)
+    masks[0, :4, 7:] = True  # on none
+    masks[1, :1, :4] = True  # four of twenty pixels of the first
+    masks[2, :4, :4] = True  # sixteen of them
+    masks[3, :, :2] = True  # eight of each
+    masks[4, 4:6] = masks[4, 3, 0] = True  # one common pixel of 21, of a shape of 20: on none
+    where, covered = chapter.placed(masks, body)
+    assert [chapter.PLACES[k] for k in where] == ["derailed", "partial", "whole", "between", "derailed"]
+    assert covered.tolist() == [0.8, 0.4]
+    assert chapter.placed(masks[:0], body)[1].tolist() == [] and chapter.placed(masks, body[:0])[0].tolist() == [0] * 5
+
+
+def test_masks_moved_at_random_lie_on_shapes_by_chance():
+    spec = dict(size=64, scales=[7, 12], one_scale=True, limit=4, plan="small", width=0.5, activation="sigmoid",
+                renormalised=True, images=20, epochs=1, batch_size=10, lr=1e-3, precision="float32", seed=0)
+    values, arrays = chapter.detection(spec=spec, method="by hand", images=6)
+    assert sum(values[name] for name in chapter.PLACES) == pytest.approx(1)
+    assert sum(values["moved"][name] for name in chapter.PLACES) == pytest.approx(1)
+    assert len(arrays["round"]) == values["found"] == arrays["boxes"].sum() and (arrays["pixels"] > 0).all()
+    with pytest.raises(ValueError, match="method"):
+        chapter.detection(spec=spec, method="by foot", images=1)

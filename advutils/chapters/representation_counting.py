@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import shapely
@@ -220,24 +221,26 @@ def triangles(outputs: Tensor) -> Tensor:
     return outputs[:, 0]
 
 
-OTSU = {"threshold": "otsu"}
-METHODS = {  # what is changed in the loop of Section 2.2.2, and the baseline (None)
-    "as described": {},
-    "by hand": {"threshold": "by hand"},
-    "Otsu's threshold": OTSU,
-    "low starts": OTSU | {"candidates": "low"},
-    "medium starts": OTSU | {"candidates": "medium"},
-    "triangles alone": OTSU | {"of": triangles, "counted": triangles},
-    "one less": OTSU | {"of": one_less},
-    "components": None,
+_otsu = partial(localisation.detect, threshold="otsu")
+METHODS = {  # the loop of Section 2.2.2, changes of it, and the baseline: masks of (model, picture)
+    "the thesis' number": localisation.detect,
+    "by hand": localisation.detect,  # with the threshold of by_hand
+    "Otsu's threshold": _otsu,
+    "low starts": partial(_otsu, candidates="low"),
+    "medium starts": partial(_otsu, candidates="medium"),
+    "triangles alone": partial(_otsu, of=triangles, counted=triangles),
+    "one less": partial(_otsu, of=one_less),
+    "components": localisation.components,
+    "components, counted": partial(localisation.components, counted=True),
 }
+PLACES = ("derailed", "partial", "between", "whole")  # a mask is on no shape, on less than half of one, on two, on one
 
 
 def by_hand(model: nn.Module, drawn: shapes.Pictures) -> tuple[float, float]:
     """A fixed threshold as a person would choose it, and the largest second derivative that it is chosen from.
 
-    Eight are tried, a factor of sqrt(10) apart, the first the largest second derivative of a first round (median over
-    the pictures ``drawn``): the one whose boxes overlap the true ones most there. Infinite if that is 0.
+    Fourteen are tried, a factor of sqrt(10) apart, the first the largest second derivative of a first round (median
+    over the pictures ``drawn``): the one whose boxes overlap the true ones most there. Infinite if that is 0.
     """
     images = drawn.images.to(runtime.device())
 
@@ -251,73 +254,86 @@ def by_hand(model: nn.Module, drawn: shapes.Pictures) -> tuple[float, float]:
                    for image, polygons in zip(images, drawn.polygons, strict=True))
 
     top = float(np.median([largest(image) for image in images]))
-    return (max(top * 10 ** (-0.5 * np.arange(8)), key=overlap) if top else np.inf), top
+    return (max(top * 10 ** (-0.5 * np.arange(14)), key=overlap) if top else np.inf), top
+
+
+def placed(masks: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where masks (M, H, W) lie among shapes (B, H, W): numbers in ``PLACES`` (M,), and what of each shape is covered.
+
+    A mask is on a shape if a tenth of the mask or of the shape is common to both. The second result has, for each
+    shape that a mask is on, the largest share of its pixels that one of these masks has.
+    """
+    common = np.tensordot(masks.astype(float), bodies.astype(float), ((1, 2), (1, 2)))
+    sizes, areas = masks.sum((1, 2)), bodies.sum((1, 2))
+    on = (common > 0) & ((common >= 0.1 * sizes[:, None]) | (common >= 0.1 * areas))
+    covered = np.where(on, common / areas, 0)
+    where = np.select([on.sum(1) == 0, on.sum(1) > 1, covered.max(1, initial=0) < 0.5], [0, 2, 1], 3)
+    return where, covered.max(0, initial=0)[on.any(0)]
 
 
 def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
     """How well a way to find shapes finds them, on pictures like those of training.
 
     A found box is right if its intersection over union with a true one, matched one to one, is at least a half; for
-    "triangles alone" only triangles are true ones. Values: ``precision``, ``recall`` (over all pictures), ``found``,
-    ``true`` (numbers of boxes), ``iou`` (mean over true shapes, 0 for those that were missed), ``coverage`` (share of a
-    shape's pixels in the mask that has most of it, mean over shapes that a mask is on; null if none is), ``most`` (the
-    same, the ninth decile), ``empty`` (share of selected pixels that are on no shape), and of the masks the shares that
-    are ``partial`` (on one shape and less than half of it),
-    ``between`` (on two shapes or more), ``derailed`` (on none) and ``whole`` (the rest); a mask is on a shape if a
-    tenth of the mask or of the shape is common; ``size``, the median number of pixels of a mask (null if there is
-    none), and for "by hand", whose threshold is chosen on other pictures (:func:`by_hand`), that ``threshold`` (null
-    if infinite) and the ``largest`` second derivative. Arrays: ``right`` and ``boxes``, by picture.
+    "triangles alone" only triangles are shapes. Values: ``precision``, ``recall`` (over all pictures), ``found``,
+    ``true`` (numbers of boxes), ``iou`` (mean over true shapes, 0 for those that were missed), ``coverage`` (mean over
+    the shapes that a mask is on of what the best of these masks covers; null if there is none) and ``most`` (the ninth
+    decile), ``empty`` (share of selected pixels that are on no shape), the shares of masks in each of ``PLACES``
+    (:func:`placed`), ``moved`` (``empty`` and these shares of the same masks, each moved to a random place, round the
+    borders), ``size`` (median number of pixels of a mask; null if there is none), and for "by hand", whose threshold
+    is chosen on other pictures (:func:`by_hand`), that ``threshold`` (null if infinite) and the ``largest`` second
+    derivative. Arrays: ``right`` and ``boxes``, by picture; ``round``, ``pixels`` and ``place``, by mask.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     model, _ = trained(**spec)
-    drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
-                     images=images, seed=spec["seed"])
-    options, extra = METHODS[method], {}
+    seen = dict(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"])
+    drawn = pictures(**seen, images=images, seed=spec["seed"])
+    find, extra = METHODS[method], {}
     if method == "by hand":
-        other = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
-                         images=20, seed=spec["seed"] + 1_000_000)
-        level, largest = by_hand(model, other)
-        options, extra = {"threshold": level}, {"threshold": level if np.isfinite(level) else None, "largest": largest}
-    only = options is not None and options.get("of") is triangles
-    kinds = {name: 0 for name in ("partial", "between", "derailed", "whole")}
-    right, boxes, ious, coverage, true, missed = [], [], [], [], 0, 0
-    selected: list[int] = []
-    columns, rows = np.meshgrid(np.arange(spec["size"]), np.arange(spec["size"]))
-    points = shapely.points(columns, rows)
+        level, largest = by_hand(model, pictures(**seen, images=20, seed=spec["seed"] + 1_000_000))
+        find, extra = partial(find, threshold=level), {
+            "threshold": level if np.isfinite(level) else None, "largest": largest}
+    rng = np.random.default_rng([2_000_000, spec["seed"]])
+    points = shapely.points(*np.meshgrid(np.arange(spec["size"]), np.arange(spec["size"])))
+    true, right, boxes, ious, coverage, rounds, pixels, places, elsewhere = 0, [], [], 0.0, [], [], [], [], []
+    off, off_elsewhere = 0, 0
     for picture, polygons, of_kind in zip(drawn.images, drawn.polygons, drawn.kinds, strict=True):
-        if only:
+        if method == "triangles alone":
             polygons = [polygon for polygon, kind in zip(polygons, of_kind, strict=True) if kind == 0]
-        picture = picture.to(runtime.device())
-        masks = (localisation.components(model, picture) if options is None else
-                 localisation.detect(model, picture, **options))
-        scores = localisation.matched(masks, polygons)
-        bodies = [shapely.contains(shapely.Polygon(polygon).buffer(NEAR["edge"]), points) for polygon in polygons]
-        common = np.array([[(mask.cpu().numpy() & body).sum() for body in bodies] for mask in masks])
-        common = common.reshape(len(masks), len(bodies))
-        sizes, areas = np.array([mask.sum().item() for mask in masks]), np.array([body.sum() for body in bodies])
-        for size, row in zip(sizes, common, strict=True):
-            on = (row >= 0.1 * size) & (row > 0) | (row >= 0.1 * areas)
-            kinds["derailed" if not on.any() else "between" if on.sum() > 1 else
-                  "partial" if row[on][0] < 0.5 * areas[on][0] else "whole"] += 1
+        found = find(model, picture.to(runtime.device()))
+        scores = localisation.matched(found, polygons)
+        masks = np.array([mask.cpu().numpy() for mask in found]).reshape(-1, *points.shape)
+        bodies = np.array([shapely.contains(shapely.Polygon(polygon).buffer(NEAR["edge"]), points)
+                           for polygon in polygons]).reshape(-1, *points.shape)
+        moved = np.array([np.roll(mask, rng.integers(0, spec["size"], 2), (0, 1)) for mask in masks])
+        moved = moved.reshape(masks.shape)
+        where, covered = placed(masks, bodies)
+        anywhere = bodies.any(0)
         right.append(int((scores >= 0.5).sum()))
         boxes.append(len(masks))
         true += len(polygons)
-        ious.append(scores.sum())
-        if len(masks) and len(bodies):
-            covered = (common / areas).max(0)
-            coverage += covered[covered > 0].tolist()
-        anywhere = np.any(bodies, axis=0) if bodies else np.zeros(points.shape, dtype=bool)
-        selected += sizes.tolist()
-        missed += sum(int((mask.cpu().numpy() & ~anywhere).sum()) for mask in masks)
+        ious += scores.sum()
+        coverage += covered.tolist()
+        rounds += range(1, len(masks) + 1)
+        pixels += masks.sum((1, 2)).tolist()
+        places += where.tolist()
+        elsewhere += placed(moved, bodies)[0].tolist()
+        off += int((masks & ~anywhere).sum())
+        off_elsewhere += int((moved & ~anywhere).sum())
+
+    def shares(numbers: list[int]) -> dict[str, float]:
+        return {name: numbers.count(k) / max(len(numbers), 1) for k, name in enumerate(PLACES)}
+
     return {
         "precision": sum(right) / max(sum(boxes), 1), "recall": sum(right) / true, "found": sum(boxes), "true": true,
-        "iou": float(sum(ious)) / true, "empty": missed / max(sum(selected), 1),
+        "iou": float(ious) / true, "empty": off / max(sum(pixels), 1),
         "coverage": float(np.mean(coverage)) if coverage else None,
         "most": float(np.quantile(coverage, 0.9)) if coverage else None,
-        "size": float(np.median(selected)) if selected else None,
-        **{name: count / max(sum(boxes), 1) for name, count in kinds.items()}, **extra,
-    }, {"right": np.array(right), "boxes": np.array(boxes)}
+        "size": float(np.median(pixels)) if pixels else None,
+        **shares(places), "moved": {"empty": off_elsewhere / max(sum(pixels), 1), **shares(elsewhere)}, **extra,
+    }, {"right": np.array(right), "boxes": np.array(boxes), "round": np.array(rounds, dtype=np.int16),
+        "pixels": np.array(pixels, dtype=np.int32), "place": np.array(places, dtype=np.int8)}
 
 
 def first_rounds(*, spec: dict, rounds: int, images: int) -> tuple[dict, dict]:
