@@ -85,12 +85,17 @@ def test_masks_are_placed_by_a_tenth_and_a_half():
     assert chapter.placed(masks[:0], body)[1].tolist() == [] and chapter.placed(masks, body[:0])[0].tolist() == [0] * 5
 
 
-def test_masks_moved_at_random_lie_on_shapes_by_chance():
+def test_masks_and_their_moved_copies_are_counted_one_by_one(monkeypatch):
     spec = dict(size=64, scales=[7, 12], one_scale=True, limit=4, plan="small", width=0.5, activation="sigmoid",
                 renormalised=True, images=20, epochs=1, batch_size=10, lr=1e-3, precision="float32", seed=0)
+    found = chapter.METHODS["by hand"]
+    calls = iter(range(100))  # the first picture has no mask, the second one mask
+    monkeypatch.setitem(chapter.METHODS, "by hand", lambda *x, **y: found(*x, **y)[:next(calls)])
+    monkeypatch.setattr(chapter, "by_hand", lambda *_: (1e-9, 1.0))
     values, arrays = chapter.detection(spec=spec, method="by hand", images=6)
     assert sum(values[name] for name in chapter.PLACES) == pytest.approx(1)
     assert sum(values["moved"][name] for name in chapter.PLACES) == pytest.approx(1)
+    assert arrays["boxes"][0] == 0 and arrays["boxes"][1] <= 1
     assert len(arrays["round"]) == values["found"] == arrays["boxes"].sum() and (arrays["pixels"] > 0).all()
     with pytest.raises(ValueError, match="method"):
         chapter.detection(spec=spec, method="by foot", images=1)

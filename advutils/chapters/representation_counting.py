@@ -303,11 +303,12 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
             polygons = [polygon for polygon, kind in zip(polygons, of_kind, strict=True) if kind == 0]
         found = find(model, picture.to(runtime.device()))
         scores = localisation.matched(found, polygons)
-        masks = np.array([mask.cpu().numpy() for mask in found]).reshape(-1, *points.shape)
+        masks = np.array([mask.cpu().numpy() for mask in found], dtype=bool).reshape(-1, *points.shape)
         bodies = np.array([shapely.contains(shapely.Polygon(polygon).buffer(NEAR["edge"]), points)
-                           for polygon in polygons]).reshape(-1, *points.shape)
-        moved = np.array([np.roll(mask, rng.integers(0, spec["size"], 2), (0, 1)) for mask in masks])
-        moved = moved.reshape(masks.shape)
+                           for polygon in polygons], dtype=bool).reshape(-1, *points.shape)
+        moved = masks.copy()
+        for mask in moved:
+            mask[:] = np.roll(mask, rng.integers(0, spec["size"], 2), (0, 1))
         where, covered = placed(masks, bodies)
         anywhere = bodies.any(0)
         right.append(int((scores >= 0.5).sum()))

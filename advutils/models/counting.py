@@ -71,12 +71,12 @@ def sides(plan: tuple, size: int) -> list[int]:
     return found
 
 
-def field_of_view(size: int, plan: str) -> int:
-    """Pixels a side that one unit of the last map sees, in pictures of ``size`` pixels a side."""
-    seen, apart = 1, 1  # pixels between neighbours of the map so far
+def field_of_view(size: int, plan: str) -> tuple[int, int]:
+    """Pixels a side that one unit of the last map sees, in pictures of ``size``, and from one unit to the next."""
+    seen, apart = 1, 1
     for kernel, stride, _, _ in fitted(PLANS[plan], size):
         seen, apart = seen + (kernel - 1) * apart, apart * stride
-    return seen
+    return seen, apart
 
 
 def fitted(plan: tuple, size: int) -> tuple:
