@@ -63,11 +63,24 @@ def test_an_unknown_choice_is_refused():
         localisation.detect(Blobs(), picture(), candidates="high")
 
 
-def test_the_baseline_keeps_as_many_parts_as_are_counted():
-    image = picture()
-    every, kept = localisation.components(Blobs(), image), localisation.components(Blobs(), image, counted=True)
-    assert localisation.how_many(Blobs(), image) == 2
-    assert len(kept) == min(2, len(every)) and all(any(torch.equal(k, e) for e in every) for k in kept)
+class Weights(nn.Module):
+    """A linear count, two of this picture, whose saliency is three patches of different size and strength."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = torch.zeros(16, 16)
+        self.weights[1:4, 1:4], self.weights[8:14, 1:7], self.weights[2:7, 9:14] = 1.0, 0.8, 0.9
+
+    def forward(self, x):
+        return (x[:, 2] * self.weights / self.weights.sum()).sum((1, 2))[:, None] * 2
+
+
+def test_the_baseline_keeps_the_most_salient_parts_as_many_as_are_counted():
+    image = torch.ones(3, 16, 16)
+    assert localisation.how_many(Weights(), image) == 2
+    every, kept = localisation.components(Weights(), image), localisation.components(Weights(), image, counted=True)
+    assert [int(mask.sum()) for mask in kept] == [36, 25]  # 28.8 and 22.5 in total; the strongest pixels have 9
+    assert sorted(int(mask.sum()) for mask in every) == [9, 25, 36]
 
 
 def test_masks_are_placed_by_a_tenth_and_a_half():

@@ -80,7 +80,7 @@ page.figure(fig, caption="Four pictures with their outlines: sizes drawn for eve
 # %% [markdown]
 # ## The networks
 #
-# The thesis has two, of three and of ten convolutions, made for pictures of 1,000 pixels. For smaller pictures the strides are lowered until the last map is at least as large as at 1,000 pixels, so that a shape covers as much of it. Kernels stay as they are, so each unit sees more of a picture: at 128 pixels a unit of the last map sees 27 a side, nearly two shapes; at 1,000 pixels it sees 87, less than one, and units are 125 apart, so that the thesis' smaller network sees half of the pixels. Ours misses the last five rows and columns, where saliency is 0 and a shape is seen in part. A linear layer and a rectifier give the two counts; the loss is the squared error.
+# The thesis has two, of three and of ten convolutions, made for pictures of 1,000 pixels. For smaller pictures the strides are lowered until the last map is at least as large as at 1,000 pixels, so that a shape covers as much of it. Kernels stay as they are, so each unit sees more of a picture: at 128 pixels a unit of the last map sees 27 a side, nearly two shapes; at 1,000 pixels it sees 87, less than one, and units are 125 apart, so that the thesis' smaller network sees half of the pixels. At 128 pixels the last five rows and columns are missed: saliency is 0 there, and a shape is seen in part. A linear layer and a rectifier give the two counts; the loss is the squared error.
 # Three activations are tried: rectifiers, softplus, and sigmoids behind batch renormalisation {cite}`ioffe2017`, which the thesis needed to train them: each unit's input is brought to mean 0 and variance 1, at first by the minibatch's own statistics, later more and more by running means of them.
 
 # %% tags=["hide-input"]
@@ -134,6 +134,8 @@ axes[1].plot([0, settings.limit], [0, settings.limit], "k:", lw=0.8)
 axes[1].set(xlabel="true number of shapes", ylabel="counted", title="rectifiers, one size a picture")
 page.figure(fig, caption="Left: share of pictures with both numbers right, by the true total; the dotted line is the four that people are said to see at a glance. Right: counted against true totals of one network (points are spread sideways). All pictures of no shapes are alike, so at 0 a network has all or none of them right.",
             alt="Left: curves of exactness against the number of shapes. Right: points of counted against true numbers, with the diagonal.")
+few, many = (100 * np.mean([r["by_total"]["exact"][total] for r in counted["rectifiers", "one size a picture"]]) for total in (settings.limit // 2, settings.limit))
+page.say(f"How to read it: rectifiers with one size a picture have {few:.0f} % of the pictures of {settings.limit // 2} shapes right and {many:.0f} % of those of {settings.limit}. A limit to what is seen at a glance would be a step in the curve.")
 
 # %% [markdown]
 # ### Other sizes, other shapes
@@ -156,9 +158,8 @@ page.table(["network", "pictures", "slope on circles", "error of the total", "by
 
 
 def mean_of(kind, sizes, *path):
+    """Mean over seeds of a value of one kind of network."""
     return np.mean([reduce(getitem, path, record.values) for record in counted[kind, sizes]])
-
-
 
 
 def relative(sizes, field):
@@ -188,8 +189,6 @@ page.source(chapter.saliency_shares)
 looked = {key: [page.measure(chapter.saliency_shares, spec=spec, images=settings.looked_at) for spec in of_seeds] for key, of_seeds in specs.items()}
 
 # %% tags=["hide-input"]
-
-
 def shares(records, field):
     return [mean_sd([r[field][region] for r in records if r[field]]) if any(r[field] for r in records) else "none" for region in chapter.REGIONS]
 

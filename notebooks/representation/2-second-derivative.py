@@ -122,12 +122,12 @@ page.table(["network", "slope, by random seed", "both numbers exact"],
            caption=f"Counting up to {settings.limit} shapes, {settings.judged} pictures; one number for each training")
 weak = [kind for kind, records in counted.items() if np.mean([r["same"]["slope"] for r in records]) < 0.7]
 if weak:
-    page.say(f"In the mean the networks of {' and '.join(weak)} hardly count; their rows below are shown, and no rule rests on them.")
+    page.say(f"In the mean the networks of {' and '.join(weak)} do not reach that slope. Their rows below are shown, and say little about the method.")
 
 # %% [markdown]
 # ### Figure 2.4
 #
-# One picture, its saliency, and what the loop selects in its first rounds, with Otsu's threshold.
+# One picture, its saliency, and what the loop selects in its first rounds, with Otsu's threshold. To find shapes, the white pixels of each round would have to be where one shape of the first column is, and have its size.
 
 # %% tags=["hide-input"]
 page.source(chapter.first_rounds)
@@ -238,8 +238,8 @@ together = sees + apart * max(sees // apart - 1, 0)
 page.say(f"How to read them: compare with \"moved\". Where masks lie on shapes no more often than the same masks at random places, nothing has been found. Their size is no accident. Only pixels that share a unit with the start have a second derivative with it. One unit of the last maps sees {sees} pixels a side and the next one begins {apart} farther on, so those that see a given pixel see, as a rule, {together} a side together, {together**2} pixels. "
          "Figure 2.4 above has such blocks: a selection has the outline of what some units see, whether there is a shape in it or not.")
 half = {method: np.mean([r["most"] for r in found["sigmoids, renormalised", method] if r["most"] is not None] or [np.nan]) for method in ("by hand", OTSU)}
-page.say(f"That a selection covers \"at most about half\" of a shape (`rc-half`) depends on the threshold: with sigmoids the ninth decile is {half['by hand']:.2f} with the one chosen by hand, on which the rule is judged, and {half[OTSU]:.2f} with Otsu's. And `rc-between` asks whether masks on two shapes are frequent; that they occur, which is all that the thesis says, the table shows. "
-         "`rc-tweaks` compares recalls, of which neither is worth having: read the numbers, not the verdict alone.")
+page.say(f"That a selection covers \"at most about half\" of a shape (`rc-half`) depends on the threshold: with sigmoids the ninth decile is, in this run, {half['by hand']:.2f} with the one chosen by hand, on which the rule is judged, and {half[OTSU]:.2f} with Otsu's. And `rc-between` asks whether masks on two shapes are frequent; that they occur, which is all that the thesis says, the table shows. "
+         f"`rc-tweaks` compares recalls, here of {over_seeds(found['sigmoids, renormalised', 'by hand'], 'recall', share=True)} by hand and {over_seeds(found['sigmoids, renormalised', 'low starts'], 'recall', share=True)} with low starts: read the numbers, not the verdict alone.")
 
 # %% [markdown]
 # ## Where we had to choose
