@@ -73,9 +73,11 @@ def whitening(name: str, train_size: int) -> layers.Whiten:
     return layers.Whiten(loaded(name, "train")[0][:train_size or None])
 
 
-def network(*, data: str, train_size: int, width: float, spread: float, seed: int) -> tuple[nn.Module, nn.Sequential]:
+def network(
+    *, data: str, train_size: int, width: float, spread: float, keep: float, seed: int,
+) -> tuple[nn.Module, nn.Sequential]:
     """What stands before the network (whitening, or nothing for digits), and the untrained network behind it."""
-    options = dict(width=width, classes=int(loaded(data, "train")[1].max()) + 1, spread=spread)
+    options = dict(width=width, classes=int(loaded(data, "train")[1].max()) + 1, spread=spread, keep=keep)
     with runtime.seeded(seed):
         if KINDS[data] == "mnist":
             return nn.Identity(), models.conv_maxout_mnist(**options).to(runtime.device())
@@ -85,28 +87,31 @@ def network(*, data: str, train_size: int, width: float, spread: float, seed: in
 def trained(
     *, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int, train_size: int = 0,
     width: float = 1.0, spread: float = 0.005, batch_size: int = 128, precision: str = "float32", warm_up: int = 0,
-    lr: float | None = None,
+    lr: float | None = None, optimizer: str = "momentum", keep: float = 0.5,
 ) -> tuple[nn.Sequential, training.History]:
     """A trained convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
     Kept in the cache folder, so that a second call only loads it. The network is trained on preprocessed images, so for
     CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x); the schedule
-    starts again after them. ``lr`` replaces the schedule's first learning rate. With ``precision`` "bfloat16"
-    convolutions and products take and give that type while training (less than half the time where a processor has it),
-    the weights stay float32. ``history.monitor`` is the error on the test images after each epoch, in that precision;
-    nothing is selected by it.
+    starts again after them. ``lr`` replaces the schedule's first learning rate. With ``optimizer`` "adam" it is that of
+    Adam, falls linearly to a hundredth over the epochs, and the layers' own learning rates are without effect. ``keep``
+    is the share of hidden features that dropout keeps. With ``precision`` "bfloat16" convolutions and products take and
+    give that type while training (less than half the time where a processor has it), the weights stay float32.
+    ``history.monitor`` is the error on the test images after each epoch, in that precision; nothing is selected by it.
     """
     spec = {name: value for name, value in locals().items() if value is not None}
+    if optimizer == "adam" and lr is None:
+        raise ValueError("lr must be given for optimizer='adam': the published schedules are for momentum")
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be 'float32' or 'bfloat16', got {precision!r}")
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
     images, labels = images[:train_size or None], labels[:train_size or None]
-    front, body = network(data=data, train_size=train_size, width=width, spread=spread, seed=seed)
+    front, body = network(data=data, train_size=train_size, width=width, spread=spread, keep=keep, seed=seed)
     first = training.History()
     if warm_up:
         warm, first = trained(**spec | {"penalty": "none", "p": 2, "sigma": 0.0, "epochs": warm_up, "warm_up": 0})
         body.load_state_dict(warm[1].state_dict())
-    schedule = SCHEDULES[KINDS[data]]
+    schedule = Linear(decay_epochs=epochs - warm_up) if optimizer == "adam" else SCHEDULES[KINDS[data]]
     if lr is not None:
         schedule = replace(schedule, lr=lr)
     if isinstance(schedule, Linear):
@@ -125,7 +130,7 @@ def trained(
     with constrained(body):
         history = training.train(
             body, inside, labels, objective=loss, epochs=epochs - warm_up, seed=seed, batch_size=batch_size,
-            schedule=schedule, monitor=monitor, checkpoint=_checkpoint(spec))
+            schedule=schedule, optimizer=optimizer, monitor=monitor, checkpoint=_checkpoint(spec))
     for field in ("loss", "monitor", "seconds"):
         setattr(history, field, getattr(first, field) + getattr(history, field))
     return nn.Sequential(front, body), history

@@ -7,13 +7,14 @@ from advutils.layers import ConvMaxout, Dropout, Maxout
 
 
 def conv_maxout_mnist(
-    *, width: float = 1.0, size: int = 28, classes: int = 10, spread: float = 0.005,
+    *, width: float = 1.0, size: int = 28, classes: int = 10, spread: float = 0.005, keep: float = 0.5,
 ) -> nn.Sequential:
     """``mnist.yaml``: three convolutional maxout layers with a bias for every place; (N, 1, size, size).
 
     Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.constraints.constrained`).
     ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread``; from the file's
-    .005 the network stays on its first plateau for more than a thousand minibatches.
+    .005 momentum SGD stays on its first plateau for more than a thousand minibatches. ``keep`` is the share of hidden
+    features that dropout keeps (the file: half of them); pixels are always kept with .8.
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 1
     for out, pieces, kernel, padding, pool, limit in (
@@ -22,13 +23,13 @@ def conv_maxout_mnist(
         out = round(out * width)
         layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=False)
         layer.max_norm = limit
-        layers += [layer, Dropout(0.5)]
+        layers += [layer, Dropout(keep)]
         channels, size = out, layer.out_size
     return _started(nn.Sequential(*layers, nn.Flatten(), _softmax(channels * size**2, classes)), spread)
 
 
 def conv_maxout_cifar(
-    *, width: float = 1.0, size: int = 32, classes: int = 10, spread: float = 0.005,
+    *, width: float = 1.0, size: int = 32, classes: int = 10, spread: float = 0.005, keep: float = 0.5,
 ) -> nn.Sequential:
     """``cifar10_old_small.yaml``, the paper's "Conv. Maxout Small"; (N, 3, size, size), whitened.
 
@@ -42,11 +43,11 @@ def conv_maxout_cifar(
         out = round(out * width)
         layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=True)
         layer.max_norm, layer.lr_scale = limit, 0.05
-        layers += [layer, Dropout(0.5)]
+        layers += [layer, Dropout(keep)]
         channels, size = out, layer.out_size
     dense = Maxout(channels * size**2, round(240 * width), 5)
     dense.affine.max_norm = 1.9
-    network = nn.Sequential(*layers, nn.Flatten(), dense, Dropout(0.5), _softmax(round(240 * width), classes))
+    network = nn.Sequential(*layers, nn.Flatten(), dense, Dropout(keep), _softmax(round(240 * width), classes))
     return _started(network, spread)
 
 
