@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from advutils import layers, models, runtime, training
+from advutils.chapters import gradient_regularization_convolutional as convolutional
 from advutils.constraints import constrained
 from advutils.layers.whiten import contrast_normalised
 
@@ -151,3 +152,17 @@ def test_whitening_depends_on_the_images_it_was_fitted_on_alone():
     torch.testing.assert_close(whiten(x)[7:8], whiten(x[7:8]))
     assert whiten.state_dict() == {}
     assert torch.autograd.functional.jacobian(whiten, x[:1]).abs().sum() > 0
+
+
+def test_short_training_needs_a_rate_for_adam_and_a_known_precision():
+    spec = dict(data="digits", penalty="none", p=2, sigma=0.0, epochs=1, seed=0)
+    with pytest.raises(ValueError, match="lr must be given"):
+        convolutional.trained(**spec, optimizer="adam")
+    with pytest.raises(ValueError, match="precision must be"):
+        convolutional.trained(**spec, precision="half")
+
+
+def test_keep_changes_hidden_dropout_alone():
+    kept = [layer.keep for layer in models.conv_maxout_cifar(keep=0.8).modules() if isinstance(layer, layers.Dropout)]
+    assert kept == [0.8] * 5  # pixels, three layers of maps, the dense layer
+    assert models.conv_maxout_cifar(keep=0.7)[0].keep == 0.8

@@ -94,9 +94,9 @@ def trained(
     Kept in the cache folder, so that a second call only loads it. The network is trained on preprocessed images, so for
     CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x); the schedule
     starts again after them. ``lr`` replaces the schedule's first learning rate. With ``optimizer`` "adam" it is that of
-    Adam, falls linearly to a hundredth over the epochs, and the layers' own learning rates are without effect. ``keep``
-    is the share of hidden features that dropout keeps. With ``precision`` "bfloat16" convolutions and products take and
-    give that type while training (less than half the time where a processor has it), the weights stay float32.
+    Adam, falls linearly towards a hundredth over the epochs, and the layers' own learning rates are without effect.
+    ``keep`` is the share of hidden features that dropout keeps. With ``precision`` "bfloat16" convolutions and products
+    take and give that type while training (less than half the time where a processor has it), the weights stay float32.
     ``history.monitor`` is the error on the test images after each epoch, in that precision; nothing is selected by it.
     """
     spec = {name: value for name, value in locals().items() if value is not None}
