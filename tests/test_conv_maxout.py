@@ -166,3 +166,10 @@ def test_keep_changes_hidden_dropout_alone():
     kept = [layer.keep for layer in models.conv_maxout_cifar(keep=0.8).modules() if isinstance(layer, layers.Dropout)]
     assert kept == [0.8] * 5  # pixels, three layers of maps, the dense layer
     assert models.conv_maxout_cifar(keep=0.7)[0].keep == 0.8
+
+
+def test_a_linear_rate_is_constant_within_an_epoch_and_falls_to_a_hundredth():
+    schedule = convolutional.Linear(lr=2.0, batches=10, decay_epochs=4)
+    assert schedule.rate(0) == schedule.rate(9) == 2.0
+    assert schedule.rate(10) == schedule.rate(19) == pytest.approx(2.0 * (1 - 0.99 / 4))
+    assert [schedule.rate(40), schedule.rate(10_000)] == pytest.approx([0.02, 0.02], rel=1e-12)
