@@ -173,3 +173,20 @@ def test_a_linear_rate_is_constant_within_an_epoch_and_falls_to_a_hundredth():
     assert schedule.rate(0) == schedule.rate(9) == 2.0
     assert schedule.rate(10) == schedule.rate(19) == pytest.approx(2.0 * (1 - 0.99 / 4))
     assert [schedule.rate(40), schedule.rate(10_000)] == pytest.approx([0.02, 0.02], rel=1e-12)
+
+
+def test_one_step_flips_the_images_whose_margin_is_shorter(monkeypatch):
+    torch.manual_seed(0)
+    plane = torch.nn.Linear(3, 2)  # two classes: the gradient points straight at the border
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    logits = plane(x).detach()
+    y = logits.argmax(1)
+    normal = (plane.weight[0] - plane.weight[1]).norm().item()
+    margin = (logits[:, 0] - logits[:, 1]).abs() / normal
+    monkeypatch.setattr(convolutional, "named", lambda spec: torch.nn.Sequential(torch.nn.Identity(), plane))
+    monkeypatch.setattr(convolutional, "loaded", lambda name, split: (x, y))
+    lengths = [0.25, 0.5, 1.0]
+    found = convolutional.one_step(spec={"data": "any"}, images=150, lengths=lengths, seed=0)
+    assert found["classes"] == 2 and found["clean"] == 0
+    assert found["gradient"] == pytest.approx([(margin[:150] < d).double().mean().item() for d in lengths], abs=0.011)
+    assert all(random < straight for random, straight in zip(found["random"], found["gradient"], strict=True))
