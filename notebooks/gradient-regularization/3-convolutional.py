@@ -76,7 +76,7 @@ def shown(layer):
 # %% tags=["hide-input"]
 page.threat_model(
     norm="l2 (p = 2) or l-infinity (p = inf)", budget="in training σ = 1 (l2) or .1 and .25 (l-infinity) on digits, σ = 2 (l2) on CIFAR-10; under attack a range",
-    pixels="[0, 1]. On CIFAR-10 σ and the noise of Table V are in **whitened units**, in which an image has a length of about 28; attacks are on digits only, in pixels", clamp="training: x + ε is not clipped; attacks: always clipped to [0, 1]",
+    pixels="[0, 1]. On CIFAR-10 σ and the noise of Table V are in **whitened units**, in which an image has a length of about 29; attacks are on digits only, in pixels", clamp="training: x + ε is not clipped; attacks: always clipped to [0, 1]",
     goal="untargeted: any wrong class", label="the true label; images that were already wrong count as errors",
 )
 
@@ -88,8 +88,8 @@ page.threat_model(
 
 # %% tags=["hide-input"]
 page.table(["network", "layer", "features", "largest of", "kernel, padding", "pooling window", "limit of a filter's norm"],
-           [[name, type(layer).__name__, *cells] for name, network in (("MNIST", models.conv_maxout_mnist()), ("CIFAR-10", models.conv_maxout_cifar())) for layer in network for cells in shown(layer)],
-           caption="Layers, from the networks themselves; half of the features between two of them are dropped while training, and a fifth of the pixels")
+           [[name, "softmax" if layer is network[-1] else type(layer).__name__, *cells] for name, network in (("MNIST", models.conv_maxout_mnist()), ("CIFAR-10", models.conv_maxout_cifar())) for layer in network for cells in shown(layer)],
+           caption="Layers, from the networks themselves. While training, the files drop half of the features between two of them, and a fifth of the pixels")
 page.source(layers.ConvMaxout)
 page.source(constraints.constrained)
 
@@ -341,7 +341,7 @@ def errors(kind, label):
 
 
 page.say(f"Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is its sibling in another norm. It costs one more forward and backward pass. With p = 2 the closest error that the attack finds for the median image is, on the convolutional networks, {farther('convolutional')}, "
-         f"and on the dense ones {farther('dense')}; the price, on the convolutional networks, are {mean['p=2'][0]:.1f} % test errors in place of {mean['none'][0]:.1f} %. Within an l2 length of {settings.eps_l2[1]:g}, {settings.eps_l2[3]:g} and {settings.eps_l2[4]:g} PGD makes {errors('convolutional', 'p=2')} % errors on the convolutional network trained with p = 2 ({errors('convolutional', 'none')} % without) "
+         f"and on the dense ones {farther('dense')}; the convolutional networks make {mean['p=2'][0]:.1f} % test errors with it, and {mean['none'][0]:.1f} % without. Within an l2 length of {settings.eps_l2[1]:g}, {settings.eps_l2[3]:g} and {settings.eps_l2[4]:g} PGD makes {errors('convolutional', 'p=2')} % errors on the convolutional network trained with p = 2 ({errors('convolutional', 'none')} % without) "
          f"and {errors('dense', 'p=2')} % on the dense one ({errors('dense', 'none')} % without); both were trained on one step of length {dense_spec('p=2', 0)['sigma']:g}. Who needs more robustness than that trains on several steps of PGD at the budget that matters {{cite}}`madry2018`, and reports the strongest attack there is.")
 
 # %% [markdown]
