@@ -70,3 +70,18 @@ def weight_density(model: nn.Module, *, threshold: float = 1e-3) -> float:
     """Share of the weights in :func:`kernels` whose absolute value is above ``threshold``."""
     weights = torch.cat([weight.detach().flatten() for weight in kernels(model)])
     return (weights.abs() > threshold).double().mean().item()
+
+
+@contextmanager
+def pruned(model: nn.Module, threshold: float) -> Iterator[nn.Module]:
+    """For a block, weights in :func:`kernels` with an absolute value up to ``threshold`` are 0."""
+    saved = [weight.detach().clone() for weight in kernels(model)]
+    try:
+        with torch.no_grad():
+            for weight in kernels(model):
+                weight[weight.abs() <= threshold] = 0
+        yield model
+    finally:
+        with torch.no_grad():
+            for weight, before in zip(kernels(model), saved, strict=True):
+                weight.copy_(before)

@@ -38,6 +38,7 @@ NETWORKS = {
 # What multiplies the factor: l1 and l2 of Keras' kernel_regularizer. "adversarial" is the rival, no weight penalty.
 REGULARIZERS = {"base": (0, 0), "l1": (1, 0), "l2": (0, 1), "elastic net": (1, 1), "adversarial": (0, 0)}
 MONITORED = 1000  # test images whose loss is followed while training
+THRESHOLDS = (1e-4, 1e-3, 1e-2)  # below which a weight may count as none
 BUDGET = 8 / 255  # what most work on CIFAR-10 grants an attacker, l-infinity
 
 
@@ -64,13 +65,15 @@ def trained(
     """A network trained with Adam in batches of 128, as ART's example does; kept in the cache folder.
 
     ``history.monitor`` is the mean cross-entropy of the first MONITORED test images after each epoch (Figure 3);
-    nothing is selected by it.
+    nothing is selected by it. With 0 ``epochs`` the network is untrained.
     """
     spec = dict(locals())
     images, labels = loaded(data, "train", train_size)
     test = loaded(data, "test", MONITORED)
     with runtime.seeded(seed):
         model = NETWORKS[network](classes=int(labels.max()) + 1).to(images.device, memory_format=torch.channels_last)
+    if epochs == 0:
+        return model.eval(), training.History()
     history = training.train(
         model, images, labels, objective=objective(regularizer, factor), epochs=epochs, seed=seed, batch_size=128,
         schedule=ADAM, optimizer="adam", monitor=lambda m: evaluation.mean_loss(m, *test),
@@ -92,7 +95,8 @@ def single_layer(
     """The one-layer network of Figure 1: 50 filters of 5x5, 28 x 28 x 50 = 39,200 hidden units, and a linear layer.
 
     Values: ``accuracy`` on test and ``train_accuracy`` on training images, ``density`` (share of hidden units that are
-    active, test images), ``weight_density`` (share of weights above 1e-3), ``exact_zeros`` (share that is 0).
+    active, test images), ``weight_density`` (share of weights above each of THRESHOLDS), ``pruned`` (test accuracy with
+    all others set to 0), ``exact_zeros`` (share that is 0).
     """
     images, labels = loaded(data, "train", train_size)
     test = loaded(data, "test")
@@ -111,8 +115,17 @@ def single_layer(
     return {"accuracy": 1 - evaluation.error_rate(model, *test), "trials": len(test[1]),
             "train_accuracy": 1 - evaluation.error_rate(model, images, labels),
             "density": sparsity.average_density(model, model[1], test[0]),
-            "weight_density": sparsity.weight_density(model),
+            **_without_small_weights(model, *test),
             "exact_zeros": 1 - sparsity.weight_density(model, threshold=0.0)}
+
+
+def _without_small_weights(model: nn.Module, x: Tensor, y: Tensor) -> dict:
+    found = {"weight_density": [], "pruned": []}
+    for threshold in THRESHOLDS:
+        found["weight_density"].append(sparsity.weight_density(model, threshold=threshold))
+        with sparsity.pruned(model, threshold):
+            found["pruned"].append(accuracy(model, x, y))
+    return found
 
 
 # -- Section 4.2, Table 1 ------------------------------------------------------------------------------------------
@@ -135,12 +148,12 @@ def pipeline(
 ) -> dict:
     """Table 1 as ART's example makes its numbers: train, attack, train on both, judge on the old attack.
 
-    Values: ``static``, the accuracy that Table 1 has: of the retrained network on test images that were made against
-    the first one; ``crafted``: of the first network on them; ``clean``: of the first and of the retrained network on
-    the test images; ``adaptive``: of the retrained network on images made against itself, with true labels;
-    ``counts``: how often it answers each class on the static images, ``largest`` and ``largest_clean``: the share of
-    the most frequent answer there and on the test images themselves; ``truth``: how often each class is right;
-    ``trials``.
+    Values: ``crafted`` and ``static``, the two numbers that the script prints: the accuracy of the first and of the
+    retrained network on test images that were made against the first one; ``clean``: of both on the test images;
+    ``fooled``: share of the test images whose answer by the first network the attack changed; ``adaptive``: accuracy of
+    the retrained network on images made against itself, with true labels (null for DeepFool, which knows no labels);
+    ``counts``: how often each of the two answers each class, on the test images and on the static ones; ``largest``:
+    the share of the most frequent answer in each of these four; ``truth``: how often each class is right; ``trials``.
     """
     effective = 0.0 if regularizer == "base" else factor  # so that a network without a penalty is trained once
     model, _ = trained(data=data, network=network, regularizer=regularizer, factor=effective, epochs=epochs,
@@ -150,17 +163,42 @@ def pipeline(
     # ART takes the model's own prediction as the label where it is given none
     moved, static = (torch.cat([run(model, part, evaluation.predictions(model, part)) for part in images.split(500)])
                      for images in (x, test))
-    values = {"crafted": accuracy(model, static, truth), "clean": [accuracy(model, test, truth)]}
+    first = [evaluation.predictions(model, images) for images in (test, static)]
     training.train(model, torch.cat([x, moved]), torch.cat([y, y]), objective=objective(regularizer, factor),
                    epochs=epochs, seed=seed, batch_size=128, schedule=ADAM, optimizer="adam")
-    values["clean"].append(accuracy(model, test, truth))
-    answers = evaluation.predictions(model, static)
-    return values | {
-        "static": accuracy(model, static, truth), "adaptive": accuracy(model, run(model, test, truth), truth),
-        "counts": answers.bincount(minlength=classes).tolist(), "largest": answers.bincount().max().item() / len(truth),
-        "largest_clean": evaluation.predictions(model, test).bincount().max().item() / len(truth),
-        "truth": truth.bincount(minlength=classes).tolist(),
-        "trials": len(truth)}
+    retrained = [evaluation.predictions(model, images) for images in (test, static)]
+    counts = {name: [answers.bincount(minlength=classes).tolist() for answers in both]
+              for name, both in (("first", first), ("retrained", retrained))}
+    return {
+        "crafted": share(first[1] == truth), "static": share(retrained[1] == truth),
+        "clean": [share(first[0] == truth), share(retrained[0] == truth)], "fooled": share(first[0] != first[1]),
+        "adaptive": None if attack == "deepfool" else accuracy(model, run(model, test, truth), truth),
+        "counts": counts,
+        "largest": {name: [max(answers) / len(truth) for answers in both] for name, both in counts.items()},
+        "truth": truth.bincount(minlength=classes).tolist(), "trials": len(truth),
+    }
+
+
+def share(true: Tensor) -> float:
+    """Share of a mask that is true, in [0, 1]."""
+    return true.double().mean().item()
+
+
+def answers(
+    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+) -> tuple[dict, dict]:
+    """What a trained network answers to the first ``images`` test images, which nobody attacked.
+
+    Values: ``counts``, ``largest`` (share of the most frequent answer), ``clean`` and ``train_clean`` (accuracies),
+    ``trials``. Arrays, by epoch: ``objective``, with the penalty, and ``loss`` of test images, without it.
+    """
+    model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
+                             train_size=train_size, seed=seed)
+    x, y = loaded(data, "test", images)
+    counts = evaluation.predictions(model, x).bincount(minlength=int(y.max()) + 1)
+    values = {"counts": counts.tolist(), "largest": counts.max().item() / len(y), "clean": accuracy(model, x, y),
+              "train_clean": accuracy(model, *loaded(data, "train", train_size)), "trials": len(y)}
+    return values, {"objective": history.loss, "loss": history.monitor}
 
 
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -177,9 +215,10 @@ def judged(
     On the first ``images`` test images. Values: ``clean``, ``fgsm`` and ``pgd`` (accuracy by l-infinity budget, PGD in
     ``steps`` steps of 2.5 budget / steps), ``distance`` (median l2 length of DeepFool's perturbations of the images
     that were right; null if it found none for half of them), ``counts`` (of answers, by class), ``largest`` (share of
-    the most frequent one), ``weight_density``, ``train_loss``, ``wobble`` (standard deviation of the change of the
-    test loss from one of the last ten epochs to the next). Array: ``loss``, test images, by
-    epoch.
+    the most frequent one), ``train_clean`` and ``train_fit`` (accuracy and mean cross-entropy on the training images),
+    ``weight_density`` and ``pruned`` as :func:`single_layer`, ``wobble`` (standard deviation of the change of the
+    test loss from one of the last ten epochs to the next). Arrays, by epoch: ``objective``, with the penalty, and
+    ``loss`` of test images, without it.
     """
     model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                              train_size=train_size, seed=seed)
@@ -200,10 +239,12 @@ def judged(
                 for eps in budgets],
         "distance": distance if distance < torch.inf else None,
         "counts": counts.tolist(), "largest": counts.max().item() / len(y),
-        "weight_density": sparsity.weight_density(model), "train_loss": history.loss[-1],
+        **_without_small_weights(model, x, y),
+        "train_clean": accuracy(model, *loaded(data, "train", train_size)),
+        "train_fit": evaluation.mean_loss(model, *loaded(data, "train", train_size)),
         "wobble": float(np.diff(history.monitor[-11:]).std(ddof=1)) if len(history.monitor) > 2 else None,
     }
-    return values, {"loss": history.monitor}
+    return values, {"objective": history.loss, "loss": history.monitor}
 
 
 # -- Section 4.3, Table 2 ------------------------------------------------------------------------------------------
@@ -228,7 +269,8 @@ def maps(
     their difference, over the probability on the whole image (so that a less confident network is not worse for that);
     ``other``: mean change, at length 1, between Grad-CAM for the answer and for the runner-up (0 for a map that does
     not look at the class), over the images where neither is empty, whose share is ``shown`` (``other`` is null if there
-    are none); ``clean``, ``largest`` (share of the most frequent answer).
+    are none); ``empty``: share of maps without differences, by kind; ``clean``, ``largest`` (share of the most frequent
+    answer).
     """
     model, _ = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                        train_size=train_size, seed=seed)
@@ -256,6 +298,7 @@ def maps(
         **scores,
         "worth": {kind: (scores["insertion"][kind] - scores["deletion"][kind]) / whole for kind in worth},
         "other": apart.mean().item() if len(apart) else None, "shown": neither.double().mean().item(),
+        "empty": {kind: share(heat.flatten(1).amax(1) == heat.flatten(1).amin(1)) for kind, heat in shown.items()},
         "clean": accuracy(model, x, y), "largest": answer.bincount().max().item() / len(y),
     }
     return values, arrays

@@ -172,7 +172,8 @@ for axis, kind in zip(axes, data, strict=True):
     axis.set(xlabel="epoch", title=data[kind]["data"])
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter("{x:g}" if kind == "colour" else "")
+    bottom, top = axis.get_ylim()
+    axis.yaxis.set_minor_formatter("{x:g}" if top < 20 * bottom else "")
     axis.legend(fontsize=8)
 axes[0].set_ylabel("test error, %")
 page.figure(fig, caption="Test error after each epoch: mean over seeds, bands from the lowest to the highest. Dotted, on MNIST and CIFAR-10: what the paper ends with, without the perturbation (blue) and with p = 2 (orange); on CIFAR-10 after training on 40,000 images. The first "+f"{settings.warm_up} epochs with the perturbation on colour images are without it.",
@@ -307,12 +308,12 @@ siblings = {name: [page.measure(chapter.transferred, source=specs[number - 1], t
             for name, specs in judged.items() if specs is not plain and settings.seeds > 1}
 
 # %% tags=["hide-input"]
-fig, axis = plt.subplots(figsize=(6.2, 4), layout="constrained")
+fig, axis = plt.subplots(figsize=(6.2, 4.6), layout="constrained")
 for number, (name, records) in enumerate(lines.items()):
     for field, style in (("gradient", dict(marker="o", ms=3, label=name)), ("random", dict(ls=":"))):
         axis.semilogy(settings.lengths, np.mean([found[field] for found in records], axis=0), color=f"C{number}", **style)
 axis.set(xlabel="l2 length", ylabel="mean loss, nats")
-axis.legend(fontsize=8)
+fig.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(fig, caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not clipped; mean over seeds.", alt="Curves with points for the gradient and dotted ones for random directions, in the same colours.")
 at = settings.lengths.index(1.0)
 steep = {label: [np.mean([found[field][at] for found in lines[f"convolutional, {label}"]]) for field in ("gradient", "random")] for label in ("none", "p=2")}
