@@ -102,19 +102,21 @@ printed_attacks = ("deepfool", "fgsm", "pgd")
 printed = {"resnet": [(19.6, 23.8, 18.0), (34.2, 16.0, 28.4), (25.2, 11.4, 13.2), (33.8, 37.4, 38.2)], "mobilenet": [(11.4, 22.2, 22.0), (27.2, 22.6, 28.0), (38.4, 30.2, 25.4), (25.4, 27.0, 19.4)], "vgg": [(8.4, 7.6, 1.6), (10.8, 8.0, 8.0), (11.3, 10.2, 8.0), (11.4, 11.4, 10.8)]}
 
 
-def cell(network, penalty, attack, field="static"):
+def cell(network, penalty, attack):
+    """Accuracy on the old adversarial images, before and after retraining."""
     records = table.get((network, penalty, attack))
-    return mean_sd([r[field] for r in records]) if records else ""
+    return " → ".join(mean_sd([r[field] for r in records], unit="") for field in ("crafted", "static")) if records else ""
 
 
-page.table(["network", "penalty of .01", *(f"{who}: {attack}" for attack in printed_attacks for who in ("paper", "ours"))],
-           [[network, penalty, *(value for k, attack in enumerate(printed_attacks) for value in (next(rows for name, rows in printed.items() if network.startswith(name))[PENALTIES.index(penalty)][k], cell(network, penalty, attack)))]
-            for network in [*settings.networks, *settings.full] for penalty in PENALTIES],
-           caption=f"Accuracy in % on {settings.test_size} images that were made against the network before it was retrained; seeds: {settings.seeds} (full-sized networks: 1)")
-page.table(["network", "penalty of .01", *(f"{attack}: {when}" for attack in printed_attacks for when in ("paper", "before", "after"))],
-           [[network, penalty, *(value for k, attack in enumerate(printed_attacks) for value in (next(rows for name, rows in printed.items() if network.startswith(name))[PENALTIES.index(penalty)][k], cell(network, penalty, attack, "crafted"), cell(network, penalty, attack)))]
-            for network in [*settings.networks, *settings.full] for penalty in PENALTIES],
-           caption="The two numbers that the script prints: the same images, before and after the network is retrained")
+def paper(network):
+    """The rows of the network's full-sized original in Table 1, by penalty."""
+    return next(rows for name, rows in printed.items() if network.startswith(name))
+
+
+everyone = [*settings.networks, *settings.full]
+page.table(["network", "penalty of .01", *(f"{attack}: {who}" for attack in printed_attacks for who in ("paper", "ours"))],
+           [[network, penalty, *(value for k, attack in enumerate(printed_attacks) for value in (paper(network)[number][k], cell(network, penalty, attack)))] for network in everyone for number, penalty in enumerate(PENALTIES)],
+           caption=f"Accuracy in % on {settings.test_size} images that were made against the first network: of that network → of the retrained one, the two numbers that the script prints; seeds: {settings.seeds} (full-sized networks: 1)")
 page.say("The paper's VGG-16 without a penalty has 7.6 % and 1.6 % under FGSM and PGD. Answering one class always gives 8.0 % at least: a network that was retrained on such images should not do worse (`sa-before-vgg`).")
 
 # %% [markdown]
@@ -123,7 +125,6 @@ page.say("The paper's VGG-16 without a penalty has 7.6 % and 1.6 % under FGSM an
 # An accuracy of 10 % can mean two things: a network that is fooled on nine images in ten, or one that has learnt nothing and answers one class always.
 
 # %% tags=["hide-input"]
-everyone = [*settings.networks, *settings.full]
 fig, axes = plt.subplots(len(everyone), len(PENALTIES), figsize=(9.5, 1.7 * len(everyone) + 0.5), layout="constrained", sharex=True, sharey=True, squeeze=False)
 for row, network in zip(axes, everyone, strict=True):
     for axis, penalty in zip(row, PENALTIES, strict=True):
