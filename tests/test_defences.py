@@ -204,9 +204,9 @@ def test_every_measurement_of_the_pages_runs(few):
     spec, other = dict(few, kind="S"), dict(few, kind="S", seed=1)
     found = chapter.judged(spec=spec, against=other, budgets=[0.1, 1e-9], images=40, steps=3, restarts=2, queries=20,
                            query_images=10)
-    assert found["worst"][0] <= min(found[how][0] for how in ("fgsm", "pgd", "margin", "transfer"))
-    assert found["worst_same"][0] <= min(found["square"][0], found["margin_same"][0])
-    assert found["worst"][1] == found["margin"][1] == found["clean"]
+    assert found["worst"][0] <= min(found[how][0] for how in ("fgsm", "pgd", "margin", "wide", "transfer"))
+    assert found["all"][0] <= found["before_square"][0] <= found["clean_same"]
+    assert found["all"][1] == found["clean_same"] and found["worst"][1] == found["margin"][1] == found["clean"]
     masked = masking.masked(spec=spec, eps=0.3, images=40)
     assert 0 <= masked["zero64"] <= masked["zero"] <= 1
     values, arrays = masking.surface(spec=spec, images=20, drawn=2, reaches=[0.3, 0.02], points=5, seed=0)
@@ -215,10 +215,31 @@ def test_every_measurement_of_the_pages_runs(few):
     assert 1 <= units["ratio"] <= units["bound"] + 1e-9
 
 
+def test_widened_sigmoids_give_the_same_answers_and_a_direction_where_slopes_vanish():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Sigmoid(), nn.Linear(3, 2), layers.ElasticSigmoid())
+    model.double()
+    with torch.no_grad():
+        model[1].weight.mul_(1e4)
+        model[4].scale.fill_(-2.0)  # a slope with the other sign
+    x = torch.rand(10, 4, dtype=torch.double, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    soft = chapter.widened(model, x.detach())
+    torch.testing.assert_close(soft(x), model(x), rtol=0, atol=1e-15)
+    hard, = torch.autograd.grad(model(x)[:, 0].sum(), x)
+    wide, = torch.autograd.grad(soft(x)[:, 0].sum(), x)
+    assert (hard == 0).all(1).any() and (wide != 0).all()
+    first = model[1].weight / soft[2].width
+    slope = torch.sigmoid(model[1](x.detach()) / soft[2].width)
+    inner = (slope * (1 - slope)) * model[3].weight[0]
+    outer = torch.sigmoid(-2 * model[3](model[2](model[1](x.detach())))[:, :1] / soft[4].width)
+    torch.testing.assert_close(wide, outer * (1 - outer) * -2 / soft[4].width * (inner @ first))
+
+
 def test_with_settled_statistics_neighbours_do_not_matter(few):
-    """A network without batch statistics is judged alike in all four situations."""
+    """A network without batch statistics is judged alike in all five situations."""
     met = masking.neighbours(spec=dict(few, kind="S"), eps=0.3, images=40)
-    assert met["attacked"]["training"] == met["attacked"]["evaluation"] == met["crossed"] == met["alone"]
+    assert met["attacked"]["training"] == met["attacked"]["evaluation"] == met["alone"]
+    assert met["crossed"] == met["crossed_back"] == met["alone"]
     assert met["clean"]["training"] == met["clean"]["evaluation"]
     other = masking.neighbours(spec=dict(few, kind="RS"), eps=0.05, images=40)
     assert other["clean"]["training"] != other["clean"]["evaluation"] or other["crossed"] != other["alone"]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, evaluation, files, layers, models, regularizers, runtime, training
+from advutils import attacks, evaluation, files, layers, models, norms, regularizers, runtime, training
 from advutils import data as datasets
 from advutils.codehash import code_hash
 
@@ -30,7 +30,9 @@ KINDS = {
     "GMR x 255, curvature": dict(lr=0.0009, penalty="curvature", times=255),
     "A, sigmoids": dict(lr=0.002, renormalised=True, neurons="angular"),
     "shares, sigmoids": dict(lr=0.002, renormalised=True, neurons="share"),
-    "FGSM training": dict(lr=0.002, penalty="adversarial"),
+    "means, sigmoids": dict(lr=0.002, renormalised=True, neurons="mean"),
+    "FGSM training": dict(lr=0.002, penalty="adversarial", eps=77 / 255),
+    "FGSM training, .1": dict(lr=0.002, penalty="adversarial", eps=0.1),
 }
 PENALTY = 0.5  # of the gradient's length, Section 3.3.1
 REACH = 1.0  # l2 length in [0, 1] over which "curvature" compares gradients
@@ -52,7 +54,7 @@ def network(kind: str, *, side: int, seed: int) -> nn.Sequential:
     """An untrained network of a kind."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    options = {name: value for name, value in KINDS[kind].items() if name not in ("lr", "penalty", "times")}
+    options = {name: value for name, value in KINDS[kind].items() if name not in ("lr", "penalty", "times", "eps")}
     with runtime.seeded(seed):
         return models.structural(pixels=side * side, **options).to(runtime.device())
 
@@ -69,7 +71,7 @@ def objective(kind: str) -> training.Objective:
     "gradient": as in the thesis' code, one length a minibatch, pixels of 0 to 255 (255 times as much is one with pixels
     of [0, 1]); "each": the mean over images; "curvature": "gradient" and the change of the gradient over a step of l2
     length ``REACH`` along it, over ``REACH`` (finite differences in place of third derivatives; Moosavi-Dezfooli et al.
-    2019). "adversarial": no penalty, the loss of x + 77/255 sign(gradient), clipped.
+    2019). "adversarial": no penalty, the loss of x + eps sign(gradient), clipped.
     """
     penalty, weight = KINDS[kind].get("penalty"), PENALTY * KINDS[kind].get("times", 1) / 255
 
@@ -85,14 +87,13 @@ def objective(kind: str) -> training.Objective:
         x = x.detach().requires_grad_()
         losses = squared(kind, model(x), y)
         here, = torch.autograd.grad(losses.sum(), x, create_graph=True)
-        away = here.detach().flatten(1)
-        away = REACH * (away / torch.linalg.vector_norm(away, dim=1, keepdim=True).clamp(min=1e-30)).view_as(x)
+        away = REACH * norms.steepest(here.detach(), 2)  # of a sure image, a gradient as small as 1e-21
         there, = torch.autograd.grad(squared(kind, model(x + away), y).sum(), x, create_graph=True)
         sizes = torch.linalg.vector_norm(here) + torch.linalg.vector_norm(there - here) / REACH
         return losses.mean() + weight * sizes / len(x)
 
     def adversarial(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        return plain(model, sign_attack(kind, model, x, y, eps=77 / 255), y)
+        return plain(model, sign_attack(kind, model, x, y, eps=KINDS[kind]["eps"]), y)
 
     return {None: plain, "gradient": penalised, "each": penalised, "curvature": curved,
             "adversarial": adversarial}[penalty]
@@ -105,7 +106,8 @@ def trained(
 
     ``weights``: "last", those of the last epoch, which the thesis' code keeps, or "best", those of the epoch with the
     fewest errors on a random 7 % of the images, which are not trained on (what its text says; nothing stops early).
-    ``train_size`` 0 means all images. ``history.monitor`` is that error after each epoch, in evaluation mode.
+    ``train_size`` 0 means all images. ``history.monitor`` is that error after each epoch, in evaluation mode. The
+    parameters of the network that is returned want no gradients, which attacks have no use for.
     """
     if weights not in ("last", "best"):
         raise ValueError(f"weights must be 'last' or 'best', got {weights!r}")
@@ -139,7 +141,7 @@ def trained(
         state = torch.load(io.BytesIO(files.read_sealed(path.with_suffix(".last.pt"))), weights_only=True,
                            map_location=images.device)
         model.load_state_dict(state)
-    return model.eval(), history
+    return model.eval().requires_grad_(False), history
 
 
 def _checkpoint(spec: dict):
@@ -165,15 +167,14 @@ def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) 
     for name, weights, mode in (("thesis", "last", batch_statistics), ("settled", "best", runtime.evaluating)):
         model, history = trained(**spec, weights=weights)
         other, _ = trained(**against, weights=weights)
-        found = values[name] = {"white": [], "black": []}
+        found = values[name] = {}
         with mode(model), mode(other):
             found["clean"] = accuracy(model, x, y)
-            slopes = [gradient(spec["kind"], model, *part) == 0 for part in parts(x, y)]
-            found["zero"] = torch.cat(slopes).double().mean().item()
-            for eps in budgets:
-                for who, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):
-                    moved = torch.cat([sign_attack(kind, source, *part, eps=eps) for part in parts(x, y)])
-                    found[who].append(accuracy(model, moved, y))
+            for who, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):
+                signs = torch.cat([gradient(kind, source, *part).sign() for part in parts(x, y)])
+                found[who] = [accuracy(model, (x + eps * signs).clamp(0, 1), y) for eps in budgets]
+                if who == "white":
+                    found["zero"] = share(signs == 0)
     return values | {"best_epoch": history.best_epoch}, {"loss": history.loss, "validation": history.monitor}
 
 
@@ -231,38 +232,72 @@ def judged(
     """One network, best weights, evaluation mode, under attacks of growing strength, l-infinity.
 
     Values, accuracies on the first ``images`` test images by budget: ``fgsm`` and ``pgd`` (cross-entropy of the
-    logits; ``steps`` steps of 2.5 eps / steps), ``margin`` (:func:`attacks.margin_pgd`, ``restarts`` starts), all in
-    double precision, so that fewer gradients are rounded to 0; ``transfer`` (PGD examples of another network,
-    ``against``); ``worst``: right under all of these. On the first ``query_images``: ``square``, the attack
-    without gradients, with ``queries`` queries, ``margin_same``, and ``worst_same``, right under all five. ``clean``
-    on the images and ``clean_all`` on all test images, ``trials``, ``best_epoch``.
+    logits; ``steps`` steps of 2.5 eps / steps), ``margin`` (:func:`attacks.margin_pgd`, ``restarts`` starts), ``wide``
+    (the same, two starts, along the gradients of :func:`widened`), all in double precision, so that fewer gradients are
+    rounded to 0; ``transfer`` (PGD examples of another network, ``against``); ``worst``: right under all of these.
+    On the first ``query_images``: ``before_square``, right under all of these; ``all``, also under the attack without
+    gradients, with ``queries`` queries, of the ones that are left. ``clean`` on the images, ``clean_same`` on the first
+    ``query_images``, and ``clean_all`` on all test images, ``trials``, ``best_epoch``.
     """
     model, history = trained(**spec, weights="best")
     other, _ = trained(**against, weights="best")
     everything = loaded(spec["data"], "test", spec["side"])
     x, y = (part[:images] for part in everything)
-    right = ~evaluation.wrong(model, x, y)
-    values: dict = {"clean": share(right), "trials": len(y), "best_epoch": history.best_epoch,
-                    "clean_all": 1 - evaluation.error_rate(model, *everything)}
+    right, few = ~evaluation.wrong(model, x, y), slice(query_images)
+    values: dict = {"clean": share(right), "clean_same": share(right[few]), "trials": len(y),
+                    "best_epoch": history.best_epoch, "clean_all": 1 - evaluation.error_rate(model, *everything)}
     sharp, blunt, exact = copy.deepcopy(model).double(), other.double(), x.double()
+    soft = widened(sharp, exact)
     for eps in budgets:
         walk = dict(eps=eps, step=2.5 * eps / steps, steps=steps)
+        starts = [runtime.generator(base + spec["seed"], x.device) for base in (1000, 2000)]
         moved = {
             "fgsm": attacks.fgsm(sharp, exact, y, eps=eps), "pgd": attacks.pgd(sharp, exact, y, **walk),
-            "margin": attacks.margin_pgd(sharp, exact, y, **walk, restarts=restarts,
-                                         generator=runtime.generator(1000 + spec["seed"], x.device)),
+            "margin": attacks.margin_pgd(sharp, exact, y, **walk, restarts=restarts, generator=starts[0]),
+            "wide": attacks.margin_pgd(soft, exact, y, **walk, restarts=min(restarts, 2), generator=starts[1]),
             "transfer": attacks.pgd(blunt, exact, y, **walk),
         }
         found = {name: ~evaluation.wrong(sharp, images, y) for name, images in moved.items()}
         found["worst"] = torch.stack([right, *found.values()]).all(0)
-        few = slice(query_images)
-        found["square"] = ~evaluation.wrong(
-            model, square(model, x[few], y[few], eps=eps, queries=queries, seed=spec["seed"]), y[few])
-        found["margin_same"] = found["margin"][few]
-        found["worst_same"] = found["worst"][few] & found["square"]
+        found["before_square"], found["all"] = found["worst"][few], found["worst"][few].clone()
+        left = found["all"].nonzero().flatten()
+        if len(left):
+            moved = square(model, x[left], y[left], eps=eps, queries=queries, seed=spec["seed"])
+            found["all"][left] = ~evaluation.wrong(model, moved, y[left])
         for name, survived in found.items():
             values.setdefault(name, []).append(share(survived))
     return values
+
+
+class Wide(nn.Module):
+    """A sigmoid's own answers, with the slopes of one that is ``width`` times as wide: a saturated one still has a
+    direction (backward pass differentiable approximation, Athalye et al. 2018)."""
+
+    def __init__(self, sigmoid: nn.Sigmoid | layers.ElasticSigmoid, width: float):
+        super().__init__()
+        self.sigmoid, self.width = sigmoid, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        soft = torch.sigmoid(_potential(self.sigmoid, x) / self.width)
+        return soft + (self.sigmoid(x) - soft).detach()
+
+
+def _potential(sigmoid: nn.Sigmoid | layers.ElasticSigmoid, x: Tensor) -> Tensor:
+    return sigmoid.scale * x if isinstance(sigmoid, layers.ElasticSigmoid) else x
+
+
+@torch.no_grad()
+def widened(model: nn.Sequential, x: Tensor) -> nn.Sequential:
+    """A copy of ``model`` with the same answers, whose hidden sigmoids have the slopes of :class:`Wide`.
+
+    A sigmoid's width is the standard deviation of what it sees of the images ``x``, at least 1.
+    """
+    found = copy.deepcopy(model)
+    for place, layer in enumerate(found):
+        if isinstance(layer, nn.Sigmoid | layers.ElasticSigmoid):
+            found[place] = Wide(layer, max(_potential(layer, x).std().item(), 1.0))
+        x = found[place](x)
+    return found
 
 
 def share(which: Tensor) -> float:

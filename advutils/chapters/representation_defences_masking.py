@@ -9,12 +9,13 @@ from advutils.chapters import representation_defences as chapter
 
 
 def masked(*, spec: dict, eps: float, images: int) -> dict:
-    """Does the thesis' step fail for want of a gradient? In evaluation mode, best weights, four ways.
+    """Does the thesis' step fail for want of a gradient? In evaluation mode, best weights, five ways.
 
     Values, accuracies on the first ``images`` test images: ``squared`` (loss of the thesis, float32), ``squared64``
-    (the same network in float64), ``cross`` (cross-entropy of the logits, float32) and ``cross64``. ``zero`` and
-    ``zero64``: share of pixels whose gradient of the squared loss is 0, ``zero_images`` and ``zero_images64``: share of
-    images where it is 0 in all pixels; ``saturated``: share of hidden sigmoids below .001 or above .999.
+    (the same network in float64), ``cross`` (cross-entropy of the logits, float32), ``cross64``, and ``wide64`` (the
+    last one along the gradient of :func:`chapter.widened`). ``zero`` and ``zero64``: share of pixels whose gradient of
+    the squared loss is 0, ``zero_images`` and ``zero_images64``: share of images where it is 0 in all pixels;
+    ``saturated``: share of hidden sigmoids below .001 or above .999.
     """
     model, _ = chapter.trained(**spec, weights="best")
     x, y = chapter.loaded(spec["data"], "test", spec["side"])
@@ -29,7 +30,8 @@ def masked(*, spec: dict, eps: float, images: int) -> dict:
         values[f"squared{name}"] = 1 - evaluation.error_rate(same, moved, y)
         moved = attacks.fgsm(same, pixels, y, eps=eps)
         values[f"cross{name}"] = 1 - evaluation.error_rate(same, moved, y)
-    return values
+    moved = attacks.fgsm(chapter.widened(same, pixels), pixels, y, eps=eps)
+    return values | {"wide64": 1 - evaluation.error_rate(same, moved, y)}
 
 
 @torch.no_grad()
@@ -46,11 +48,11 @@ def saturation(model: nn.Module, x: Tensor) -> float:
 def surface(*, spec: dict, images: int, drawn: int, reaches: list[float], points: int, seed: int) -> tuple[dict, dict]:
     """The squared loss around test images that are right, along sign(gradient) and along other signs.
 
-    The other signs agree with the gradient's in half of the pixels, drawn at random. Nothing is clipped. Float64.
-    Values, over ``images`` images, by entry of ``reaches`` (half the length of the line, pixels in [0, 1]): ``behind``,
-    the share whose largest loss on the line lies against the gradient, ``inside``, the share where it lies along the
-    gradient but not at the end, each by more than 1e-3 above the loss at that end (a plateau has no place that is the
-    largest). Array ``loss`` (drawn, reaches, points, points) of the first ``drawn`` images, rows
+    The other signs agree with the gradient's in half of the pixels, drawn at random. Moved images are clipped to
+    [0, 1]. Float64. Values, over ``images`` images, by entry of ``reaches`` (half the length of the line, pixels in
+    [0, 1]): ``behind``, the share whose largest loss on the line lies against the gradient, ``inside``, the share where
+    it lies along the gradient but not at the end, each by more than 1e-3 above the loss at that end (a plateau has no
+    place that is the largest). Array ``loss`` (drawn, reaches, points, points) of the first ``drawn`` images, rows
     along the gradient.
     """
     model, _ = chapter.trained(**spec, weights="best")
@@ -65,7 +67,7 @@ def surface(*, spec: dict, images: int, drawn: int, reaches: list[float], points
 
     @torch.no_grad()
     def loss(along: float, across: float, count: int) -> Tensor:
-        moved = x[:count] + along * first[:count] + across * second[:count]
+        moved = (x[:count] + along * first[:count] + across * second[:count]).clamp(0, 1)
         return chapter.squared(spec["kind"], model(moved), y[:count])
 
     values: dict = {"behind": [], "inside": [], "images": len(x)}
@@ -76,7 +78,7 @@ def surface(*, spec: dict, images: int, drawn: int, reaches: list[float], points
         largest = line.argmax(1)
         above = line.amax(1) > line[:, -1] + 1e-3
         values["behind"].append(chapter.share(above & (largest < points // 2)))
-        values["inside"].append(chapter.share(above & (largest >= points // 2)))
+        values["inside"].append(chapter.share(above & (largest > points // 2)))
         maps.append(torch.stack([torch.stack([loss(a, b, drawn) for b in steps], 1) for a in steps], 1))
     return values, {"loss": torch.stack(maps, 1).float().cpu().numpy()}
 
@@ -85,7 +87,8 @@ def neighbours(*, spec: dict, eps: float, images: int) -> dict:
     """Does it matter whose statistics the attacker and the judge use? Last weights, the thesis' step.
 
     Values: ``clean`` and ``attacked``, each {"training", "evaluation"}: accuracy where network, attack and judge are in
-    that mode; ``crossed``: images attacked in training mode, judged in evaluation mode; ``alone``: in training mode,
+    that mode; ``crossed``: images attacked in training mode, judged in evaluation mode; ``crossed_back``: the reverse;
+    ``alone``: in training mode,
     one image of a minibatch attacked at a time, by the gradient of its own loss, its 199 neighbours clean.
     """
     model, _ = chapter.trained(**spec, weights="last")
@@ -99,6 +102,7 @@ def neighbours(*, spec: dict, eps: float, images: int) -> dict:
         together = torch.cat([chapter.sign_attack(kind, model, *part, eps=eps) for part in chapter.parts(x, y)])
         values["clean"]["training"] = chapter.accuracy(model, x, y)
         values["attacked"]["training"] = chapter.accuracy(model, together, y)
+        values["crossed_back"] = chapter.accuracy(model, settled, y)
         for part, truth in chapter.parts(x, y):
             leaf = part.clone().requires_grad_()
             losses = chapter.squared(kind, model(leaf), truth)
