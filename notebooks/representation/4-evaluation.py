@@ -123,24 +123,23 @@ def row(label, records, thesis):
     cells = [label, len(records)]
     for number, how, k in zip(thesis, ("clean", "white", "black"), (None, 0, 0), strict=True):
         cells.append(str(number))
-        for name in ("thesis", "settled"):
-            cells.append(mean_sd([r[name][how] if k is None else r[name][how][k] for r in records], unit=""))
+        cells.append(" / ".join(mean_sd([r[name][how] if k is None else r[name][how][k] for r in records], unit="") for name in ("thesis", "settled")))
     return cells
 
 
-page.table(["network", "seeds", "clean: thesis", "as it", "as one should", "white box: thesis", "as it", "as one should", "black box: thesis", "as it", "as one should"],
+page.table(["network", "seeds", *(f"{what}: {who}" for what in ("clean", "white box", "black box") for who in ("thesis", "ours"))],
            [*(row(kind, records, THESIS.get(kind, ("", "", ""))) for kind, records in printed.items()), *(row(f"{kind}, 14 x 14", records, ("", "", "")) for kind, records in printed_small.items())],
-           caption=f"Accuracy in % without an attack and under one step of 77 of 255. As it: training mode, minibatches of 200, weights of the last of {settings.epochs} epochs (PD {settings.pair_epochs}; 14 x 14: {settings.small_epochs}). As one should: evaluation mode, weights of the best epoch")
-page.table(["network", "as it: white box, 10", "black box, 10", "pixels with gradient 0", "as one should: white box, 10", "black box, 10", "pixels with gradient 0", "best epoch"],
+           caption=f"Accuracy in % without an attack and under one step of 77 of 255; ours: measured as the thesis / as one should. As the thesis: training mode, minibatches of 200, weights of the last of {settings.epochs} epochs (PD {settings.pair_epochs}; 14 x 14: {settings.small_epochs}). As one should: evaluation mode, weights of the best epoch")
+page.table(["network", "as the thesis: white box, 10", "black box, 10", "pixels with gradient 0", "as one should: white box, 10", "black box, 10", "pixels with gradient 0", "best epoch"],
            [[kind, *(mean_sd([f(r[name]) for r in records], unit="") for name in ("thesis", "settled") for f in (lambda v: v["white"][1], lambda v: v["black"][1], lambda v: v["zero"])), " ".join(str(r["best_epoch"]) for r in records)] for kind, records in (*printed.items(), *((f"{kind}, 14 x 14", records) for kind, records in printed_small.items()))],
            caption="The same under a step of 10 of 255 (accuracy in %; the thesis has one number, PD 34.50 %), and the share of pixels, in %, in which the gradient of the loss is exactly 0 in single precision")
-def share(records, value):
-    """Mean and sd over seeds, in %."""
-    return mean_sd([value(r) for r in records])
+def points(records, value):
+    """Mean and sd of a difference over seeds, in points."""
+    return mean_sd([value(r) for r in records], unit="points")
 
 
-page.say(f"How to read it: over the seeds S keeps {share(printed['S'], lambda r: r['thesis']['white'][0] - r['thesis']['black'][0])} **more** against its own gradient than against another S's, as the thesis measures (thesis: .88 points, one pair of networks; a negative number would be as one expects), and {share(printed['S'], lambda r: r['settled']['white'][0] - r['settled']['black'][0])} more as one should. "
-         "Minus what S has, under its own gradient, in training and in evaluation mode: " + "; ".join(f"{kind} {share(pairs, lambda pair: pair[0]['thesis']['white'][0] - pair[1]['thesis']['white'][0])}, {share(pairs, lambda pair: pair[0]['settled']['white'][0] - pair[1]['settled']['white'][0])}" for kind, pairs in ((kind, list(zip(records, printed[plain_twin(kind)], strict=False))) for kind, records in printed.items() if not kind.startswith("S"))) + ".")
+page.say(f"How to read it: over the seeds S keeps {points(printed['S'], lambda r: r['thesis']['white'][0] - r['thesis']['black'][0])} **more** against its own gradient than against another S's, as the thesis measures (thesis: .88 points, one pair of networks; a negative number would be as one expects), and {points(printed['S'], lambda r: r['settled']['white'][0] - r['settled']['black'][0])} more as one should. "
+         "Minus what S has, under its own gradient, in training and in evaluation mode: " + "; ".join(f"{kind} {points(pairs, lambda pair: pair[0]['thesis']['white'][0] - pair[1]['thesis']['white'][0])}, {points(pairs, lambda pair: pair[0]['settled']['white'][0] - pair[1]['settled']['white'][0])}" for kind, pairs in ((kind, list(zip(records, printed[plain_twin(kind)], strict=False))) for kind, records in printed.items() if not kind.startswith("S"))) + ".")
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
 for axis, found in zip(axes, (printed, printed_small), strict=True):
     for number, (kind, records) in enumerate(found.items()):
@@ -150,7 +149,7 @@ for axis, found in zip(axes, (printed, printed_small), strict=True):
     axis.legend(fontsize=7)
 axes[0].set_ylabel("validation error, %")
 page.figure(fig, caption="Error on the held-out training images after each epoch, evaluation mode, one line for each seed: have they been trained to the end?", alt="Two panels with falling curves of validation error against the epoch, one colour for each kind of network.")
-page.say("How to read it: over its last quarter the validation error of the 14 x 14 networks changes by " + ", ".join(f"{share(records, lambda r: r.arrays['validation'][-1] - r.arrays['validation'][-1 - len(r.arrays['validation']) // 4])} ({kind})" for kind, records in printed_small.items()) + " points: near 0, a network has converged.")
+page.say("How to read it: over its last quarter the validation error of the 14 x 14 networks changes by " + ", ".join(f"{points(records, lambda r: r.arrays['validation'][-1] - r.arrays['validation'][-1 - len(r.arrays['validation']) // 4])} ({kind})" for kind, records in printed_small.items()) + ": near 0, a network has converged.")
 
 # %% [markdown]
 # ## As one should
@@ -175,10 +174,10 @@ judged_small = {kind: [page.measure(chapter.judged, spec=spec, against=other(spe
 
 # %% tags=["hide-input"]
 HOW = {"fgsm": "one step", "pgd": "PGD", "margin": "margin, restarts", "wide": "widened slopes", "transfer": "from another network", "worst": "any of these"}
-page.table(["network", "clean", *(f"{words}, {settings.budgets[k]:g}" for k in (1, -1) for words in HOW.values())],
-           [[f"{kind}{size}", mean_sd([r["clean"] for r in records]), *(mean_sd([r[how][k] for r in records]) for k in (1, -1) for how in HOW)]
-            for size, found in (("", judged), (", 14 x 14", judged_small)) for kind, records in found.items()],
-           caption=f"Accuracy in %, evaluation mode, best weights, the first {settings.images} test images (PD {settings.pair_images}, at 14 x 14 {2 * settings.pair_images}), budgets {settings.budgets[1]:g} and {settings.budgets[-1]:g}; mean ± sd over seeds")
+for k in (1, -1):
+    page.table(["network", "clean", *HOW.values()],
+               [[f"{kind}{size}", mean_sd([r["clean"] for r in records]), *(mean_sd([r[how][k] for r in records]) for how in HOW)] for size, found in (("", judged), (", 14 x 14", judged_small)) for kind, records in found.items()],
+               caption=f"Accuracy in % within {settings.budgets[k]:g}, evaluation mode, best weights, the first {settings.images} test images (PD {settings.pair_images}, at 14 x 14 {2 * settings.pair_images}); mean ± sd over seeds")
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
 for axis, how in zip(axes, ("fgsm", "worst"), strict=True):
     for number, (kind, records) in enumerate(judged.items()):
@@ -203,7 +202,7 @@ hidden = {kind: [page.measure(masking.masked, spec=spec, eps=77 / 255, images=se
 page.table(["network", "pixels with gradient 0", "in float64", "flat hidden sigmoids", "one step", "in float64", "and on the cross-entropy", "and with widened slopes", "strongest attack"],
            [[kind, *(mean_sd([r[name] for r in records], unit="") for name in ("zero", "zero64", "saturated", "squared", "squared64", "cross64", "wide64")), mean_sd([r["worst"][-1] for r in judged[kind]], unit="")] for kind, records in hidden.items()],
            caption=f"In %. The thesis' step in evaluation mode (columns 5 to 8: accuracy, 77 of 255), and what stands the strongest attack at {settings.budgets[-1]:g}. Flat: below .001 or above .999")
-page.say("How to read it: of the accuracy that S has left under one step, in points, double precision takes away " + ", the cross-entropy another ".join(f"{share(hidden['S'], lambda r, a=a, b=b: r[a] - r[b])}" for a, b in (("squared", "squared64"), ("squared64", "cross64"))) + f", and widened slopes another {share(hidden['S'], lambda r: r['cross64'] - r['wide64'])}.")
+page.say("How to read it: of the accuracy that S has left under one step, double precision takes away " + ", the cross-entropy another ".join(f"{points(hidden['S'], lambda r, a=a, b=b: r[a] - r[b])}" for a, b in (("squared", "squared64"), ("squared64", "cross64"))) + f", and widened slopes another {points(hidden['S'], lambda r: r['cross64'] - r['wide64'])}.")
 
 # %% [markdown]
 # The last suspect can be seen. The maps show the loss around single images, upwards along the sign of the gradient, sideways along a pattern that agrees with it in half of the pixels; first within the reach of the thesis' step, then within five grey levels. (Figure 3.3 of the thesis shows such a map of a network of Tramèr et al. {cite}`tramer2018`, whose gradient points away from the maximum.)
