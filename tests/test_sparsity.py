@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from advutils import models, runtime, sparsity
+from advutils.chapters import sparsity_attribution as chapter
 
 
 def small():
@@ -66,3 +67,59 @@ def test_networks_for_32_pixels(build, count):
     handle.remove()
     assert shapes == [{models.resnet50: (2, 2048, 4, 4), models.mobilenet: (2, 1024, 2, 2),
                        models.vgg16: (2, 512, 2, 2)}[build]]
+
+
+def test_pruning_sets_small_weights_to_zero_for_a_block():
+    model = small()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with sparsity.pruned(model, 0.1):
+        weights = torch.cat([weight.flatten() for weight in sparsity.kernels(model)])
+        old = torch.cat([before["0.weight"].flatten(), before["4.weight"].flatten()])
+        assert torch.equal(weights, old.where(old.abs() > 0.1, torch.zeros_like(old)))
+        assert torch.equal(model[4].bias, before["4.bias"])
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    """Sixty random images of three brightnesses, a network of one layer, and an empty cache folder."""
+    labels = torch.arange(60) % 3
+    images = torch.rand(60, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.2
+    images = images + labels[:, None, None, None] / 4
+    monkeypatch.setattr(chapter, "loaded", lambda name, split, size=0: (images[:size or None], labels[:size or None]))
+    monkeypatch.setitem(chapter.NETWORKS, "one", lambda classes: nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 49, classes)))
+    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    return dict(data="none", network="one", epochs=3, train_size=60, seed=0)
+
+
+def test_the_pipeline_counts_what_both_networks_answer(few):
+    run = dict(regularizer="base", factor=0.01, steps=2, deepfool_steps=3, test_size=30, **few)
+    found = chapter.pipeline(attack="fgsm", **run)
+    for name in ("first", "retrained"):
+        assert [sum(answers) for answers in found["counts"][name]] == [30, 30]
+        assert found["largest"][name] == [max(answers) / 30 for answers in found["counts"][name]]
+    assert found["truth"] == [10, 10, 10] and 0 <= found["adaptive"] <= 1
+    assert chapter.pipeline(attack="deepfool", **run)["adaptive"] is None
+
+
+def test_a_heavy_penalty_leaves_one_answer_and_little_to_fool(few):
+    heavy = few | dict(epochs=60)
+    found, arrays = chapter.answers(regularizer="l1", factor=1.0, images=60, **heavy)
+    assert found["largest"] == 1 and found["clean"] == found["train_clean"] == pytest.approx(1 / 3)
+    assert len(arrays["objective"]) == len(arrays["loss"]) == 60
+    run = dict(regularizer="l1", factor=1.0, steps=2, deepfool_steps=3, test_size=30, **heavy)
+    found = chapter.pipeline(attack="pgd", **run)
+    assert found["largest"]["first"][0] == 1 and found["fooled"] < 0.1  # its weights are near zero, not at it
+    assert found["crafted"] == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_an_untrained_network_is_not_trained_and_judged_ones_report_pruned_accuracy(few):
+    model, history = chapter.trained(regularizer="base", factor=0.0, **few | {"epochs": 0})
+    with runtime.seeded(0):
+        start = chapter.NETWORKS["one"](classes=3)
+    assert history.loss == []
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True))
+    found, _ = chapter.judged(regularizer="base", factor=0.0, images=30, steps=2, budgets=[1e-9, 0.1], **few)
+    assert found["pruned"][0] == pytest.approx(found["clean"], abs=0.1) and found["pgd"][0] == found["clean"]
+    assert found["weight_density"] == sorted(found["weight_density"], reverse=True)
