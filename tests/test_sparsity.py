@@ -103,15 +103,11 @@ def test_the_pipeline_counts_what_both_networks_answer(few):
     assert chapter.pipeline(attack="deepfool", **run)["adaptive"] is None
 
 
-def test_a_heavy_penalty_leaves_one_answer_and_little_to_fool(few):
+def test_a_heavy_penalty_leaves_one_answer(few):
     heavy = few | dict(epochs=60)
     found, arrays = chapter.answers(regularizer="l1", factor=1.0, images=60, **heavy)
     assert found["largest"] == 1 and found["clean"] == found["train_clean"] == pytest.approx(1 / 3)
     assert len(arrays["objective"]) == len(arrays["loss"]) == 60
-    run = dict(regularizer="l1", factor=1.0, steps=2, deepfool_steps=3, test_size=30, **heavy)
-    found = chapter.pipeline(attack="pgd", **run)
-    assert found["largest"]["first"][0] == 1 and found["fooled"] < 0.1  # its weights are near zero, not at it
-    assert found["crafted"] == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_an_untrained_network_is_not_trained_and_judged_ones_report_pruned_accuracy(few):

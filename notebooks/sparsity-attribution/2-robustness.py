@@ -144,7 +144,7 @@ page.figure(fig, caption="How often the networks, retrained on images of FGSM, a
 most = {(network, penalty): [mean_sd([r["largest"][when][0] for r in table[network, penalty, "fgsm"]]) for when in ("first", "retrained")] for network in everyone for penalty in PENALTIES}
 page.table(["network", *(f"{penalty}: {when}" for penalty in PENALTIES for when in ("first", "retrained"))], [[network, *(value for penalty in PENALTIES for value in most[network, penalty])] for network in everyone],
            caption="Share of the most frequent answer on the test images, before and after retraining (FGSM's column of Table 1)")
-page.say("A network at 100 % cannot be fooled, has not been made robust, and scores the frequency of its class. Eight of the nine numbers of the paper's VGG-16 with penalties are such frequencies.")
+page.say("A network at 100 % gives one answer and scores the frequency of its class; if it keeps that answer under attack it has not been made robust but blind. Eight of the nine numbers of the paper's VGG-16 with penalties are such frequencies.")
 
 # %% [markdown]
 # The network whose numbers look like that is VGG-16, and the narrow one here is penalised less (see below). The full-sized one is too slow to attack on two cores, but not to be asked what it answers after a short training on clean images.
