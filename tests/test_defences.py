@@ -206,6 +206,7 @@ def test_every_measurement_of_the_pages_runs(few):
                            query_images=10)
     assert found["worst"][0] <= min(found[how][0] for how in ("fgsm", "pgd", "margin", "wide", "transfer"))
     assert found["all"][0] <= found["before_square"][0] <= found["clean_same"]
+    assert found["few"] == found["all"]  # of ten images these are the first hundred
     assert found["all"][1] == found["clean_same"] and found["worst"][1] == found["margin"][1] == found["clean"]
     masked = masking.masked(spec=spec, eps=0.3, images=40)
     assert 0 <= masked["zero64"] <= masked["zero"] <= 1

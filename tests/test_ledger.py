@@ -94,6 +94,19 @@ def test_provenance_is_complete():
     assert origin["versions"]["torch"]
 
 
+def test_provenance_knows_the_data_and_seed_of_a_network_that_is_handed_over():
+    def judged(*, spec: dict) -> dict:
+        return {"x": 1.0}
+
+    def transferred(*, source: dict, target: dict) -> dict:
+        return {"x": 1.0}
+
+    spec = {"data": "digits", "seed": 3}
+    for origin in (measure(judged, spec=spec).provenance,
+                   measure(transferred, source={"data": "photographs", "seed": 4}, target=spec).provenance):
+        assert origin["seed"] == 3 and origin["data"]["name"] == "digits" and origin["data"]["test"]
+
+
 SERIES = """
 import sys, time
 from advutils.book import ledger

@@ -176,8 +176,8 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
         "code": code,
         "versions": provenance.versions(),
         "machine": provenance.machine(),
-        "seed": parameters.get("seed"),
-        "data": _data(parameters),
+        "seed": _setting(parameters, "seed"),
+        "data": _data(_setting(parameters, "data")),
         "seconds": round(time.perf_counter() - started, 3),
         "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
         "date": provenance.now(),
@@ -185,10 +185,17 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     return write(path, function.__name__, parameters, values, arrays, origin)
 
 
-def _data(parameters: dict) -> dict | None:
+def _setting(parameters: dict, name: str):
+    """A parameter, or that of the network which a measurement is handed as ``spec`` (``target`` of two)."""
+    for place in (parameters, parameters.get("spec"), parameters.get("target")):
+        if isinstance(place, dict) and name in place:
+            return place[name]
+    return None
+
+
+def _data(name: str | None) -> dict | None:
     from advutils import data
 
-    name = parameters.get("data")
     if name not in data.NAMES:
         return None
     return {split: data.checksum(name, split) for split in data.splits(name)} | {"name": name}

@@ -40,6 +40,7 @@ MOMENTUM = 0.85
 BATCH = 20
 STATISTICS = 200  # images that the thesis attacks and judges together
 VALIDATION = 0.07
+FEW = 100  # images that Pairwise Difference is attacked on, and so all kinds for its sake
 
 
 def loaded(name: str, split: str, side: int) -> tuple[Tensor, Tensor]:
@@ -236,8 +237,9 @@ def judged(
     (the same, two starts, along the gradients of :func:`widened`), all in double precision, so that fewer gradients are
     rounded to 0; ``transfer`` (PGD examples of another network, ``against``); ``worst``: right under all of these.
     On the first ``query_images``: ``before_square``, right under all of these; ``all``, also under the attack without
-    gradients, with ``queries`` queries, of the ones that are left. ``clean`` on the images, ``clean_same`` on the first
-    ``query_images``, and ``clean_all`` on all test images, ``trials``, ``best_epoch``.
+    gradients, with ``queries`` queries, of the ones that are left; ``few``, the same on the first :data:`FEW`.
+    ``clean`` on the images, ``clean_same`` on the first ``query_images``, and ``clean_all`` on all test images,
+    ``trials``, ``best_epoch``.
     """
     model, history = trained(**spec, weights="best")
     other, _ = trained(**against, weights="best")
@@ -264,6 +266,7 @@ def judged(
         if len(left):
             moved = square(model, x[left], y[left], eps=eps, queries=queries, seed=spec["seed"])
             found["all"][left] = ~evaluation.wrong(model, moved, y[left])
+        found["few"] = found["all"][:FEW]
         for name, survived in found.items():
             values.setdefault(name, []).append(share(survived))
     return values

@@ -212,13 +212,13 @@ def judged(
 ) -> tuple[dict, dict]:
     """One network, trained once, attacked itself: what Table 1 should have asked.
 
-    On the first ``images`` test images. Values: ``clean``, ``fgsm`` and ``pgd`` (accuracy by l-infinity budget, PGD in
-    ``steps`` steps of 2.5 budget / steps), ``distance`` (median l2 length of DeepFool's perturbations of the images
-    that were right; null if it found none for half of them), ``counts`` (of answers, by class), ``largest`` (share of
-    the most frequent one), ``train_clean`` and ``train_fit`` (accuracy and mean cross-entropy on the training images),
-    ``weight_density`` and ``pruned`` as :func:`single_layer`, ``wobble`` (standard deviation of the change of the
-    test loss from one of the last ten epochs to the next). Arrays, by epoch: ``objective``, with the penalty, and
-    ``loss`` of test images, without it.
+    On the first ``images`` test images. Values: ``clean`` (``clean_all``: on all test images), ``fgsm`` and ``pgd``
+    (accuracy by l-infinity budget, PGD in ``steps`` steps of 2.5 budget / steps), ``distance`` (median l2 length of
+    DeepFool's perturbations of the images that were right; null if it found none for half of them), ``counts`` (of
+    answers, by class), ``largest`` (share of the most frequent one), ``train_clean`` and ``train_fit`` (accuracy and
+    mean cross-entropy on the training images), ``weight_density`` and ``pruned`` as :func:`single_layer`, ``wobble``
+    (standard deviation of the change of the test loss from one of the last ten epochs to the next), ``trials``. Arrays,
+    by epoch: ``objective``, with the penalty, and ``loss`` of test images, without it.
     """
     model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
                              train_size=train_size, seed=seed)
@@ -233,7 +233,7 @@ def judged(
         lengths = norms.norm(moved - x[right]).cpu().where(fooled, lengths)
     distance = lengths.median().item() if len(lengths) else torch.inf
     values = {
-        "clean": accuracy(model, x, y), "trials": len(y),
+        "clean": accuracy(model, x, y), "clean_all": accuracy(model, *loaded(data, "test")), "trials": len(y),
         "fgsm": [accuracy(model, attacks.fgsm(model, x, y, eps=eps), y) for eps in budgets],
         "pgd": [accuracy(model, attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps), y)
                 for eps in budgets],

@@ -170,7 +170,7 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ```{exercise} Two conventions (easy)
 # :label: sparsity-1
 #
-# The paper's Section 2 has $\lambda\,(\alpha|w| + (1-\alpha)w^2)$; its Section 4.2, as we read it, $.01\,|w| + .01\,w^2$. Which $\lambda$ and $\alpha$ is that?
+# The paper's Section 2 has $\lambda\,(\alpha\lVert w\rVert_1 + (1-\alpha)\lVert w\rVert_2^2)$; its Section 4.2, as we read it, $.01\,\lVert w\rVert_1 + .01\,\lVert w\rVert_2^2$. Which $\lambda$ and $\alpha$ is that?
 # ```
 #
 # ````{solution} sparsity-1

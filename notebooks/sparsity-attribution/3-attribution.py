@@ -151,7 +151,7 @@ for axis in axes[:, 0]:
     axis.set_ylabel("change, over base")
 axes[0, 0].legend(fontsize=7, title="maps scaled by")
 page.figure(fig, caption="Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length. Where curves part, the scaling decides which network looks more stable.",
-            alt="Panels with four curves each, one for each scaling, over six ways of training.")
+            alt="Panels with four curves each, one for each scaling, over the ways of training.")
 
 # %% [markdown]
 # ### Is it more than chance?
