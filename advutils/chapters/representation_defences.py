@@ -24,10 +24,11 @@ KINDS = {
     "PD, two weights": dict(lr=0.002, renormalised=True, neurons="weighted pairs"),
     "S, rate of GMR": dict(lr=0.0009),
     "GMR, each image": dict(lr=0.0009, penalty="each"),
+    "GMR x 10": dict(lr=0.0009, penalty="gradient", times=10),
     "GMR x 30": dict(lr=0.0009, penalty="gradient", times=30),
     "GMR x 255": dict(lr=0.0009, penalty="gradient", times=255),
-    "GMR x 1000": dict(lr=0.0009, penalty="gradient", times=1000),
-    "GMR x 255, curvature": dict(lr=0.0009, penalty="curvature", times=255),
+    "GMR x 10, curvature": dict(lr=0.0009, penalty="curvature", times=10),
+    "S, elastic": dict(lr=0.002, activation="elastic"),
     "A, sigmoids": dict(lr=0.002, renormalised=True, neurons="angular"),
     "shares, sigmoids": dict(lr=0.002, renormalised=True, neurons="share"),
     "means, sigmoids": dict(lr=0.002, renormalised=True, neurons="mean"),
@@ -159,7 +160,8 @@ def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) 
     ``spec``: arguments of :func:`trained` without ``weights``; ``against``: those of the network that the black-box
     examples come from. The first ``images`` test images (0: all), true labels. Values under "thesis" (last weights,
     training mode, minibatches of 200) and under "settled" (best weights, evaluation mode): ``clean``, and by budget (in
-    [0, 1]) ``white`` and ``black``, accuracies, and ``zero``, the share of pixels in which the gradient is exactly 0.
+    [0, 1]) ``white`` and ``black``, accuracies, ``zero``, the share of pixels in which the gradient is exactly 0, and
+    ``scales``, the factors that Elastic Sigmoids have learnt, by layer (empty where there are none).
     Also ``trials``, ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the held-out images).
     """
     x, y = loaded(spec["data"], "test", spec["side"])
@@ -168,7 +170,7 @@ def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) 
     for name, weights, mode in (("thesis", "last", batch_statistics), ("settled", "best", runtime.evaluating)):
         model, history = trained(**spec, weights=weights)
         other, _ = trained(**against, weights=weights)
-        found = values[name] = {}
+        found = values[name] = {"scales": [layer.scale.item() for layer in model if isinstance(layer, layers.Elastic)]}
         with mode(model), mode(other):
             found["clean"] = accuracy(model, x, y)
             for who, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):

@@ -53,6 +53,7 @@ THESIS = {"S": (95.86, 46.16, 45.28), "RS": (97.80, 43.30, 45.27), "A": (85.40, 
 # | `rd-angular-white`, `rd-angular-black`, `rd-angular-clean` | Angular: .53 % when the attacker knows it, the best when not, ten points worse without an attack |
 # | `rd-renorm`, `rd-renorm-slope` | batch renormalisation is worse, because it keeps potentials where sigmoids are steep |
 # | `rd-gmr`, `rd-gmres` | nor is the penalty on the gradient, with a sigmoid or with the elastic one |
+# | `rd-elastic` | ours: what does the Elastic Sigmoid learn? |
 # | `rd-pairs-clean`, `rd-pairs-ten` | Pairwise Difference is as accurate as the plain network, and a step of 10 already breaks it |
 # | `rd-white-above-black`, `rd-masking`, `rd-cross`, `rd-saturated`, `rd-one-step` | the plain network has more left when the attacker knows it; ours: why? |
 # | `rd-worst`, `rd-honest`, `rd-pairs-small`, `rd-no-gradient` | ours: who resists the strongest attack, and can these attacks be trusted? |
@@ -149,7 +150,9 @@ for axis, found in zip(axes, (printed, printed_small), strict=True):
     axis.legend(fontsize=7)
 axes[0].set_ylabel("validation error, %")
 page.figure(fig, caption="Error on the held-out training images after each epoch, evaluation mode, one line for each seed: have they been trained to the end?", alt="Two panels with falling curves of validation error against the epoch, one colour for each kind of network.")
-page.say("How to read it: over its last quarter the validation error of the 14 x 14 networks changes by " + ", ".join(f"{points(records, lambda r: r.arrays['validation'][-1] - r.arrays['validation'][-1 - len(r.arrays['validation']) // 4])} ({kind})" for kind, records in printed_small.items()) + ": near 0, a network has converged.")
+elastic = {kind: records for kind, records in printed.items() if records[0]["settled"]["scales"]}
+page.say("How to read it: a network whose error jumps up has lost what it had learnt, and its last weights, which the thesis would judge, are not its best ones. " + "".join(f"Of the three factors that {kind} learns in its Elastic Sigmoids, all 1 at the start, the first ends at " + ", ".join(f"{r['settled']['scales'][0]:.3g}" for r in records) + " (best weights) and at " + ", ".join(f"{r['thesis']['scales'][0]:.3g}" for r in records) + " (last weights), seed by seed: far below 1, it takes back the range of 0 to 255, for which the other sigmoids are too steep. " for kind, records in elastic.items())
+         + "Over its last quarter the validation error of the 14 x 14 networks changes by " + ", ".join(f"{points(records, lambda r: r.arrays['validation'][-1] - r.arrays['validation'][-1 - len(r.arrays['validation']) // 4])} ({kind})" for kind, records in printed_small.items()) + ": near 0, a network has converged.")
 
 # %% [markdown]
 # ## As one should
@@ -244,7 +247,7 @@ page.errata("rd-e-background", "rd-e-stopping", "rd-e-loss", "rd-e-renorm", "rd-
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("rd-clean-s", "rd-white-s", "rd-none-white", "rd-all-worse", "rd-angular-white", "rd-angular-black", "rd-angular-clean", "rd-renorm", "rd-renorm-slope", "rd-gmr", "rd-gmres", "rd-pairs-clean", "rd-pairs-ten", "rd-white-above-black", "rd-masking", "rd-cross", "rd-saturated", "rd-one-step", "rd-worst", "rd-honest", "rd-pairs-small", "rd-no-gradient")
+page.claims("rd-clean-s", "rd-white-s", "rd-none-white", "rd-all-worse", "rd-angular-white", "rd-angular-black", "rd-angular-clean", "rd-renorm", "rd-renorm-slope", "rd-gmr", "rd-gmres", "rd-elastic", "rd-pairs-clean", "rd-pairs-ten", "rd-white-above-black", "rd-masking", "rd-cross", "rd-saturated", "rd-one-step", "rd-worst", "rd-honest", "rd-pairs-small", "rd-no-gradient")
 
 # %% [markdown]
 # ## Exercises
