@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -61,8 +62,9 @@ def objective(regularizer: str, factor: float) -> training.Objective:
 
 def trained(
     *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int,
+    lr: float = ADAM.lr,
 ) -> tuple[nn.Module, training.History]:
-    """A network trained with Adam in batches of 128, as ART's example does; kept in the cache folder.
+    """A network trained with Adam in batches of 128, as ART's example does (at its rate); kept in the cache folder.
 
     ``history.monitor`` is the mean cross-entropy of the first MONITORED test images after each epoch (Figure 3);
     nothing is selected by it. With 0 ``epochs`` the network is untrained.
@@ -76,7 +78,7 @@ def trained(
         return model.eval(), training.History()
     history = training.train(
         model, images, labels, objective=objective(regularizer, factor), epochs=epochs, seed=seed, batch_size=128,
-        schedule=ADAM, optimizer="adam", monitor=lambda m: evaluation.mean_loss(m, *test),
+        schedule=replace(ADAM, lr=lr), optimizer="adam", monitor=lambda m: evaluation.mean_loss(m, *test),
         checkpoint=_checkpoint("sparse", spec))
     return model.eval(), history
 
@@ -186,6 +188,7 @@ def share(true: Tensor) -> float:
 
 def answers(
     *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+    lr: float = ADAM.lr,
 ) -> tuple[dict, dict]:
     """What a trained network answers to the first ``images`` test images, which nobody attacked.
 
@@ -193,7 +196,7 @@ def answers(
     ``trials``. Arrays, by epoch: ``objective``, with the penalty, and ``loss`` of test images, without it.
     """
     model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
-                             train_size=train_size, seed=seed)
+                             train_size=train_size, seed=seed, lr=lr)
     x, y = loaded(data, "test", images)
     counts = evaluation.predictions(model, x).bincount(minlength=int(y.max()) + 1)
     values = {"counts": counts.tolist(), "largest": counts.max().item() / len(y), "clean": accuracy(model, x, y),
