@@ -159,13 +159,14 @@ page.say(f"On {data['digits']['data']} our networks end at {mean['none'][0]:.2f}
          f"On {data['colour']['data']} that difference is {gap['none']:.1f} points without the perturbation and {gap['p=2']:.1f} with p = 2, which closes it by raising both errors.")
 
 # %% tags=["hide-input"]
+colour = {label: f"C{number}" for number, label in enumerate(variants["digits"])}
 ends = {"mnist": [0.45, 0.39], "cifar10": [14.05, 13.26]}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 for axis, kind in zip(axes, data, strict=True):
-    for number, label in enumerate(variants[kind]):
+    for label in variants[kind]:
         curves = 100 * np.array([r.arrays["curve"] for r in rows[kind, label]])
-        axis.semilogy(np.arange(1, 1 + curves.shape[1]), curves.mean(0), color=f"C{number}", label=label)
-        axis.fill_between(np.arange(1, 1 + curves.shape[1]), curves.min(0), curves.max(0), color=f"C{number}", alpha=0.2)
+        axis.semilogy(np.arange(1, 1 + curves.shape[1]), curves.mean(0), color=colour[label], label=label)
+        axis.fill_between(np.arange(1, 1 + curves.shape[1]), curves.min(0), curves.max(0), color=colour[label], alpha=0.2)
     for number, end in enumerate(ends.get(data[kind]["data"], [])):
         axis.axhline(end, color=f"C{number}", lw=0.8, ls=":")
     axis.set(xlabel="epoch", title=data[kind]["data"])
@@ -173,7 +174,7 @@ for axis, kind in zip(axes, data, strict=True):
     axis.yaxis.set_major_formatter("{x:g}")
     bottom, top = axis.get_ylim()
     axis.yaxis.set_minor_formatter("{x:g}" if top < 20 * bottom else "")
-    axis.legend(fontsize=7, loc="upper right")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
 axes[0].set_ylabel("test error, %")
 page.figure(fig, caption="Test error after each epoch: mean over seeds, bands from the lowest to the highest. Dotted, on MNIST and CIFAR-10: what the paper ends with, without the perturbation (blue) and with p = 2 (orange); on CIFAR-10 after training on 40,000 images. The first "
             f"{settings.warm_up} epochs with the perturbation on colour images are without it.",
@@ -191,9 +192,9 @@ reach = {label: [page.measure(chapter.one_step, spec=spec_of("colour", label, se
 
 # %% tags=["hide-input"]
 fig, axis = plt.subplots(figsize=(6.2, 3.9), layout="constrained")
-for number, (label, records) in enumerate(reach.items()):
+for label, records in reach.items():
     for field, style in (("gradient", dict(marker="o", ms=3, label=label)), ("random", dict(ls=":"))):
-        axis.semilogx(settings.reach, 100 * np.mean([found[field] for found in records], axis=0), color=f"C{number}", **style)
+        axis.semilogx(settings.reach, 100 * np.mean([found[field] for found in records], axis=0), color=colour[label], **style)
 guessing = 1 - 1 / reach["none"][0]["classes"]
 axis.axhline(100 * guessing, color="grey", lw=0.8)
 axis.set_xticks(settings.reach, [f"{length:g}" for length in settings.reach], minor=False)
