@@ -297,7 +297,7 @@ page.say("How to read it: a test loss that rises while the training images are f
 # %% [markdown]
 # ## Where we had to choose
 #
-# * Narrow networks in the standard profile, without pre-training. The `paper` profile, with the full-sized ones, has never been run, and its VGG-16 may not learn at the script's rate (see above). A penalty of .01 is milder on them (see above): what survives here may collapse there.
+# * Narrow networks in the standard profile, without pre-training. The `paper` profile, with the full-sized ones, has never been run, and its VGG-16 may not learn at the script's rate (see above). A penalty of .01 is milder on narrow networks (see above): what survives here may collapse there.
 # * Differences from Keras' networks that bear on that: batch normalisation adds 1e-5 to the variance and keeps a tenth of each minibatch (Keras' MobileNet: 1e-3; its default keeps a hundredth), VGG starts from He's weights and has one linear layer instead of three.
 # * PGD makes `steps` steps, DeepFool at most `deepfool_steps`, few, since on a network of one answer it never ends by itself; the toolbox's default was 20 for PGD at first and 100 later, and 100 for DeepFool, which it ran on probabilities (0.2.2). Ours runs on logits and adds .0001 to each step (see the page on attacks).
 # * An image that DeepFool has not fooled after `deepfool_steps` stays as it was.
