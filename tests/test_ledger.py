@@ -8,9 +8,11 @@ import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from advutils import codehash, files
 from advutils.book import ledger
+from advutils.book.cli import main
 
 calls = []
 
@@ -107,9 +109,32 @@ def test_provenance_knows_the_data_and_seed_of_a_network_that_is_handed_over():
         assert origin["seed"] == 3 and origin["data"]["name"] == "digits" and origin["data"]["test"]
 
 
+def drifting(*, x: float):
+    calls.append(x)
+    return {"kept": [x, {"deep": None}], "count": len(calls)}
+
+
+def test_again_measures_once_more_compares_and_stores_nothing():
+    record = measure(drifting, x=2.0)
+    before = record.path.read_bytes()
+    assert ledger.again(record) == [("count", 1, 2), ("kept.0", 2.0, 2.0), ("kept.1.deep", None, None)]
+    assert record.path.read_bytes() == before
+
+
+def test_the_command_again_shows_what_differs_and_names_a_function_that_is_gone():
+    record = measure(drifting, x=2.0)
+    shown = CliRunner().invoke(main, ["again", str(record.path)])
+    assert shown.exit_code == 0 and "drifting(x=2.0)" in shown.output and "2 of 3 values are equal" in shown.output
+    assert "count" in shown.output and "kept.0" not in shown.output
+    gone = ledger.write(record.path, "lost", {}, {}, None, record.provenance | {"function": "tests.no.such"})
+    refused = CliRunner().invoke(main, ["again", str(gone.path)])
+    assert refused.exit_code == 1 and "no longer exists" in refused.output
+
+
 SERIES = """
 import sys, time
 from advutils.book import ledger
+from advutils.book.cli import main
 def slow(*, x):
     with open(sys.argv[1], "a") as log:
         log.write(f"start {x}\\n")

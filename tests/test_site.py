@@ -81,6 +81,10 @@ def small_book(tmp_path, monkeypatch):
     (tmp_path / "book").mkdir()
     (tmp_path / "_config.yml").write_text("title: t\n")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nparts: []\n")
+    record = tmp_path / "results" / "quick" / "fake" / "f" / "1.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    monkeypatch.delenv("ADVUTILS_RESULTS", raising=False)
     (tmp_path / "book" / "intro.md").write_text("# T\n\n<!-- generated: pages -->\n")
     notebook = nbformat.v4.new_notebook(metadata={"advbook": {"profile": "quick", "measurements": 3, "seconds": 1.5}})
     nbformat.write(notebook, tmp_path / "executed.ipynb")
@@ -103,6 +107,7 @@ def test_a_site_is_staged_built_and_not_built_twice(small_book):
     root, executed, _, calls = small_book
     assert (site.build_site(executed) / "index.html").read_text() == "built"
     assert (root / "_build/source/notebooks/fake/1-page.ipynb").exists()
+    assert (root / "_build/site/results/quick/fake/f/1.json").read_text() == "{}"
     assert "| quick | 3 | 1.5 |" in (root / "_build/source/book/intro.md").read_text()
     site.build_site(executed)
     assert len(calls) == 1
@@ -247,7 +252,7 @@ def test_internal_links_are_not_broken():
     for path in PAGES:
         text = (SITE / path).read_text()
         for link in re.findall(r'href="([^"#?:]+)(?:#[^"]*)?"', text):
-            if link.endswith((".html", ".css", ".ipynb")):
+            if link.endswith((".html", ".css", ".ipynb", ".json")):
                 assert ((SITE / path).parent / link).exists(), (path, link)
 
 

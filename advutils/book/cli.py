@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 
 import click
 
@@ -98,7 +99,6 @@ def claims_command(chapter, as_json) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json) -> None:
     """The records: how many, how old, and which were made by code that has changed since."""
-    sys.path.append(str(paths.root()))  # benchmarks lie beside the package, not in it
     rows = []
     for record in ledger.records():
         stale = ledger.stale(record)
@@ -114,6 +114,27 @@ def status(as_json) -> None:
     for row in rows:
         if row["state"] != "current":
             click.echo(f"{row['state']}: {row['record']}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def again(path) -> None:
+    """Make one record's measurement again, e.g. results/standard/….json, and compare. Nothing is stored."""
+    import torch
+
+    try:
+        record = ledger.read(path.resolve())
+        origin = record.provenance
+        torch.set_num_threads(origin["machine"]["threads"])  # other numbers of threads round differently
+        click.echo(f"{origin['function']}({', '.join(f'{k}={v!r}' for k, v in record.parameters.items())})\n"
+                   f"took {origin['seconds']:.0f} s on {origin['machine']['processor'] or origin['machine']['device']}")
+        found = ledger.again(record)
+    except (ledger.DamagedRecord, LookupError, FileNotFoundError) as error:
+        _fail(error)
+    different = [row for row in found if row[1] != row[2]]
+    if different:
+        _table(["value", "recorded", "now"], different)
+    click.echo(f"{len(found) - len(different)} of {len(found)} values are equal to the last digit")
 
 
 @main.group()

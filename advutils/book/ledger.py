@@ -221,13 +221,43 @@ def profile_of(record: Record) -> str:
     return record.path.parents[2].name
 
 
-def stale(record: Record) -> bool | None:
-    """Whether the code behind a record has changed since; None if its function no longer exists."""
+def function_of(record: Record) -> Callable | None:
+    """The function that made a record, as it is now; None if there is none of that name."""
     import importlib
 
+    if str(paths.root()) not in sys.path:
+        sys.path.append(str(paths.root()))  # benchmarks lie beside the package, not in it
     module, _, name = record.provenance["function"].rpartition(".")
     try:
-        function = getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         return None
-    return code_hash(function) != record.provenance["code"]
+
+
+def stale(record: Record) -> bool | None:
+    """Whether the code behind a record has changed since; None if its function no longer exists."""
+    function = function_of(record)
+    return None if function is None else code_hash(function) != record.provenance["code"]
+
+
+def again(record: Record) -> list[tuple[str, object, object]]:
+    """Make a record's measurement again, store nothing, and compare: (name, recorded, now) of each value.
+
+    Values in lists and dicts are named by their place ("pgd.0"). Raises ``LookupError`` if the function is gone.
+    """
+    function = function_of(record)
+    if function is None:
+        raise LookupError(f"{record.provenance['function']} no longer exists; see commit {record.provenance['commit']}")
+    result = function(**record.parameters)
+    now = dict(_leaves(json.loads(canonical(result[0] if isinstance(result, tuple) else result))))
+    then = dict(_leaves(record.values))
+    return [(name, then.get(name), now.get(name)) for name in dict.fromkeys([*then, *now])]
+
+
+def _leaves(values, place: str = "") -> Iterator[tuple[str, object]]:
+    """Every number, text, truth value or null in nested dicts and lists, with its place."""
+    if isinstance(values, dict | list):
+        for name, value in values.items() if isinstance(values, dict) else enumerate(values):
+            yield from _leaves(value, f"{place}.{name}" if place else str(name))
+    else:
+        yield place, values

@@ -190,22 +190,43 @@ class Page:
         """The last cell: how to run this page again, and what stands behind each of its numbers."""
         from IPython.display import HTML, display
 
-        self.say(f"```sh\n{self.command}\nadvbook run {self.chapter}/{self.notebook} --profile {self.profile}\n```")
+        records = list({record.path: record for record in self.records}.values())
+        self.say(f"```sh\n{self.command} -p replay never\n"
+                 f"advbook run {self.chapter}/{self.notebook} --profile {self.profile} --replay never\n```\n\n"
+                 "Either line measures the page again; without `replay never` what is recorded is only read. One "
+                 "record alone, compared with what is measured now:\n\n"
+                 + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)"))
         rows = []
-        for record in {record.path: record for record in self.records}.values():
+        for record in records:
             origin, machine = record.provenance, record.provenance["machine"]
-            where = record.path.relative_to(paths.results().parent)
-            short = {k: v for k, v in record.parameters.items() if not isinstance(v, list)}
-            cells = [record.name, ", ".join(f"{k}={v}" for k, v in short.items()), where,
+            cells = [record.name, ", ".join(f"{k}={_short(v)}" for k, v in record.parameters.items()),
                      (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
-                     f"{origin['seconds']:.1f} s", f"{machine['device']}, {machine['threads']} threads",
-                     origin["date"][:10]]
-            rows.append("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in cells) + "</tr>")
+                     {False: "as then", True: "changed", None: "gone"}[ledger.stale(record)],
+                     f"{origin['seconds']:.1f} s", f"{machine.get('processor') or machine['device']}, "
+                     f"{machine['device']}, {machine['threads']} threads", origin["date"][:10]]
+            place = html.escape(str(_place(record)))
+            cells = [html.escape(str(cell)) for cell in cells]
+            cells.insert(2, f'<a class="record" href="../../{place}">{place}</a>')
+            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         head = "".join(f"<th>{name}</th>" for name in
-                       ("measurement", "parameters", "record", "commit", "time", "machine", "date"))
+                       ("measurement", "parameters", "record", "commit", "code", "time of the call", "machine", "date"))
         display(HTML(f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
+                     "<p>“+”: files of the checkout differed from the commit. “changed”: code that the measurement can "
+                     "reach has changed since. A network that was trained before is only loaded in the time of the "
+                     "call.</p>"
                      f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
                      "</div></details>"))
+
+
+def _place(record: ledger.Record) -> Path:
+    """A record's file, from the root of the checkout (where the records lie elsewhere: as if they lay there)."""
+    return Path("results") / record.path.relative_to(paths.results())
+
+
+def _short(value) -> str:
+    """A parameter for the list of records: what is longer than a line is cut."""
+    text = _plain(value) if value not in ({}, []) else "none"
+    return text if len(text) <= 120 else text[:119] + "…"
 
 
 SCOPE = {"paper": "", "identity": " (an identity)", "ours": " (our question)"}

@@ -49,6 +49,7 @@ def build_site(executed: dict[str, Path]) -> Path:
     fresh = paths.build() / "site.new"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(output / "_build" / "html", fresh)
+    shutil.copytree(stage / "results", fresh / "results")
     (fresh / ".stamp").write_text(stamp)
     shutil.rmtree(site, ignore_errors=True)
     fresh.rename(site)
@@ -66,6 +67,9 @@ def _stage(stage: Path, executed: dict[str, Path]) -> None:
             wanted[path.relative_to(root)] = _filled(text.decode(), executed).encode() if page else text
     for name, path in executed.items():
         wanted[Path("notebooks") / f"{name}.ipynb"] = path.read_bytes()
+    # so that the lists of records at the end of pages can link to them; their arrays stay in the repository
+    wanted |= {Path("results") / path.relative_to(paths.results()): path.read_bytes()
+               for path in sorted(paths.results().rglob("*.json"))}
     for relative, content in wanted.items():
         target = stage / relative
         if not target.exists() or target.read_bytes() != content:
