@@ -204,8 +204,9 @@ def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
     if names & missing:
         return {**result, "verdict": "not attempted",
                 "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}"}
-    if "premise" in claim and not evaluate_rule(claim["premise"], samples):
-        return {**result, "verdict": "inconclusive", "why": f"the premise, {claim['premise']}, is not shown to hold"}
+    if "premise" in claim and not (holds := evaluate_rule(claim["premise"], samples)):
+        state = "does not hold" if holds is False else f"is not decided by so few records (n = {result['n']})"
+        return {**result, "verdict": "inconclusive", "why": f"the premise, {claim['premise']}, {state}"}
     outcomes = [evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")]
     undecided = "the interval over seeds does not decide the full rule" if outcomes == [None, True] else ""
     return {**result, "verdict": _word(*outcomes), "why": undecided}
