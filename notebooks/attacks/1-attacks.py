@@ -210,8 +210,8 @@ page.say(f"With {settings.runs[-1]} runs, stopping saves {100 * (1 - stopped['pa
 #
 # The **floor** is the time of the needed passes and nothing else, on the same network, batch and thread: for projected ascent one forward
 # and one backward pass a step; for DeepFool one forward pass at each iterate and nine backward passes at each but an image's last; for
-# Carlini and Wagner the passes of nine full runs, or for the stopped attack those it makes. `make bench` measures it, interleaved
-# with other libraries in the same process, and records it; this page shows the recorded comparison and never times anything itself.
+# Carlini and Wagner the passes of nine full runs, or for the stopped attack those it makes. After `make peers`, `python -m benchmarks --standard` measures it on an idle
+# machine, interleaved with other libraries in the same process, and records it (`make bench` does the same on digits, in minutes). This page shows the recorded comparison and never times anything itself.
 
 # %% tags=["hide-input"]
 costs = [r for r in ledger.records("standard", "attacks") if r.name == "compare"]
@@ -234,7 +234,7 @@ if costs:
     page.say("Versions: " + ", ".join(f"{name} {v}" for name, v in sorted(versions.items())) + ". Machine: "
              + costs[0].provenance["machine"]["processor"] + f", date {costs[0].provenance['date'][:10]}.")
 else:
-    page.say("*No recorded comparison in this checkout; `make bench` makes one.*")
+    page.say("*No recorded comparison in this checkout; `python -m benchmarks --standard` makes one.*")
 
 # %% [markdown]
 # How to read it. The passes say whether a library makes more of them than it needs, *times the floor* also what it does between them.
