@@ -257,7 +257,7 @@ page.claims("rc-beyond-four", "rc-fixed-exact", "rc-vary-worse", "rc-other-sizes
 # `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from triangles being half a square; with sizes by shape errors average out in proportion as shapes become many, though not in number; with one size a picture the area says less, though not nothing.
 # ````
 #
-# ```{exercise} Uniform pairs (easy)
+# ```{exercise} Uniform pairs (middle)
 # :label: counting-2
 #
 # Numbers of triangles and squares are uniform over all pairs with a sum of at most $n$. What is the distribution of the total, and what would a network gain by always answering the largest one?
