@@ -191,8 +191,9 @@ class Page:
         from IPython.display import HTML, display
 
         records = list({record.path: record for record in self.records}.values())
+        extra = "".join(f" -p {name}={value}" for name, value in self.overrides.items())
         self.say(f"```sh\n{self.command} -p replay never\n"
-                 f"advbook run {self.chapter}/{self.notebook} --profile {self.profile} --replay never\n```\n\n"
+                 f"advbook run {self.chapter}/{self.notebook} --profile {self.profile} --replay never{extra}\n```\n\n"
                  "Either line measures the page again; without `replay never` what is recorded is only read. One "
                  "record alone, compared with what is measured now:\n\n"
                  + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)"))
