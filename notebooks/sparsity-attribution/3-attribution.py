@@ -201,7 +201,7 @@ for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-
     axis.axhline(0, color="k", lw=0.6, ls=":")
     axis.set(xlabel="change (left is stable)", ylabel="worth (up is informative)", title=title)
 axes[0].legend(fontsize=7)
-page.figure(fig, caption=f"Worth against change; one marker shape for each network ({', '.join(settings.networks)}).", alt="Two scatter plots of worth against change, one colour for each way of training.")
+page.figure(fig, caption=f"Worth against change, means over seeds; one marker shape for each network ({', '.join(settings.networks)}). A network whose answer never moves lies at the origin.", alt="Two scatter plots of worth against change, one colour for each way of training.")
 
 # %% [markdown]
 # ## Where we had to choose
