@@ -31,7 +31,7 @@ search_groups: int | None = None  # groups of 20 images that C&W and sC&W are ru
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import detection, distortion
+from advutils import detection, distortion, evaluation
 from advutils.book.page import Page, mean_sd
 from advutils.chapters import smooth_adversarial as chapter
 from advutils.chapters import smooth_adversarial_detection as detector
@@ -62,7 +62,7 @@ settings = page.settings
 # | id | in short |
 # | --- | --- |
 # | `sm-in-scw-closer-printed`, `-coded` | sC&W needs .61 times the distortion of C&W at the same success |
-# | `sm-in-spgd2-spoiled-printed`, `-coded` | smoothing raises PGD$_2$'s distortion only a little |
+# | `sm-in-spgd2-spoiled-printed`, `-coded` | in Table 1 smoothing raises PGD$_2$'s distortion by a sixth only |
 # | `sm-in-pgd2-beats-cw` | PGD$_2$ beats C&W by a vast margin |
 # | `sm-weak-correlation` | because smoothed gradients are weakly correlated with gradients on flat images |
 # | `sm-t3-filter-passes` | Table 3: a bilateral filter "does not really prevent the attacks" |
@@ -124,7 +124,7 @@ rows = {(name, network): measured(name, network) for network in settings.network
 # %% [markdown]
 # ## Table 1 on natural images
 #
-# Distortion of the image as the attack returns it, and as the authors' code would have stored and measured it (rounded down to 8 bits).
+# Distortion of the image as the attack returns it, and as the authors' code would have stored and measured it (rounded down to 8 bits). The paper's numbers are of the second kind. The last share is what would be left of the successes in a file that rounds to the nearest grey level.
 
 # %% tags=["hide-input"]
 printed = {"FGSM": (0.97, 5.92), "I-FGSM": (1.00, 5.54), "PGD_2": (1.00, 1.80), "C&W": (0.99, 4.91), "sPGD_2, gradient (text)": (0.96, 2.10), "sPGD_2, perturbation (code)": (0.96, 2.10), TEXT: (0.99, 3.00), CODE: (0.99, 3.00), MIXED: (0.99, 3.00)}
@@ -143,11 +143,12 @@ for network in settings.networks:
         found = pooled(name, network)
         success, low, high = distortion.success_probability(found)
         length = distortion.conditional_mean(found)
-        stored = distortion.conditional_mean(pooled(name, network, "truncated"))
-        table.append([name, "{:.2f}, {:.2f}".format(*printed[name]), f"{success:.2f} ({low:.2f} to {high:.2f})", "{:.2f} ({:.2f} to {:.2f})".format(*length), f"{stored[0]:.2f}", str(len(found))])
+        down, near = (pooled(name, network, kind) for kind in ("truncated", "rounded"))
+        table.append([name, "{:.2f}, {:.2f}".format(*printed[name]), f"{success:.2f} ({low:.2f} to {high:.2f})", "{:.2f} ({:.2f} to {:.2f})".format(*length),
+                      f"{np.isfinite(down).mean():.2f}, {distortion.conditional_mean(down)[0]:.2f}", f"{np.isfinite(near).mean():.2f}", str(len(found))])
     accuracy = np.mean([record["accuracy"] for record in rows["FGSM", network]])
     table = [[row[0], *(cell.replace(" ", "\u00a0") for cell in row[1:])] for row in table]  # numbers do not break
-    page.table(["attack", "paper $P_\\text{suc}$, $\\bar D$", "$P_\\text{suc}$ (95 %)", "$\\bar D$ (95 %)", "rounded down", "images"], table,
+    page.table(["attack", "paper $P_\\text{suc}$, $\\bar D$", "$P_\\text{suc}$ (95 %)", "$\\bar D$ (95 %)", "rounded down: $P_\\text{suc}$, $\\bar D$", "rounded: $P_\\text{suc}$", "images"], table,
                caption=f"{network}, {100 * accuracy:.0f} % right of the images tried; the paper's column is InceptionV3 at 299 x 299 pixels")
 
 # %% tags=["hide-input"]
@@ -155,17 +156,25 @@ first = settings.networks[0]
 shared = settings.search_groups * settings.search_group  # the first images: C&W and sC&W have no others
 
 
-def mean(name, network):
-    """Mean distortion on the images that all attacks were run on."""
-    found = np.concatenate([record.arrays["float"][record.parameters["first"] + record.arrays["index"] < shared] for record in rows[name, network]])
+def mean(name, network, kind="float"):
+    """Mean distortion of the successes on the images that all attacks were run on."""
+    found = np.concatenate([record.arrays[kind][record.parameters["first"] + record.arrays["index"] < shared] for record in rows[name, network]])
     return distortion.conditional_mean(found)[0]
 
 
+def ratio(name, other, network):
+    """Ratio of two mean distortions, as the attacks return them and as stored."""
+    return " / ".join(f"{mean(name, network, kind) / mean(other, network, kind):.2f}" for kind in ("float", "truncated"))
+
+
 for network in searched:
-    forms = [f"{mean(name, network) / mean('C&W', network):.2f} times with the {word} objective" for name, word in ((TEXT, "printed"), (CODE, "coded")) if (name, network) in rows]
-    page.say(f"How to read it ({network}, the first {shared} images only, so that all attacks had the same): sC&W needs, of the distortion of C&W, " + " and ".join(forms)
-             + f" (paper: .61). PGD$_2$ needs {mean('PGD_2', network) / mean('C&W', network):.2f} times that of C&W (paper: .37). Smoothing multiplies PGD$_2$'s by {mean('sPGD_2, perturbation (code)', network) / mean('PGD_2', network):.2f} "
-             f"as coded and {mean('sPGD_2, gradient (text)', network) / mean('PGD_2', network):.2f} as printed (paper: 1.17).")
+    forms = [f"{ratio(name, 'C&W', network)} times with the {word} objective" for name, word in ((TEXT, "printed"), (CODE, "coded")) if (name, network) in rows]
+    page.say(f"How to read it ({network}, the first {shared} images only, so that all attacks had the same; each ratio as returned / as stored): sC&W needs, of the distortion of C&W, " + " and ".join(forms)
+             + f" (paper, as stored: .61). PGD$_2$ needs {ratio('PGD_2', 'C&W', network)} times that of C&W (paper: .37). Smoothing multiplies PGD$_2$'s by {ratio('sPGD_2, perturbation (code)', 'PGD_2', network)} "
+             f"as coded and {ratio('sPGD_2, gradient (text)', 'PGD_2', network)} as printed (paper: 1.17).")
+lost = {network: (np.isfinite(pooled("PGD_2", network, "rounded")).sum(), np.isfinite(pooled("PGD_2", network, "truncated")).sum(), np.isfinite(pooled("PGD_2", network)).sum()) for network in searched}
+page.say("Where networks are as fragile as these, storing decides. As returned, PGD$_2$ fools with so little that a file cannot hold it: rounded to the nearest grey level, " + "; ".join(f"{near} of {all_} successes still fool {network}, and rounded down {down}" for network, (near, down, all_) in lost.items())
+         + ". Rounding down makes a whole grey level of every small negative change, and most of the distortion as stored is that of storing (see below).")
 
 # %% [markdown]
 # ## Figure 3: operating characteristics
@@ -182,13 +191,14 @@ for axis, network in zip(axes[0], searched, strict=True):
     axis.set(xlabel="distortion D", title=network)
 axes[0, 0].set_ylabel("P(D)")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
-page.figure(fig, caption="Operating characteristics on natural images (the paper's Figure 3 has other networks). PGD$_2$ and its smooth forms jump at the budgets of their grid. Dashed: the forms of the text.",
+page.figure(fig, caption=f"Operating characteristics on natural images, as returned (the paper's Figure 3 has other networks): C&W and sC&W on the first {shared} images, the others on {settings.groups * settings.group}. Attacks with a budget rise near the budgets of their grid; the axis ends at 3, beyond which C&W may go on. Dashed: the forms of the text. Without sC&W with the norm and the first c = 100.",
             alt="Rising curves of success against distortion, one per attack, per network.")
 
 # %% [markdown]
 # ## Do three search steps decide it?
 #
-# C&W and sC&W had three search steps here, and nine in the paper. The first constant $c$ is the authors', and three steps cannot go far from it: from 100 down to 25. On a first group of images they had nine.
+# C&W and sC&W have few search steps here (see the settings), and nine in the paper. They cannot go far from the first constant $c$: three lead from 100 down to 25. The paper's $c$ belongs to pixels in $[-1, 1]$, where the square of a perturbation is four times as large and its norm twice: in our units the authors' first constants are 25 (square) and .5 (norm). We kept the printed 100 and 1, so that three steps end where
+# their search begins. In the standard profile a first group of images has nine.
 
 # %%
 nine = {name: [page.measure(chapter.natural_attack, data=settings.data, network=first, first=0, images=settings.nine, every_run=False, **{**calls[name], "options": calls[name]["options"] | {"search_steps": steps}}) for steps in (settings.search["search_steps"], 9)]
@@ -221,7 +231,7 @@ page.table(["images and graph", "cosine of $g$ and $\\hat s(g)$, mean ± sd over
            caption=f"How far smoothing turns the gradient; {settings.correlation} images each")
 digits, *others = (np.mean([r["cosine"] for r in records]) for records in flat.values())
 page.say("How to read it: the explanation needs the first cosine to be small, and smaller than the others. Small (below .5) it is" + ("" if digits < 0.5 else " **not**") + ", and smaller than the mean of the others it is" + ("" if digits < np.mean(others) else " **not**")
-         + ". The form of sPGD$_2$ that loses most on MNIST is the coded one, which smooths the whole perturbation again and again; there the gradient's direction is not the matter.")
+         + ". The mean of the others is over two strengths of smoothing, of which only (10, .95) is MNIST's. The form of sPGD$_2$ that loses most on MNIST is the coded one, which smooths the whole perturbation again and again; what that does to the direction was not measured.")
 
 # %% [markdown]
 # ## How images are stored
@@ -234,8 +244,8 @@ floor = page.measure(chapter.storage_floor, data=settings.data, images=settings.
 
 # %% tags=["hide-input"]
 page.say(f"On {settings.floor} images of {floor['pixels']} x {floor['pixels']} pixels the unattacked image is at an l2 distance of **{floor['truncated']:.2f}** from itself (largest {floor['largest']:.2f}); with "
-         f"rounding it would be {floor['rounded']:.2f}. The paper's smallest distortion, 1.80 for PGD$_2$, contains this floor. It is common to all attacks and hides how far apart the small ones are; the large distortions of FGSM "
-         "or C&W hardly notice it. The column \"rounded down\" of the tables above shows what it does to the distortions measured here.")
+         f"rounding it would be {floor['rounded']:.2f}. The paper's smallest distortion, 1.80 for PGD$_2$, contains this floor. It hides how far apart small distortions are, "
+         "and lets perturbations fool that no file would have held otherwise (see Table 1); the large distortions of FGSM or C&W hardly notice it. The column \"rounded down\" of the tables above shows what it does to the distortions measured here.")
 
 # %% tags=["hide-input"]
 page.source(distortion.truncated)
@@ -258,8 +268,10 @@ table3 = {name: [page.measure(variants.transfer, data=settings.data, network=fir
 
 # %% tags=["hide-input"]
 def share(records, judge):
+    """Share of the images that fool, with Wilson's 95 % interval."""
     tried = [record["tried"] for record in records]
-    return f"{np.average([record[judge]['success'] for record in records], weights=tried):.2f}"
+    fooled = np.average([record[judge]["success"] for record in records], weights=tried)
+    return "{:.2f} ({:.2f} to {:.2f})".format(fooled, *evaluation.wilson(round(fooled * sum(tried)), sum(tried)))
 
 
 if settings.transfer_groups:
@@ -267,9 +279,10 @@ if settings.transfer_groups:
                [[name, f"{np.concatenate([r.arrays['length'] for r in records]).mean():.2f}", share(records, "white box"), filtered[name], share(records, "bilateral"), *(share(records, other) for other in settings.others)]
                 for name, records in table3.items()],
                caption=f"Success of attacks on {first} against its variants, {sum(r['tried'] for r in table3['FGSM'])} images")
+    outside = [np.average([record[other]["success"] for record in records], weights=[record["tried"] for record in records]) for records in table3.values() for other in settings.others]
     page.say("How to read it: C&W and sC&W stop just behind the border of their own network, and fall back when the image is rounded to 8 bits (the white box loses some) or slightly filtered; an attack that spends a budget well beyond the border does not. "
-             "The paper's table shows the same order. It compares attacks at unequal distortions (sC&W's is the smallest), so it says little about smoothing itself: compare sPGD$_2$ with PGD$_2$. Networks of another architecture are fooled by few of these "
-             "images, whatever the attack: a question about the network and not about smoothing.")
+             "In the paper, too, sC&W loses most to the filter and PGD$_2$ nothing; but there FGSM and I-FGSM do no better than C&W. Its table compares attacks at unequal distortions (sC&W's is the smallest), so it says little about smoothing itself: compare sPGD$_2$ with PGD$_2$. Nor are the budgets here quite equal: rounding to 8 bits moves FGSM and I-FGSM, whose 2.5 grey levels become 2 or 3 (mean l2 in the table). "
+             f"Networks of another architecture are fooled by {min(outside):.2f} to {max(outside):.2f} of these few images: a question about the network and not about smoothing.")
 else:
     page.say("*This profile does not attack variants; the standard profile does.*")
 
@@ -296,18 +309,18 @@ for network in searched:
             found = detection.detectability(clean, attacked)
             table.append([network, name, "{:.2f} ({:.2f} to {:.2f})".format(found["auc"], *found["interval"]), found["pairs"]])
 if table:
-    page.table(["network", "attack", "AUC (95 %)", "pairs"], table, caption="Detecting the closest success of each attack from the image alone")
+    page.table(["network", "attack", "AUC (95 %)", "pairs"], table, caption="Detecting the closest success of each attack from the image alone; of each attack the images (pairs) whose attack survives rounding to 8 bits, so that rows are of different images")
 seen = [length for length, interval in zip(settings.noise, reach["interval"], strict=True) if interval[0] > 0.6]
-page.say("How to read it: the detector sees white noise " + (f"from an l2 norm of {min(seen):g} on" if seen else "of none of these sizes") + " (lower end of the interval above .6). An attack whose row is at .5 is as good as invisible to it; where attacks need "
-         "so little, that says more about the fragile networks than about smoothness. A low AUC with so few images and so simple a detector is no proof of safety: a better detector may exist.")
+page.say("How to read it: the detector sees white noise " + (f"from an l2 norm of {min(seen):g} on" if seen else "of none of these sizes") + " (lower end of the interval above .6). An attack whose row is at .5 is as good as invisible to it. Where an attack needs "
+         "less than the noise that is seen, that says more about the fragile networks than about smoothness. " + f"Nearest to an answer comes {MIXED} on {first}, whose perturbations have an l2 of {distortion.conditional_mean(pooled(MIXED, first, 'rounded'))[0]:.1f} on average: compare its row with those of white noise of about that size. " + "A low AUC with so few images and so simple a detector is no proof of safety: a better detector may exist.")
 
 # %% [markdown]
 # ## Where we had to choose
 #
 # * Networks, image size and the number of search steps (above). The networks' 8-bit and 16-bit weights were published by others; their accuracy on these images was checked against what their publishers' files should give.
 # * "An image that has been fooled is spared larger budgets": on natural images clipping hardly shortens a perturbation, so a larger budget does not give a smaller distortion.
-# * The constants $c$ and the learning rate .1 keep their printed values, though the authors' pixels are in $[-1, 1]$: there the square of a perturbation is four times as large and an Adam step of .1 half as far as here. The
-#   search over $c$ makes up for the first; the second makes the steps of sC&W, whose variable is in units of pixels, twice as coarse as theirs.
+# * The constants $c$ and the learning rate .1 keep their printed values, though the authors' pixels are in $[-1, 1]$: there the square of a perturbation is four times as large and an Adam step of .1 half as far as here. Nine
+#   steps of the search over $c$ make up for the first, three do not: the distortions of C&W and sC&W in Table 1 are too large for this reason too. The second makes the steps of sC&W, whose variable is in units of pixels, twice as coarse as theirs.
 # * C&W and sC&W run to the end of each search step, as the early stop of the authors' code asks a whole batch, which depends on the batch.
 # * No figure shows an image of the competition's set: the paper's Figures 1 and 4 are made from a photograph that may be shown, on the [page on magnification](4-magnification).
 #
