@@ -75,6 +75,7 @@ settings = page.settings
 # | `gr-t1-p2-beats-pinf`, `gr-p2-best-norm` | $p = 2$ beats the fast gradient sign method, and the extremes are not best |
 # | `gr-sigma-one` | of $\sigma$ = .1, .5, 1, 2 the value 1 is best |
 # | `gr-t4-noise-01`, `gr-t4-noise-03` | the regularised network makes fewer errors under Gaussian noise |
+# | `gr-cost-double` | computing the perturbation doubles the time of training |
 # | `gr-robust-pgd` | such networks are "highly robust to perturbations" |
 #
 # ## Threat model
@@ -82,7 +83,7 @@ settings = page.settings
 # %% tags=["hide-input"]
 page.threat_model(
     norm="l2 (p = 2), l-infinity (p = inf) or l1 (p = 1) on the whole image",
-    budget="in training σ = 1 (l2), .1 (l-infinity), 4 (l1); under attack a range, see the last figure",
+    budget="in training σ = " + ", ".join(f"{settings.sigma_scale * sigma:g} ({name})" for sigma, name in ((1, "l2"), (0.1, "l-infinity"), (4, "l1"))) + "; under attack a range, see the last figure",
     pixels="[0, 1], 784 of them, no other preprocessing",
     clamp="training: x + ε is not clipped (the paper does not say); attacks: always clipped to [0, 1]",
     goal="untargeted: any wrong class",
@@ -99,8 +100,8 @@ page.threat_model(
 # \|\epsilon\|_p = \sigma, \qquad g^\top\epsilon = \sigma\|g\|_{p^*},$$
 #
 # and the network minimises $L(x + \epsilon)$ **instead of** $L(x)$; Goodfellow's fast gradient sign training
-# {cite}`goodfellow2014` averages the two. The norm is taken per example: a gradient of a batch mean carries a factor
-# $1/N$, which cancels only if each row is divided by its own norm.
+# {cite}`goodfellow2014` averages the two. The norm is taken per example. (The factor $1/N$ of a gradient of a
+# batch mean cancels in any case; but dividing by the norm of the whole batch would share one length $\sigma$ among its $N$ images, see the exercise.)
 
 # %% tags=["hide-input"]
 page.source(regularizers.worst_perturbation)
@@ -112,7 +113,7 @@ page.source(regularizers.perturbed_loss)
 #
 # ## The networks
 #
-# *Sigmoid*: 784-600-600-10 logistic units; after every step the incoming weights of each unit are scaled back to norm
+# *Sigmoid*: two hidden layers of 600 logistic units and a softmax output (784-600-600-10); after every step the incoming weights of each unit are scaled back to norm
 # $\sqrt{15}$ if they are longer (the max norm). No dropout, no weight decay.
 #
 # *Maxout* {cite}`goodfellow2013`: two layers of 240 units, each the largest of five affine functions, exactly as in
@@ -308,7 +309,7 @@ page.table(["network", "L(x + ε) over none", "Eq. (4) over none", "forward pass
            [[name, mean_sd([r["ratio"] for r in records], **bare), mean_sd([r["penalty_ratio"] for r in records], **bare),
              *(f"{records[0]['forward'][kind]:g}" for kind in cost.KINDS)] for name, records in costs.items()],
            caption=f"Time of an epoch over its time without a penalty, {settings.timed_images} images; forward passes a minibatch")
-page.say(f"The perturbation makes an epoch {min(r['ratio'] for r in costs['sigmoid-mlp']):.1f} to {max(r['ratio'] for r in costs['maxout-mlp']):.1f} "
+page.say(f"The perturbation makes an epoch {min(r['ratio'] for records in costs.values() for r in records):.1f} to {max(r['ratio'] for records in costs.values() for r in records):.1f} "
          "times as long: a second forward and backward pass, but one that needs no gradient of the weights, and one update for both. Eq. (4) makes a "
          "single forward pass, and differentiates its backward pass.")
 
@@ -387,7 +388,7 @@ page.errata("gr-e-best-result", "gr-e-table4-baseline")
 # ````{solution} gr-mnist-1
 # :class: dropdown
 #
-# The whole batch shares one unit of length, so a typical image moves by about $\sigma/\sqrt{100}$ and only the few images
+# The whole batch shares one unit of length: the root mean square of the moves is $\sigma/\sqrt{100}$. On a trained network a typical image moves by less, and only the few images
 # with large gradients move by more, at most by $\sigma$, if one image carries the whole gradient. Training sees almost clean images.
 #
 # ```python
