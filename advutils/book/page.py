@@ -153,7 +153,7 @@ class Page:
             value = self._settings[profile].get(name, "")
             if profile == self.profile and name in self.overrides:
                 return f"{self.overrides[name]} (set by hand)"
-            return _plain(value)
+            return "none" if value == {} else _plain(value)
 
         rows = [[f"`{name}`", *(cell(profile, name) for profile in self._settings)] for name in names]
         self.table(["setting", *head], rows, caption="Profiles of this notebook")

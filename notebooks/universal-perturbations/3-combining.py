@@ -154,7 +154,7 @@ least = 100 * np.mean(rates[False], 0)[:, :2].min(1)
 gains = [r["gain"] for r in mixed[False]]
 mean3 = 100 * rates[False].mean((0, 2))
 page.say(f"How to read it: in the paper's measure, the mean over the networks, the best is $\\lambda$ = {settings.shares[int(mean3.argmax())]:g}; for the worse-off of the two sources it is {settings.shares[int(least.argmax())]:g}; 0 and 1 are no mixtures. The best one strictly between the ends falls short of one of the two networks' own perturbations by " + mean_sd([-gain for gain in gains], unit="points")
-         + f". Scaling to the bound changes rates by at most {100 * np.abs(rates[True] - rates[False]).max():.1f} points: a pixel that is at the bound in both parts, with one sign, is enough to make it do nothing. Whether a mixture as long (l2) as its parts, clipped at the bound, would do better is not tested.")
+         + f". Scaling to the bound changes rates by at most {100 * np.abs(rates[True] - rates[False]).max():.1f} points; a pixel that is at the bound in both parts, with one sign, is enough to make it do nothing. Whether a mixture as long (l2) as its parts, clipped at the bound, would do better is not tested.")
 
 # %% [markdown]
 # ## Beyond the paper
@@ -181,12 +181,12 @@ def gradients(r, passes=None):
 
 table2(first, "Fooling rates in %, held-out images of the first split alone; fine-tuning: without the gradients of its first half", gradients=gradients)
 if settings.beyond:
-    page.say(f"How to read it: the column of {settings.networks[-1]} is the one that no row has seen: " + ", ".join(f"{name} {100 * records[0]['rates'][-1]:.1f} %" for name, records in first.items()) + f". With one perturbation of three networks no rule can decide. The mean of three networks counts {others[0]}, which is a source in two rows and in the others is not, so it is no fair comparison with these.")
+    page.say(f"How to read it: the column of {settings.networks[-1]} is the one that no row has seen: " + ", ".join(f"{name} {100 * records[0]['rates'][-1]:.1f} %" for name, records in first.items()) + f". The best of them is {max(first, key=lambda name: first[name][0]['rates'][-1])}; random signs at the bound fool {100 * np.mean([r['mean'][-1] for r in signs[10]]):.1f} % there. With one perturbation of three networks no rule can decide, and `up-many` leaves out that of {others[0]} alone. The mean of three networks counts {others[0]}, which is a source in two rows and in the others is not, so it is no fair comparison with these.")
 table2({name: records[:settings.fewer] for name, records in rows.items()} | ascended, f"Fooling rates in % by DeepFool and by ascent on the same splits ({settings.fewer})", gradients=gradients)
 alone, ascent = rows[f"{f} alone"][:settings.fewer], ascended[f"{f} alone, ascent"]
 page.say(f"How to read it: {f}'s own perturbation costs {np.mean([gradients(r) for r in alone]):,.0f} gradients with DeepFool and {np.mean([gradients(r) for r in ascent]):,.0f} with ascent. The one by ascent is {np.mean([r['l2'] for r in ascent]) / np.mean([r['l2'] for r in alone]):.1f} times as long (l2), under the same bound: part of what it gains is length, which DeepFool's would reach too, after many more passes.")
 page.table(["random signs of", *settings.networks], [[f"{bound}/255", *(mean_sd([r["mean"][k] for r in records], unit="") for k in range(len(settings.networks)))] for bound, records in signs.items()], caption=f"What random signs fool, in % of the held-out images; splits: {settings.splits}")
-page.say("How to read it: the second row is what anybody has for nothing under the bound, the first is of about the length of what DeepFool makes here. A perturbation that fools fewer than the second row is worth less than noise at the bound, whatever the others do.")
+page.say(f"How to read it: the second row is what anybody has for nothing under the bound, the first has an l2 length of {4 * (first[f'{f} alone'][0].arrays['perturbation'].size) ** 0.5:.0f}, what DeepFool makes here one of " + ", ".join(f"{r['l2']:.0f}" for records in rows.values() for r in records[:1]) + ". A perturbation that fools fewer than the second row is worth less than noise at the bound, whatever the others do.")
 page.table(["candidate classes", f"fools {f}", "gradients"],
            [[number, mean_sd([r["history"][settings.short - 1]["held out"][0] for r in records]), f"{np.mean([gradients(r, settings.short) for r in records]):,.0f}"]
             for number, records in ((settings.num_classes, alone), (settings.many_classes, many))], caption=f"Held-out images, after {settings.short} passes; splits: {settings.fewer}")
