@@ -190,3 +190,32 @@ def test_the_variance_of_a_count_is_what_the_schedule_assumes():
     counts = shapes.pair_counts(200_000, limit=8, kinds=2, rng=np.random.default_rng(0))
     assert counts.var(0) == pytest.approx(8 * 11 / 18, rel=0.02)
     assert chapter.LOOSEN * 17 * 20 / 18 == pytest.approx(3.0)
+
+
+def test_turns_of_outlines_are_components_less_holes():
+    from advutils.chapters import representation_counting_rival as rival
+
+    images = torch.zeros(4, 3, 12, 12)
+    images[1, 2, 2:5, 2:5] = 1  # a square
+    images[2, 2, 1:4, 1:8] = images[2, 2, 6:11, 6:11] = 1  # two rectangles
+    images[3, 2, 2:9, 2:9] = 1
+    images[3, 2, 4:7, 4:7] = 0  # a ring
+    assert rival.components_less_holes(rival.patterns(images)).tolist() == [0, 1, 2, 0]
+
+
+def test_patterns_are_those_of_a_loop():
+    from advutils.chapters import representation_counting_rival as rival
+
+    blue = torch.rand(2, 9, 9, generator=torch.Generator().manual_seed(0)) > 0.5
+    images = torch.zeros(2, 3, 9, 9)
+    images[:, 2] = blue.float()
+    for picture, counted in zip(blue.int().tolist(), rival.patterns(images), strict=True):
+        padded = [[0] * 11] + [[0, *row, 0] for row in picture] + [[0] * 11]
+        found = [0] * 5
+        for i in range(10):
+            for j in range(10):
+                a, b, c, d = padded[i][j], padded[i][j + 1], padded[i + 1][j], padded[i + 1][j + 1]
+                number = a + b + c + d
+                place = {1: 0, 3: 1, 4: 4}.get(number, 2 if a == d else 3)
+                found[place] += number > 0
+        assert found == counted.tolist()

@@ -37,6 +37,7 @@ import numpy as np
 from advutils import layers, models, shapes
 from advutils.book.page import Page, mean_sd
 from advutils.chapters import representation_counting as chapter
+from advutils.chapters import representation_counting_rival as rival
 
 page = Page("representation", "1-counting", globals(), settings={
     "quick": dict(size=64, scales=[7, 12], fixed=[9, 9], larger=[13, 16], smaller=[4, 5], limit=4, plan="small", width=1.0, images=800, epochs=4, batch_size=20, lr=2e-3, precision="float32", seeds=1, more_sigmoids=0, judged=100, looked_at=20),
@@ -170,12 +171,33 @@ def relative(sizes, field):
 VARYING = ("one size a picture", "sizes by shape")
 page.say("How to read them: a straight line in the area is flat where area says little (its slope on the pictures of training is below 1), so slopes on larger shapes are best read over those. For rectifiers this ratio is "
          + "; ".join(f"{relative(sizes, 'slope'):.2f} with {sizes} (area: {relative(sizes, 'area_slope'):.2f}), and the error {mean_of('rectifiers', sizes, 'larger', 'total_mae'):.2f} shapes (area: {mean_of('rectifiers', sizes, 'larger', 'area_mae'):.2f})" for sizes in VARYING)
-         + ". A ratio near 1 is counting, one like that of area is adding up.")
+         + ". A ratio like that of area is adding up area. A ratio near 1 says only that area is not what is added up; what else may be is the next question.")
 page.say("The thesis' suspicion was of the network that knows **one fixed size**: on larger shapes its slope is " + f"{mean_of('rectifiers', 'one fixed size', 'larger', 'slope'):.2f} (area: {mean_of('rectifiers', 'one fixed size', 'larger', 'area_slope'):.2f}), and on circles its error is {mean_of('rectifiers', 'one fixed size', 'circles', 'total_mae'):.2f} (area: {mean_of('rectifiers', 'one fixed size', 'circles', 'area_mae'):.2f}). "
-         f"On its own pictures it errs by {mean_of('rectifiers', 'one fixed size', 'same', 'total_mae'):.2f} shapes (area: {mean_of('rectifiers', 'one fixed size', 'same', 'area_mae'):.2f}); what only adds up area could not do better than the second. Corners or the length of outlines are not tested.")
+         f"On its own pictures it errs by {mean_of('rectifiers', 'one fixed size', 'same', 'total_mae'):.2f} shapes (area: {mean_of('rectifiers', 'one fixed size', 'same', 'area_mae'):.2f}); what only adds up area with one weight could not do better than the second (of other functions of area see below).")
 page.say("On much **smaller** shapes, of which the thesis expects some success, the count rises, with one size a picture, by " + f"{mean_of('rectifiers', 'one size a picture', 'smaller', 'slope'):.2f} a shape (area: {mean_of('rectifiers', 'one size a picture', 'smaller', 'area_slope'):.2f}). "
          "On **circles** the trainings with one size a picture err by " + ", ".join(f"{r['circles']['total_mae']:.2f}" for r in counted["rectifiers", "one size a picture"]) + f" shapes (area: {mean_of('rectifiers', 'one size a picture', 'circles', 'area_mae'):.2f}), those with sizes by shape by "
          + ", ".join(f"{r['circles']['total_mae']:.2f}" for r in counted["rectifiers", "sizes by shape"]) + f" (area: {mean_of('rectifiers', 'sizes by shape', 'circles', 'area_mae'):.2f}). The thesis speaks of few circles; ours are up to {settings.limit}.")
+
+# %% [markdown]
+# ### A rival that knows no shapes
+#
+# Area is not all that can be added up. Windows of $2 \times 2$ pixels see corners and edges: count in each picture those with one blue pixel, with three, with two on a diagonal, with two side by side and with four, and fit a straight line in these five numbers to the total. One of them needs no fit: an outline turns by a quarter of a full turn at a window with one pixel, and back by as much at one with three. Round any simple outline the turns add up to one full turn, so that
+#
+# $$\tfrac14\,(n_1 - n_3 - 2\,n_\text{diagonal}) = \text{number of components less number of holes,}$$
+#
+# whatever the shapes {cite}`gray1971`. Adding up what small filters see can count.
+
+# %%
+rivals = {sizes: [page.measure(rival.pattern_line, size=settings.size, limit=settings.limit, images=settings.judged, seed=seed, others=others, **drawing) for seed in range(settings.seeds)] for sizes, drawing in SIZES.items()}
+
+# %% tags=["hide-input"]
+page.source(rival.patterns)
+page.table(["pictures", "shapes", "error: the line", "rectifiers", "slope: the line", "rectifiers", "error: best by area", "turns exact"],
+           [[sizes, name, over_seeds(records, name, "total_mae"), over_seeds(counted["rectifiers", sizes], name, "total_mae"), over_seeds(records, name, "slope"), over_seeds(counted["rectifiers", sizes], name, "slope"), over_seeds(records, name, "area_mae"), over_seeds(records, name, "topology", share=True)]
+            for sizes, records in rivals.items() for name in ("same", *others)],
+           caption=f"Mean absolute error of the total, in shapes, and slope: a straight line in the numbers of five patterns of 2 x 2 pixels, beside the networks of rectifiers; best by area: the median total of the {rival.NEAREST} nearest pictures by area; turns exact: share of pictures whose total is the number of turns of their outlines")
+better = [f"{sizes}, {name}" for sizes, records in rivals.items() for name in ("same", *others) if np.mean([r[name]["total_mae"] for r in records]) <= mean_of("rectifiers", sizes, name, "total_mae")]
+page.say(f"How to read it: the line errs no more than the networks in {len(better)} of {len(rivals) * (1 + len(others))} rows" + (f" ({'; '.join(better)})" if better else "") + ". Where it does as well, counting and adding up local patterns cannot be told apart by these errors. Shapes whose pixels touch, though their outlines do not, make the number of turns miss.")
 
 # %% [markdown]
 # ## Where they look
@@ -218,6 +240,16 @@ chance = {sizes: looked["rectifiers", sizes][0]["area"] for sizes in SIZES}
 page.say("How to read it: with one size a picture, edges and corners are " + f"{100 * (chance[VARYING[0]]['edge'] + chance[VARYING[0]]['corner']):.0f} % of the pixels. Of the hundred most salient ones they have " + "; ".join(f"{top(kind, VARYING[0], 'edge', 'corner'):.0f} % ({kind})" for kind in KINDS)
          + ". Where that is below their share of the pixels, the network looks elsewhere. " + "Networks of sigmoids have " + " and ".join(f"{top('sigmoids, renormalised', sizes, 'empty'):.1f} % of these pixels in empty space with {sizes} (of all pixels {100 * chance[sizes]['empty']:.1f} %)" for sizes in VARYING[::-1])
          + ". The thesis has one size for all shapes of a picture bring them back to the shapes. The limit of this: a network that counts poorly (the first table) may look elsewhere once it is better trained, and so may a larger one.")
+
+
+def shared(record):
+    """How many of the hundred most salient pixels two pictures have in common."""
+    first, second = (set(heat.argsort(kind="stable")[-100:]) for heat in record.arrays["saliency"].reshape(2, -1))
+    return len(first & second)
+
+
+same = {kind: [shared(record) for (one, _), records in looked.items() if one == kind for record in records] for kind in KINDS}
+page.say("Is it one map for all pictures? Of the hundred most salient pixels of two pictures (in the 8 bits of the arrays, where many are level) these are the same: " + "; ".join(f"{kind} {', '.join(map(str, found))}" for kind, found in same.items()) + ". Where most are, the map does not follow the picture, and its place says little about the shapes.")
 page.say("The tenth root makes everything that is not zero look alike: a pixel with a millionth of the largest saliency is shown at a quarter of the brightness. Read the table and the last row.")
 
 # %% [markdown]
@@ -278,7 +310,7 @@ page.claims("rc-beyond-four", "rc-fixed-exact", "rc-vary-worse", "rc-other-sizes
 # ````{solution} counting-3
 # :class: dropdown
 #
-# The length of the outlines, and the number of corners (three or four a shape). Drawing circles among them takes away corners; sizes that vary take away lengths, but their mean remains. What is left is the number of closed curves: a topological quantity, which a network of small filters cannot read without combining places.
+# The length of the outlines, the number of corners (three or four a shape), and the turns: round every simple outline exterior angles add up to one full turn, for a square in four quarters, for a circle evenly, and each is seen by a small filter. Circles take away corners and sizes that vary take away lengths, but the turns count shapes by adding. To take that away too, mix discs and rings: sums of local terms give components less holes, never components alone.
 # ````
 #
 # ## Run it yourself
