@@ -61,9 +61,9 @@ page.threat_model(
     norm="l-infinity, of the whole image",
     budget="77 of 255 in the thesis' tables, 10 of 255 in its text; on this page .1 of [0, 1]",
     pixels="0 to 255 in the thesis; [0, 1] here, multiplied by 255 inside the network",
-    clamp="to the range of pixels",
-    goal="untargeted",
-    label="the true label",
+    clamp="in the thesis to the range of pixels; on this page none",
+    goal="in the thesis untargeted; on this page to move one neuron",
+    label="in the thesis the true label; none here",
 )
 
 # %% [markdown]
@@ -73,17 +73,17 @@ page.threat_model(
 # [first chapter](../gradient-regularization/1-theory) with $p = 2$; the thesis found it on its own. Two things decide how strong the penalty is, and the text says neither; a third it passes over:
 #
 # * pixels run from 0 to 255, so $\lVert\partial L/\partial(255x)\rVert$ is 255 times smaller than in $[0, 1]$: a weight of .5 is one of .002;
-# * it is one length for the whole minibatch of $N = 20$ images, of the gradient of the **mean** loss, $\frac1N\sqrt{\sum_i\lVert g_i\rVert^2}$, and not the mean of $\lVert g_i\rVert$. By the Cauchy-Schwarz inequality,
+# * it is one length for the whole minibatch of $N = 20$ images, of the gradient of the **mean** loss, $\frac1N\sqrt{\sum_i\lVert g_i\rVert^2}$, and not the mean of $\lVert g_i\rVert$. The first of these inequalities is $\lVert\cdot\rVert_2\le\lVert\cdot\rVert_1$, the second Cauchy's and Schwarz's:
 #
 # $$\frac1N\sqrt{\textstyle\sum_i\lVert g_i\rVert^2} \;\le\; \frac1N\sum_i\lVert g_i\rVert \;\le\; \sqrt N\cdot\frac1N\sqrt{\textstyle\sum_i\lVert g_i\rVert^2};$$
 #
-# * the square root has no derivative at 0. A penalty of $\lVert g\rVert$ needs a convention there (torch takes 0).
+# * the square root has no derivative at 0. A penalty of $\lVert g\rVert$ needs a convention there (torch takes 0). With one root a minibatch that matters only if the gradients of all its images vanish.
 
 # %% tags=["hide-input"]
 page.source(regularizers.gradient_magnitude)
 spec = dict(data=settings.data, kind="S", side=settings.side, epochs=settings.epochs, seed=0, train_size=0)
 units = page.measure(chapter.penalty_units, spec=spec, images=settings.images)
-page.say(f"On a plain network of this chapter the penalty of a minibatch is {units['batch']:.2e} (a unit of 0 to 255), the mean of the images' own lengths {units['each']:.2e}: **{units['ratio']:.2f} times** as large; {units['bound']:.2f} times is the most that is possible.")
+page.say(f"On a plain network of this chapter the length that is penalised in a minibatch is {units['batch']:.2e} (loss per grey level; the penalty is half of it), the mean of the images' own lengths {units['each']:.2e}: **{units['ratio']:.2f} times** as large; {units['bound']:.2f} times is the most that is possible.")
 
 # %% [markdown]
 # What the penalty bends is the gradient **at the training images**. It says nothing about the gradient one step away, as the thesis notes; and a network can make the gradient of its loss short by being sure, since the squared error of a saturated sigmoid has slope 0. Whether that is robustness only an attack can tell.
@@ -94,7 +94,7 @@ page.say(f"On a plain network of this chapter the penalty of a minibatch is {uni
 #
 # $$\frac{\partial\sigma(sd)}{\partial d} = s\,\frac{e^{-sd}}{(1 + e^{-sd})^2} = s\,\sigma(sd)\big(1 - \sigma(sd)\big) \;\le\; \frac{|s|}4 .$$
 #
-# There are two ways to a short gradient: $s \to 0$ makes the layer flat everywhere, $|s| \to \infty$ makes it a step, flat everywhere **but** at 0. The second is what hides gradients without moving the boundary.
+# There are two ways to a short gradient: $s \to 0$ makes the layer flat everywhere, $|s| \to \infty$ makes it a step, flat everywhere **but** at 0. In the last layer the second hides gradients without moving the boundary; in a hidden layer it moves that too.
 #
 # But with $d = w^\top a + b$ we have $\sigma(s(w^\top a + b)) = \sigma((sw)^\top a + sb)$: the same functions as without $s$. What changes is the path of gradient descent, since $s$ pulls on all weights of a layer at once. Checked by `test_elastic_sigmoid_is_a_sigmoid_with_other_weights`.
 
@@ -114,7 +114,7 @@ page.figure(fig, caption="The Elastic Sigmoid for three values of s: a flat one,
 # %% [markdown]
 # ## 3. Compare pixels in pairs
 #
-# A neuron of *Pairwise Difference* sees how pixels compare instead of what they are. For an image $v$ of $n$ pixels,
+# A neuron of *Pairwise Difference* sees how pixels compare instead of what they are. For an image $v$ of $m$ pixels,
 #
 # $$n(v) = \sum_{a}\sum_{b} w_{ab}\,\sigma(v_a - v_b),$$
 #
@@ -149,7 +149,7 @@ page.figure(fig, caption="The thesis' Figure 3.4, drawn again for four pixels: e
 #
 # $$\boxed{\;n(v) = \tfrac12\sum_{a<b}(w_{ab} - w_{ba})\tanh\frac{v_a - v_b}2 \;+\; \tfrac12\sum_{a,b}w_{ab}\;}$$
 #
-# The second sum does not depend on the image; batch renormalisation, which follows the layer, subtracts it. So $n(n-1)/2$ weights do all that $n^2$ do. More: $(w_{ab} - w_{ba})/\sqrt2$ and $(w_{ab} + w_{ba})/\sqrt2$ are the pair $(w_{ab}, w_{ba})$ in rotated coordinates, and gradient descent does not notice a rotation. Keeping the first
+# The second sum does not depend on the image; batch renormalisation, which follows the layer, subtracts it. So $m(m-1)/2$ weights do all that $m^2$ do. More: $(w_{ab} - w_{ba})/\sqrt2$ and $(w_{ab} + w_{ba})/\sqrt2$ are the pair $(w_{ab}, w_{ba})$ in rotated coordinates, and gradient descent does not notice a rotation. Keeping the first
 # of the two gives the **same training**, step by step, at the same learning rate (`test_gradient_descent_takes_the_same_steps_as_on_ordered_pairs`).
 #
 # The derivative, with the indices put right (the thesis differentiates by $w_{rs}$ and is left with $a, b$), is
@@ -232,7 +232,7 @@ page.figure(fig, caption="Length of the derivative of the cosine in a, for a of 
 # The argument is about the number of inputs, so let it vary: the same digits, averaged to fewer and fewer pixels; neurons with random weights; a step of .1 along the sign of each neuron's own gradient. What the layer behind it sees is not the change itself but the change in units of the neuron's ordinary spread over images: batch renormalisation divides
 # by that spread, and even without it the next weights are learnt on that scale.
 #
-# For comparison there is a neuron with the property that the thesis asks for at its end, partial derivatives that add up to the same value whatever the number of inputs: the weighted mean $w^\top a/\lVert w\rVert_1$. A change of every input by at most $\epsilon$ changes it by at most $\epsilon$.
+# For comparison there is a neuron with the property that the thesis asks for at its end, partial derivatives whose absolute values add up to the same whatever the number of inputs: the weighted mean $w^\top a/\lVert w\rVert_1$. A change of every input by at most $\epsilon$ changes it by at most $\epsilon$.
 
 # %% tags=["hide-input"]
 moved = [page.measure(chapter.sensitivity, data=settings.data, sides=settings.sides, images=settings.moved, units=settings.units, eps=0.1, seed=seed) for seed in range(settings.seeds)]
@@ -250,7 +250,7 @@ page.table(["neuron", *(f"{side * side} inputs" for side in settings.sides)], [[
            caption=f"Change over spread, mean over neurons and images; seeds of the weights: {settings.seeds}")
 grown = {name: [np.mean([found[name][-1] / found[name][0] for found in where]) for where in ([r["raw"] for r in moved], moved)] for name in names}
 page.say("How to read it: from the fewest inputs to the most, the change itself grows " + ", ".join(f"{raw:.1f}-fold ({name})" for name, (raw, _) in grown.items()) + "; in units of the neuron's spread over images it grows " + ", ".join(f"{seen:.1f}-fold ({name})" for name, (_, seen) in grown.items())
-         + ". Signal and perturbation are both sums of so many terms, and whatever divides a neuron's answer divides **both**: where two neurons differ by a division only, the right-hand curves must agree as far as images have one length.")
+         + ". Signal and perturbation are both sums of so many terms, but the attacker gives his all one sign, so that even the right-hand curves may rise; and whatever divides a neuron's answer divides **both**: where two neurons differ by a division only, the right-hand curves must agree as far as images have one length. " + f"With the most inputs a step moves {max(grown, key=lambda name: np.mean([found[name][-1] for found in moved]))} farthest.")
 
 # %% [markdown]
 # ### A network of angles is nearly linear
@@ -258,7 +258,9 @@ page.say("How to read it: from the fewest inputs to the most, the change itself 
 # The thesis puts no activation behind its angular layers, because the cosine has "curvature". How much? With $c$ left out, the first layer is $W a/\lVert a\rVert$, rows of $W$ at length 1, and a bias; batch renormalisation, in evaluation mode, is an affine map. So $h$, what enters the second layer, is an **affine map of the image at length 1**. The second layer makes $W'h/\lVert h\rVert$
 # of it, and what follows is affine again. Which of the logits is the largest does not change if all are multiplied by $\lVert h\rVert$:
 #
-# $$\text{classes are ranked by}\quad U h + v\,\lVert h\rVert .$$
+# $$\text{classes are ranked by}\quad U h + u\,\lVert h\rVert ,$$
+#
+# with a matrix $U$ and a vector $u$, one row and one entry a class.
 #
 # All that is not affine is one number, $\lVert h\rVert$. Then such a network should get about as much right as least squares from images at length 1 to one-hot labels:
 
@@ -270,7 +272,7 @@ page.say(f"Least squares gets **{100 * linear['accuracy']:.2f} %** of {linear['t
 # %% [markdown]
 # ## Where we had to choose
 #
-# * Neurons of the figure above have the starting weights of the thesis' code, uniform in ±1, not trained ones.
+# * Neurons of the figure above have starting weights, not trained ones: angular ones and weighted means uniform in ±1 as in the thesis' code, pairs differences of two such numbers over $\sqrt2$; the dot product has torch's, uniform in $\pm1/\sqrt m$. The left panel depends on these scales (with ±1 the dot product's change would grow with the number of inputs, and not with its root), the right one does not.
 # * Our Pairwise Difference has half of the weights and a bias of its own, which batch renormalisation makes idle.
 #
 # ## What the thesis got wrong
@@ -280,6 +282,8 @@ page.errata("rd-e-sign", "rd-e-aligned", "rd-e-constant", "rd-e-affine", "rd-e-i
 
 # %% [markdown]
 # ## Verdicts
+#
+# `rd-angle-inputs` rests on the scale of the dot product's starting weights, see above; `rd-angle-seen` does not.
 
 # %% tags=["hide-input"]
 page.claims("rd-angle-inputs", "rd-angle-seen", "rd-angular-linear", "rd-pairs-blank", "rd-half-the-pairs", "rd-memory", "rd-speed")
