@@ -85,10 +85,10 @@ page.source(attacks.fgsm)
 # The same step, shorter, many times, each followed by a projection $\Pi$ back into the ball and into the pixel range
 # {cite}`madry2018`:
 #
-# $$x_{t+1} = \operatorname{clip}_{[0, 1]}\Big(x + \Pi_{\lVert\delta\rVert_p\le\epsilon}\big(x_t - x + \alpha
+# $$x_{t+1} = \operatorname{clip}_{[0, 1]}\Big(x + \Pi_{\lVert\delta\rVert_p\le\epsilon}\big(x_t - x + \tau
 # \arg\max_{\lVert u\rVert_p = 1} u^\top\nabla_xL(x_t, y)\big)\Big).$$
 #
-# Gradients are divided by their true norm. Other libraries guard the l2 norm from below or add to it (foolbox 3.3.4: $10^{-12}$,
+# Here $\epsilon$ is the budget and $\tau$ the length of a step. Gradients are divided by their true norm. Other libraries guard the l2 norm from below or add to it (foolbox 3.3.4: $10^{-12}$,
 # torchattacks 3.5.1: $10^{-10}$), which silently switches the attack off on a network that is sure of itself (exercise 2); ours does
 # not, and a zero gradient leaves the image where it is.
 
@@ -99,7 +99,7 @@ page.source(gradient_module.ascent)
 # %% [markdown]
 # ## DeepFool
 #
-# For the predicted class $c$ and another class $k$, let $f_k = z_k - z_c$ with gradient $w_k$. If the network were linear, the
+# For the predicted class $\hat k$ and another class $k$, let $f_k = z_k - z_{\hat k}$ with gradient $w_k$. If the network were linear, the
 # boundary to $k$ would be a plane at distance $|f_k|/\lVert w_k\rVert_q$ with $1/p + 1/q = 1$. Go to the nearest one, and repeat until the class
 # changes {cite}`moosavi2016`:
 #
@@ -122,7 +122,7 @@ page.source(deepfool_module._look)
 #
 # $$\lVert r\rVert_2^2 + c\,\big[z_y - \max_{k\ne y}z_k + \kappa\big]_+, \qquad r = \tfrac12(\tanh w + 1) - x,$$
 #
-# over $w$ with Adam {cite}`kingma2015`, so that pixels stay in $[0, 1]$ without clipping. The balance $c$ is found for each image by
+# over $w$ (not a gradient here) with Adam {cite}`kingma2015`, so that pixels stay in $[0, 1]$ without clipping; $[a]_+ = \max(a, 0)$ is the positive part, $\kappa \ge 0$ a margin asked for, 0 here, and $h(r)$ below stands for the bracket. The balance $c$ is found for each image by
 # multiplying by 10 until a run succeeds, then by bisection.
 
 # %% tags=["hide-input"]
@@ -166,7 +166,7 @@ page.figure(fig, caption="The points at which each attack looks (dots), from the
 # | a sanity check, or adversarial training at the cost of one pass | `fgsm` | curved losses defeat it |
 # | the error under a given budget | `pgd`, enough steps, random starts | a lower bound of the error; masked gradients make it look good |
 # | the distance to the boundary, quickly | `deepfool` | not the shortest, and no budget |
-# | the shortest change you can get in l2 | `carlini_wagner` | hundreds of times the cost; lr and steps matter |
+# | the shortest change you can get in l2 | `carlini_wagner` | ten times the time of DeepFool and more (tables below), hundreds of passes; lr and steps matter |
 #
 # ## When may a search stop?
 #
@@ -177,7 +177,7 @@ page.figure(fig, caption="The points at which each attack looks (dots), from the
 #    look like the end of progress.
 # 2. **The bracket is narrow:** the smallest $c$ that succeeded is within 20 % of the largest that failed. The minimum of the objective,
 #    $V(c) = \min_r \lVert r\rVert^2 + c\,h(r)$, is a minimum of functions linear in $c$, so it is concave, and $V(0) = 0$. A success at a
-#    smaller $c' > .8\,c$ would have $\lVert r'\rVert^2 \ge V(c') \ge .8\,V(c)$: shorter by a tenth at most, if the runs found their minima.
+#    smaller $c' > .8\,c$ would have $\lVert r'\rVert^2 \ge V(c') \ge .8\,V(c)$: shorter by $1 - \sqrt{.8}$, 11 %, at most, if the runs found their minima.
 # 3. **A success in passing:** with a large learning rate the first steps overshoot, and a run can meet a success on its way back although
 #    its minimum is none. If a run's last tenth has no success and it found nothing shorter than earlier runs, its $c$ was too small already,
 #    and the next would be smaller.
@@ -210,7 +210,7 @@ page.say(f"With {settings.runs[-1]} runs, stopping saves {100 * (1 - stopped['pa
 #
 # The **floor** is the time of the needed passes and nothing else, on the same network, batch and thread: for projected ascent one forward
 # and one backward pass a step; for DeepFool one forward pass at each iterate and nine backward passes at each but an image's last; for
-# Carlini and Wagner the passes of nine full runs, or for the stopped attack those it makes. After `make peers`, `python -m benchmarks --standard` measures it on an idle
+# Carlini and Wagner the passes of nine full runs, or, in the table of early stops, those that **our** attack makes: there the ratios of other libraries compare numbers of passes too, and may be below 1. After `make peers`, `python -m benchmarks --standard` measures it on an idle
 # machine, interleaved with other libraries in the same process, and records it (`make bench` does the same on digits, in minutes). This page shows the recorded comparison and never times anything itself.
 
 # %% tags=["hide-input"]
@@ -301,8 +301,8 @@ if {("carlini-wagner", "adv_lib"), ("carlini-wagner", "advutils"), ("carlini-wag
 # ````{solution} attacks-2
 # :class: dropdown
 #
-# The gradient of cross-entropy is about $e^{-40} \approx 4\cdot10^{-18}$ times $\lVert w\rVert$, far below the guard, so the step is about a
-# millionth of what was asked for. Divided by the true norm it has its full length.
+# The gradient of cross-entropy is about $e^{-40} \approx 4\cdot10^{-18}$ times $\lVert w\rVert$, far below the guard, so the step is about four
+# millionths of what was asked for. Divided by the true norm it has its full length.
 #
 # ```python
 # import torch

@@ -267,8 +267,8 @@ axes[0].set_ylabel(r"rise of the loss / $\sigma\,\Vert g\Vert_{p^*}$")
 axes[1].legend(fontsize=8)
 page.figure(fig, caption="Measured rise of the loss over the first-order prediction: median over test images and quartiles, "
             "seed 0. All curves start at 1, as Eq. (4) demands. σ is measured in each norm's own unit, so the curves end "
-            "their linear range at different places. Far out the curves fall again: once an image is wrong its loss grows only in "
-            "proportion to σ.",
+            "their linear range at different places. Far out the curves fall again, at last as 1/σ: the sigmoids saturate and the loss stops "
+            "growing, while the prediction grows with σ.",
             alt="Two panels of ratio against sigma on logarithmic axes. In both, all curves are 1 for small sigma. In the "
             "network trained without penalty they rise by orders of magnitude before sigma is 1 for p = 2; in the "
             "regularised network they stay closer to 1 for longer.")
@@ -563,8 +563,8 @@ def each(name, index=None, **options):
 number, heads = {"unit": "", "scale": 1}, list(readings)
 page.table(["compared with ε", *heads], [
     ["share of ‖ε‖² along J_r − J_l", *each("share_pair")],
+    ["that share if all nine wrong classes were equally probable", *each("share_even")],
     ["cosine with J_r − J_l (erase and inject)", *each("cos_pair", **number)],
-    ["the same if all nine wrong classes were equally probable", *each("share_even")],
     ["cosine with −J_l (erase), mean logit subtracted", *each("cos_erase", **number)],
     ["cosine with +J_r (inject), mean logit subtracted", *each("cos_inject", **number)],
     ["cosine with −J_l, logits as trained", *each("cos_erase_raw", **number)],
@@ -590,7 +590,7 @@ page.say(f"Equation (25a) holds on every image to within {max(r['identity_gap'] 
 # %% [markdown]
 # How to read this. The share along one pair is large, but so is it for a mixture that prefers no class: the differences
 # $J_k - J_l$ all contain $-J_l$ and so point the same way (with orthonormal rows an even mixture has a share of 5/9). What says
-# something about *injecting* is only the distance between the first two rows. The cosine with the difference of two *mean images* asks whether $\epsilon$
+# something about *injecting* is only the distance between the first two rows; and of that a part is there by definition: $r$ is the class with the largest weight $w_r$ in the mixture (a row below), and with orthonormal rows the share is at least $(1 + w_r)/2$ whatever the network. The cosine with the difference of two *mean images* asks whether $\epsilon$
 # looks like digits to somebody who has not seen the network: random directions would have a cosine of about 1/28 in size.
 # And the last table answers the paper's remark on sure predictions: at σ = 10 the surest images change their class as well.
 #
@@ -663,7 +663,7 @@ page.errata("gr-e-eq11", "gr-e-eq12", "gr-e-eq37", "gr-e-gauss-newton", "gr-e-le
 # Three things on this page are not in the paper: the exact split (13a), which says in one line when the second-order
 # argument is true (on average over the model's own labels) and when not; the remark that the exact robust regression objective is convex and
 # that the linearisation breaks it; and the form (25a) of the gradient, which does not depend on the arbitrary common part of the logits. The
-# measurement of Section 3 adds that training with the perturbation makes the network *more linear in the loss* at the length it was trained for,
+# measurement of Section 3 adds that training with the perturbation makes the loss *more nearly linear* at the length it was trained for (not because the log-odds bend less, but because they are flatter: if they fall linearly by $a$ the ratio is $(e^a - 1)/a$),
 # which is why the simple theory describes the trained network better than the network it was made for.
 #
 # ## Exercises

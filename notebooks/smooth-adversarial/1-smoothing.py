@@ -113,7 +113,7 @@ page.figure(fig, caption="Left: a photograph of scikit-image and the pixel of th
             "two graphs give round spots of a few pixels; only the Laplacian one is bent a little by the rim.")
 radii = {name: impulses["radius"][name] for name in settings.spots}
 page.say("Read it so: with the graph (300, .997) the impulse spreads over "
-         + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items()) + ": equally far, but in other shapes. It stops at the rim, and where the cup ends; in the wood it follows the grain. With (10, .95) it spreads over "
+         + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items()) + (": equally far, but in other shapes. " if max(found[0] for found in radii.values()) < 1.1 * min(found[0] for found in radii.values()) else ". ") + "It stops at the rim, and where the cup ends; in the wood it follows the grain. With (10, .95) it spreads over "
          + ", ".join(f"{found[1]:.1f}" for found in radii.values()) + " pixels (Gaussian kernel), in round spots that hardly look at the image: two grey levels that differ by .1 still have the weight "
          f"{np.exp(-10 * 0.01):.2f} (Gaussian) or {np.exp(-1):.2f} (Laplacian) at bandwidth 10, but {np.exp(-3):.2f} at bandwidth 300. And it is ratios of weights that count: an edge cuts only where a pixel has better neighbours.")
 
@@ -144,7 +144,7 @@ page.say(f"After 50 iterations the error is {solver['error'][0][at]:.0e} for (10
 # %% [markdown]
 # ## The derivative
 #
-# An attack needs the gradient of a loss in $z$ when it is known in $r = \hat s_\alpha(z)$. The operator is linear, $r = \operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}z$, so that
+# An attack needs the gradient of a loss in $z$ when it is known in $r = \hat s_\alpha(z)$. The exact operator is linear, $r = \operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}z$, so that
 #
 # $$\nabla_zL = \big(\operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}\big)^\top\nabla_rL = \mathcal L_\alpha^{-1}\Big(\frac{\nabla_rL}{s(\mathbf 1)}\Big). \tag{19}$$
 #
@@ -182,7 +182,7 @@ if not costs:
 #
 # $$z = \mathcal L_\alpha\big(s(\mathbf 1)\,r\big)\quad\text{gives}\quad \hat s_\alpha(z) = \frac{\mathcal L_\alpha^{-1}\mathcal L_\alpha(s(\mathbf 1)\,r)}{s(\mathbf 1)} = r .$$
 #
-# So (17) excludes nothing, and (18) has the same minima as the objective of Carlini and Wagner without smoothing. What changes is the way there. The eigenvalues of $\mathcal L_\alpha^{-1}$ lie between $(1-\alpha)/(1+\alpha)$ and 1: a step of $z$ that is smooth like the image
+# (This is about Eqs. (8) and (9). The authors' code for MNIST keeps 300 of 784 eigenvectors, which does exclude perturbations; for fifty steps of conjugate gradients it is not shown.) So (17), as printed, excludes nothing, and (18) has the same minima as the objective of Carlini and Wagner without smoothing. What changes is the way there. The eigenvalues of $\mathcal L_\alpha^{-1}$ lie between $(1-\alpha)/(1+\alpha)$ and 1: a step of $z$ that is smooth like the image
 # passes as it is, the roughest one is damped by 666 at $\alpha = .997$. Smoothing is a **preconditioner**. From $z = 0$ and with few steps it leads to smooth perturbations first; that it also finds shorter ones is then less of a surprise. The [page on magnification](4-magnification) measures how
 # smooth they are in the end.
 #

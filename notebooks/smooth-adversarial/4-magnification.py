@@ -101,8 +101,8 @@ page.table(["attack", "l2 distortion", "fooled", "distance of the magnifications
             zip(calls, figure1["length"], figure1["fooled"], figure1["magnified"], figure1["magnified_5"], strict=True)],
            caption="What magnification shows: the l2 distance between the magnified attacked image and the magnified original")
 ratio = {name: near / max(length, 1e-9) for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)}
-page.say("How to read it: per unit of distortion, magnification shows " + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls) + ". Where the number is lower, a perturbation hides better at the same length; "
-         "where only the distance is, it is hard to see because it is short.")
+page.say("How to read it: per unit of distortion, magnification shows " + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls) + ". The number falls with the length too, since noise raises the scale that magnification divides by: compare attacks of like length, as PGD$_2$ and sPGD$_2$ are, or C&W and sC&W. "
+         "Where only the distance is lower, a perturbation is hard to see because it is short.")
 
 # %% [markdown]
 # ## The perturbation itself
@@ -126,7 +126,7 @@ page.say(f"How to read it: smoothing the gradient gives a smooth perturbation (s
          f"that of C&W {rough['C&W']:.3f}.")
 
 # %% [markdown]
-# sC&W **can** be rough, because Eq. (17) is no constraint: $\hat s_\alpha$ is invertible, so that every $r$ is $\hat s_\alpha(z)$ for some $z$ (see the [page on smoothing](1-smoothing)). A rough $r$ only needs a large $z$, and an optimiser that moves every entry of $z$ by
+# sC&W **can** be rougher than sPGD$_2$, because Eq. (17) is no constraint: the exact $\hat s_\alpha$ is invertible, so that every $r$ is $\hat s_\alpha(z)$ for some $z$ (see the [page on smoothing](1-smoothing)). A rough $r$ only needs a large $z$, and an optimiser that moves every entry of $z$ by
 # up to .1 in each of a hundred iterations can get there.
 #
 # ## What the paper got wrong

@@ -58,7 +58,7 @@ deepfool_module = import_module("advutils.attacks.deepfool")
 #
 # $$v = -f(x)\,\frac{\operatorname{sign}(w)\,|w|^{q-1}}{\lVert w\rVert_q^q},\qquad \lVert v\rVert_p = \frac{|f(x)|}{\lVert w\rVert_q}.$$
 #
-# The paper prints $v = -f(x)\,w/\lVert w\rVert_p^2$. For $p = 2$ this is the same. For no other $p$ does it reach the plane:
+# The paper prints $v = -f(x)\,w/\lVert w\rVert_p^2$. For $p = 2$ this is the same. For no other $p$ does it reach the plane, unless $w$ has a single entry that is not 0 (for $p = 1$ read the formula as its limit: all on the largest $|w_i|$):
 
 # %%
 w, f = torch.tensor([[2.0, 1.0]], dtype=torch.float64), 1.0
@@ -115,7 +115,7 @@ page.source(universal._in_passes)
 # ### What it costs
 #
 # The algorithm is sequential: each walk starts from the $v$ that the last one left. The passes that it cannot do without are one forward pass to look at an image, and for every step of a walk $C - 1$ backward passes ($C$ candidate classes) and one forward pass.
-# `batch_size` is a variant of ours: so many images walk at once from the same $v$, and then add their increments one after another, each after another look.
+# `batch_size` is a variant of ours: so many images walk at once from the same $v$, and then add their increments one after another, each after another look. It is faster, and may be worse: see the last column.
 
 # %% tags=["hide-input"]
 costs = [record for record in ledger.records("standard", "universal-perturbations") if record.name == "universal_cost"]
@@ -132,7 +132,7 @@ else:
 # ## Why should one perturbation fit all?
 #
 # Each increment is made for one image. That their sum works for images it has never seen needs an explanation. Moosavi-Dezfooli et al. {cite}`moosavi2017` give one: the normals of the decision boundaries near different images lie close to a subspace of few dimensions. So take the
-# minimal perturbations of many images, scale each to length 1, stack them as the rows of a matrix, and look at its singular values; compare with as many random directions. If the perturbations had nothing in common, the two curves would agree. Then take random vectors from the
+# minimal perturbations of many images, scale each to length 1, stack them as the rows of a matrix, and look at its singular values; compare with as many random directions. If the two curves agree, the perturbations share no more than random directions do; a difference alone proves no subspace, since pixels differ in how much they vary. Then take random vectors from the
 # span of the first singular vectors and see whom they fool. Two controls belong to it: the span of the **last** singular vectors, and the perturbation of a **single** image. If what matters were a few common directions, neither should fool as many.
 
 # %%
