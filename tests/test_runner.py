@@ -22,7 +22,8 @@ for _seed in range(page.settings.seeds):
 def tiny(tmp_path, monkeypatch):
     """A notebook that makes two measurements, with its own results folder; returns (execute, path)."""
     for name, value in {"ADVUTILS_RESULTS": tmp_path / "results", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-                        "ADVBOOK_PROGRESS": "", "JUPYTER_RUNTIME_DIR": "", "PYTHONPATH": paths.root()}.items():
+                        "ADVBOOK_PROGRESS": "", "JUPYTER_RUNTIME_DIR": "", "PYTHONPATH": paths.root(),
+                        **runner.ALLOCATOR}.items():
         monkeypatch.setenv(name, str(value))
     path = tmp_path / "tiny" / "1-tiny.ipynb"
     path.parent.mkdir()
@@ -48,6 +49,15 @@ def test_measured_then_replayed(tiny):
     assert (second.made, second.replayed, second.error) == (0, 2, "")
     output = nbformat.read(folder / "out.ipynb", as_version=4)
     assert output.metadata["advbook"]["measurements"] == 2 and "papermill" not in output.metadata
+
+
+def test_the_kernel_keeps_the_memory_of_large_tensors_unless_told_otherwise(tiny, monkeypatch):
+    write, execute, _ = tiny
+    monkeypatch.delenv("MALLOC_MMAP_MAX_")
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123456")
+    write(PARAMETERS, "import os\nfound = os.environ['MALLOC_MMAP_MAX_'], os.environ['MALLOC_TRIM_THRESHOLD_']\n"
+                      "assert found == ('0', '123456'), found")
+    assert execute(1).error == ""
 
 
 def test_more_seeds_measure_only_what_is_new(tiny):
