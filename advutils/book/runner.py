@@ -67,7 +67,9 @@ def stamp(path: Path, parameters: dict) -> str:
 def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int) -> Result:
     """Execute one notebook in a kernel of its own, over ipc sockets in a folder of its own: nothing can clash."""
     os.environ |= {"ADVBOOK_PROGRESS": str(progress), "OMP_NUM_THREADS": str(threads),
-                   "MKL_NUM_THREADS": str(threads), **{name: os.environ.get(name, value) for name, value in ALLOCATOR.items()}}
+                   "MKL_NUM_THREADS": str(threads)}
+    for name, value in ALLOCATOR.items():
+        os.environ.setdefault(name, value)
     import papermill
     from traitlets.config import Config
 
