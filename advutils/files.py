@@ -1,9 +1,12 @@
 """Files that are either whole or absent: atomic writes and sealed (checksummed) files."""
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -45,3 +48,15 @@ def read_sealed(path: Path) -> bytes:
     if len(raw) < 32 or hashlib.sha256(raw[32:]).digest() != raw[:32]:
         raise DamagedFile(f"{path} is damaged: its SHA-256 does not match its content")
     return raw[32:]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process has the lock file ``path``, and have it for a block.
+
+    A killed process releases its lock by itself. The file stays: to remove one that somebody waits for would break it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -97,13 +97,54 @@ def test_the_start_is_that_of_the_thesis_code():
     assert len(scales) == 3 and not isinstance(scales[-1], layers.ElasticSigmoid)
 
 
-def test_limits_are_loosened_in_training(few, monkeypatch):
-    monkeypatch.setattr(layers.Loosening, "__call__", lambda self, loss: seen.append(loss))
-    seen = []
+def test_limits_are_loosened_by_the_last_minibatch_of_each_epoch(few, monkeypatch):
+    losses, seen, plain = [], [], chapter.objective("RS")
+    monkeypatch.setattr(layers.Loosening, "__call__", lambda self, loss: seen.append((self.wait, loss)))
+    monkeypatch.setattr(chapter, "objective", lambda kind: lambda *of: losses.append(plain(*of)) or losses[-1])
     chapter.trained(**few, kind="RS", weights="last")
-    assert len(seen) == 3 * 5  # 84 images in batches of 20, three epochs
-    chapter.trained(**few, kind="S", weights="last")
-    assert len(seen) == 15
+    assert len(losses) == 3 * 5  # 84 images in batches of 20, three epochs
+    assert seen == [(20, loss.item()) for loss in losses[4::5]]
+
+
+def test_slopes_in_chainers_arithmetic_vanish_at_both_ends():
+    d = torch.arange(-40.0, 40.0, 0.25, requires_grad=True)
+    slope, = torch.autograd.grad(layers.tanh_sigmoid(d).sum(), d)
+    zero = d[slope == 0].detach()
+    assert 16 < zero[zero > 0].min() < 18.5 and -18.5 < zero[zero < 0].max() < -16
+    torch.testing.assert_close(layers.tanh_sigmoid(d), d.sigmoid())
+    double = torch.linspace(-5, 5, 11, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layers.tanh_sigmoid, double)
+
+
+def test_a_network_in_chainers_arithmetic_gives_the_same_answers():
+    x = torch.rand(6, 1, 4, 4, generator=runtime.generator(0)) / 100  # small, or everything is saturated
+    for kind in ("S", "GMRES", "A", "PD"):
+        model = chapter.network(kind, side=4, seed=0).eval()
+        with torch.no_grad():
+            for layer in model:
+                if isinstance(layer, layers.Elastic):
+                    layer.scale.fill_(0.5)
+        found = chapter.in_chainer(model)
+        torch.testing.assert_close(found(x), model(x), msg=kind)
+        assert not any(isinstance(layer, nn.Sigmoid | layers.ElasticSigmoid) for layer in found), kind
+        torch.testing.assert_close(chapter.gradient(kind, found, x, torch.arange(6), sigmoid=layers.tanh_sigmoid),
+                                   chapter.gradient(kind, model, x, torch.arange(6)), rtol=1e-3, atol=1e-7, msg=kind)
+
+
+def test_training_on_attacked_images_stays_in_the_budget(monkeypatch):
+    seen, x = [], torch.rand(20, 1, 4, 4, generator=runtime.generator(0))
+    model, y, plain = chapter.network("S", side=4, seed=0), torch.arange(20) % 10, chapter.squared
+    monkeypatch.setattr(chapter, "squared", lambda kind, z, y, **how: seen.append(1) or plain(kind, z, y, **how))
+    handle = model.register_forward_pre_hook(lambda module, inputs: moved.append(inputs[0].detach()))
+    for kind, passes in (("FGSM training", 2), ("PGD training", 8)):
+        seen.clear()
+        moved = []
+        loss, eps = chapter.objective(kind)(model, x, y), chapter.KINDS[kind]["eps"]
+        assert len(seen) == len(moved) == passes
+        away = moved[-1] - x
+        assert 0.9 * eps < away.abs().max() <= eps + 1e-6 and moved[-1].min() >= 0 and moved[-1].max() <= 1
+        assert loss > plain("S", model(x), y).mean()
+    handle.remove()
 
 
 def test_every_kind_learns_one_minibatch():
@@ -204,12 +245,13 @@ def test_every_measurement_of_the_pages_runs(few):
     spec, other = dict(few, kind="S"), dict(few, kind="S", seed=1)
     found = chapter.judged(spec=spec, against=other, budgets=[0.1, 1e-9], images=40, steps=3, restarts=2, queries=20,
                            query_images=10)
-    assert found["worst"][0] <= min(found[how][0] for how in ("fgsm", "pgd", "margin", "wide", "transfer"))
-    assert found["all"][0] <= found["before_square"][0] <= found["clean_same"]
+    single = ("fgsm", "pgd", "margin", "wide", "transfer", "transfer_wide")
+    assert found["worst"][0] <= min(found[how][0] for how in single)
+    assert found["all"][0] <= min(found["before_square"][0], found["square"][0]) <= found["clean_same"]
     assert found["few"] == found["all"]  # of ten images these are the first hundred
     assert found["all"][1] == found["clean_same"] and found["worst"][1] == found["margin"][1] == found["clean"]
     masked = masking.masked(spec=spec, eps=0.3, images=40)
-    assert 0 <= masked["zero64"] <= masked["zero"] <= 1
+    assert 0 <= masked["zero64"] <= masked["zero"] <= masked["zero_chainer"] <= 1
     values, arrays = masking.surface(spec=spec, images=20, drawn=2, reaches=[0.3, 0.02], points=5, seed=0)
     assert arrays["loss"].shape == (2, 2, 5, 5) and values["images"] <= 20
     units = theory.penalty_units(spec=spec, images=40)

@@ -14,7 +14,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -113,18 +112,6 @@ def write(path: Path, name: str, parameters: dict, values: dict, arrays: dict | 
     return Record(path, name, parameters, json.loads(canonical(values)), origin, arrays_sha256, replayed=False)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process measures one record at a time; a killed process releases its lock by itself."""
-    import fcntl
-
-    lock = paths.build() / "locks" / path.stem  # kept: removing a lock that somebody waits for would break it
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
 def measure(
     function: Callable, parameters: dict, *, profile: str, chapter: str, replay: str = "auto", command: str = ""
 ) -> Record:
@@ -145,7 +132,7 @@ def measure(
         return found
     if replay == "only":
         raise MissingRecord(f"no {profile} record of {name}({_call(parameters)}); run `{command}`")
-    with _locked(path):
+    with files.locked(paths.build() / "locks" / path.stem):  # one process measures one record at a time
         found = None if replay == "never" else _try(path, replay)  # another process may have been faster
         return found or _compute(function, parameters, path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 
 import torch
@@ -31,10 +32,11 @@ KINDS = {
     "S, elastic": dict(lr=0.002, activation="elastic"),
     "A, sigmoids": dict(lr=0.002, renormalised=True, neurons="angular"),
     "shares, sigmoids": dict(lr=0.002, renormalised=True, neurons="share"),
-    "means, sigmoids": dict(lr=0.002, renormalised=True, neurons="mean"),
-    "FGSM training": dict(lr=0.002, penalty="adversarial", eps=77 / 255),
-    "FGSM training, .1": dict(lr=0.002, penalty="adversarial", eps=0.1),
+    "means, sigmoids": dict(lr=0.002, neurons="mean"),  # renormalised, it would lose the bound on its gradient
+    "FGSM training": dict(lr=0.002, penalty="adversarial", eps=0.1, steps=1),
+    "PGD training": dict(lr=0.002, penalty="adversarial", eps=0.1, steps=7),
 }
+TRAINING = ("lr", "penalty", "times", "eps", "steps")  # entries of KINDS that are not about the network's structure
 PENALTY = 0.5  # of the gradient's length, Section 3.3.1
 REACH = 1.0  # l2 length in [0, 1] over which "curvature" compares gradients
 MOMENTUM = 0.85
@@ -56,14 +58,14 @@ def network(kind: str, *, side: int, seed: int) -> nn.Sequential:
     """An untrained network of a kind."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    options = {name: value for name, value in KINDS[kind].items() if name not in ("lr", "penalty", "times", "eps")}
+    options = {name: value for name, value in KINDS[kind].items() if name not in TRAINING}
     with runtime.seeded(seed):
         return models.structural(pixels=side * side, **options).to(runtime.device())
 
 
-def squared(kind: str, logits: Tensor, y: Tensor) -> Tensor:
+def squared(kind: str, logits: Tensor, y: Tensor, *, sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid) -> Tensor:
     """||c - o||^2 of each example (Section 3.3.1): c one-hot; o the sigmoid of the logits, where the kind has one."""
-    answers = logits if KINDS[kind].get("activation") == "none" else logits.sigmoid()
+    answers = logits if KINDS[kind].get("activation") == "none" else sigmoid(logits)
     return (F.one_hot(y, logits.shape[1]) - answers).square().sum(1)
 
 
@@ -73,7 +75,8 @@ def objective(kind: str) -> training.Objective:
     "gradient": as in the thesis' code, one length a minibatch, pixels of 0 to 255 (255 times as much is one with pixels
     of [0, 1]); "each": the mean over images; "curvature": "gradient" and the change of the gradient over a step of l2
     length ``REACH`` along it, over ``REACH`` (finite differences in place of third derivatives; Moosavi-Dezfooli et al.
-    2019). "adversarial": no penalty, the loss of x + eps sign(gradient), clipped.
+    2019). "adversarial": no penalty, the loss of images that were moved by projected gradient ascent on it, or by one
+    step of eps (the thesis' attack) where ``steps`` is 1.
     """
     penalty, weight = KINDS[kind].get("penalty"), PENALTY * KINDS[kind].get("times", 1) / 255
 
@@ -95,7 +98,11 @@ def objective(kind: str) -> training.Objective:
         return losses.mean() + weight * sizes / len(x)
 
     def adversarial(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        return plain(model, sign_attack(kind, model, x, y, eps=KINDS[kind]["eps"]), y)
+        eps, steps, moved = KINDS[kind]["eps"], KINDS[kind]["steps"], x
+        for _ in range(steps):
+            moved = sign_attack(kind, model, moved, y, eps=min(eps, 2.5 * eps / steps))
+            moved = torch.minimum(torch.maximum(moved, x - eps), x + eps)
+        return plain(model, moved, y)
 
     return {None: plain, "gradient": penalised, "each": penalised, "curvature": curved,
             "adversarial": adversarial}[penalty]
@@ -109,7 +116,8 @@ def trained(
     ``weights``: "last", those of the last epoch, which the thesis' code keeps, or "best", those of the epoch with the
     fewest errors on a random 7 % of the images, which are not trained on (what its text says; nothing stops early).
     ``train_size`` 0 means all images. ``history.monitor`` is that error after each epoch, in evaluation mode. The
-    parameters of the network that is returned want no gradients, which attacks have no use for.
+    parameters of the network that is returned want no gradients, which attacks have no use for. One process trains a
+    network at a time, others that want it wait.
     """
     if weights not in ("last", "best"):
         raise ValueError(f"weights must be 'last' or 'best', got {weights!r}")
@@ -119,30 +127,31 @@ def trained(
     held, kept = order.split([round(VALIDATION * len(labels)), len(labels) - round(VALIDATION * len(labels))])
     kept = kept[:train_size or None]
     model = network(kind, side=side, seed=seed)
-    loosen = layers.Loosening(model, start=0.01, wait=20 * -(-len(kept) // BATCH))
-    loss = objective(kind)
+    loosen = layers.Loosening(model, start=0.01, wait=20)  # the thesis' code looks at the last minibatch of each epoch
+    loss, latest = objective(kind), []
 
     def step(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        found = loss(model, x, y)
-        loosen(found.item())
-        return found
+        latest[:] = [loss(model, x, y)]
+        return latest[0]
 
     path = _checkpoint(spec)
 
     def monitor(model: nn.Module) -> float:  # also keeps the last weights: training gives back the best ones
+        loosen(latest[0].item())
         stream = io.BytesIO()
         torch.save(model.state_dict(), stream)
         files.write_sealed(path.with_suffix(".last.pt"), stream.getvalue())
         return evaluation.error_rate(model, images[held], labels[held])
 
-    history = training.train(
-        model, images[kept], labels[kept], objective=step if loosen.layers else loss, epochs=epochs, seed=seed,
-        batch_size=BATCH, schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)),
-        monitor=monitor, patience=epochs, checkpoint=path)
-    if weights == "last":
-        state = torch.load(io.BytesIO(files.read_sealed(path.with_suffix(".last.pt"))), weights_only=True,
-                           map_location=images.device)
-        model.load_state_dict(state)
+    with files.locked(path.with_suffix(".lock")):
+        history = training.train(
+            model, images[kept], labels[kept], objective=step, epochs=epochs, seed=seed, batch_size=BATCH,
+            schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)), monitor=monitor,
+            patience=epochs, checkpoint=path)
+        if weights == "last":
+            state = torch.load(io.BytesIO(files.read_sealed(path.with_suffix(".last.pt"))), weights_only=True,
+                               map_location=images.device)
+            model.load_state_dict(state)
     return model.eval().requires_grad_(False), history
 
 
@@ -159,22 +168,25 @@ def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) 
 
     ``spec``: arguments of :func:`trained` without ``weights``; ``against``: those of the network that the black-box
     examples come from. The first ``images`` test images (0: all), true labels. Values under "thesis" (last weights,
-    training mode, minibatches of 200) and under "settled" (best weights, evaluation mode): ``clean``, and by budget (in
-    [0, 1]) ``white`` and ``black``, accuracies, ``zero``, the share of pixels in which the gradient is exactly 0, and
-    ``scales``, the factors that Elastic Sigmoids have learnt, by layer (empty where there are none).
-    Also ``trials``, ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the held-out images).
+    training mode, minibatches of 200, sigmoids as :func:`in_chainer`) and under "settled" (best weights, evaluation
+    mode): ``clean``, and by budget (in [0, 1]) ``white`` and ``black``, accuracies, ``zero``, the share of pixels in
+    which the gradient is exactly 0, and ``scales``, the factors that Elastic Sigmoids have learnt, by layer (empty
+    where there are none). Also ``trials``, ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the held-out images).
     """
     x, y = loaded(spec["data"], "test", spec["side"])
     x, y = x[:images or None], y[:images or None]
     values: dict = {"trials": len(y)}
-    for name, weights, mode in (("thesis", "last", batch_statistics), ("settled", "best", runtime.evaluating)):
+    for name, weights, mode, sigmoid in (("thesis", "last", batch_statistics, layers.tanh_sigmoid),
+                                         ("settled", "best", runtime.evaluating, torch.sigmoid)):
         model, history = trained(**spec, weights=weights)
         other, _ = trained(**against, weights=weights)
+        if name == "thesis":
+            model, other = in_chainer(model), in_chainer(other)
         found = values[name] = {"scales": [layer.scale.item() for layer in model if isinstance(layer, layers.Elastic)]}
         with mode(model), mode(other):
             found["clean"] = accuracy(model, x, y)
             for who, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):
-                signs = torch.cat([gradient(kind, source, *part).sign() for part in parts(x, y)])
+                signs = torch.cat([gradient(kind, source, *part, sigmoid=sigmoid).sign() for part in parts(x, y)])
                 found[who] = [accuracy(model, (x + eps * signs).clamp(0, 1), y) for eps in budgets]
                 if who == "white":
                     found["zero"] = share(signs == 0)
@@ -192,18 +204,36 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return sum((model(images).argmax(1) == labels).sum().item() for images, labels in parts(x, y)) / len(y)
 
 
-def gradient(kind: str, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def in_chainer(model: nn.Sequential) -> nn.Sequential:
+    """A copy of a network whose sigmoids are computed as Chainer does (:func:`layers.tanh_sigmoid`)."""
+    found = copy.deepcopy(model)
+    for place, layer in enumerate(found):
+        if isinstance(layer, layers.ElasticSigmoid):
+            stretched = layers.Elastic()
+            stretched.scale = layer.scale
+            found[place] = nn.Sequential(stretched, layers.TanhSigmoid())
+        elif isinstance(layer, nn.Sigmoid):
+            found[place] = layers.TanhSigmoid()
+    return found
+
+
+def gradient(
+    kind: str, model: nn.Module, x: Tensor, y: Tensor, *, sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid,
+) -> Tensor:
     """The gradient of the thesis' loss, summed over the images, in the mode that the model is in.
 
     In training mode it goes through the statistics of the minibatch, so that an image's depends on its neighbours.
     """
     leaf = x.detach().requires_grad_()
-    return torch.autograd.grad(squared(kind, model(leaf), y).sum(), leaf)[0]
+    return torch.autograd.grad(squared(kind, model(leaf), y, sigmoid=sigmoid).sum(), leaf)[0]
 
 
-def sign_attack(kind: str, model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
+def sign_attack(
+    kind: str, model: nn.Module, x: Tensor, y: Tensor, *, eps: float,
+    sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid,
+) -> Tensor:
     """x + eps sign(:func:`gradient`), clipped: the thesis' attack."""
-    return (x + eps * gradient(kind, model, x, y).sign()).clamp(0, 1).detach()
+    return (x + eps * gradient(kind, model, x, y, sigmoid=sigmoid).sign()).clamp(0, 1).detach()
 
 
 @contextmanager
@@ -237,9 +267,10 @@ def judged(
     Values, accuracies on the first ``images`` test images by budget: ``fgsm`` and ``pgd`` (cross-entropy of the
     logits; ``steps`` steps of 2.5 eps / steps), ``margin`` (:func:`attacks.margin_pgd`, ``restarts`` starts), ``wide``
     (the same, two starts, along the gradients of :func:`widened`), all in double precision, so that fewer gradients are
-    rounded to 0; ``transfer`` (PGD examples of another network, ``against``); ``worst``: right under all of these.
-    On the first ``query_images``: ``before_square``, right under all of these; ``all``, also under the attack without
-    gradients, with ``queries`` queries, of the ones that are left; ``few``, the same on the first :data:`FEW`.
+    rounded to 0; ``transfer`` and ``transfer_wide``: examples of another network, ``against``, by the second and fourth
+    of these; ``worst``: right without an attack and under all of these. On the first ``query_images``:
+    ``before_square``, the same; ``square``, right without an attack and under the one without gradients, with
+    ``queries`` queries; ``all``, both; ``few``, the last on the first :data:`FEW`.
     ``clean`` on the images, ``clean_same`` on the first ``query_images``, and ``clean_all`` on all test images,
     ``trials``, ``best_epoch``.
     """
@@ -251,23 +282,25 @@ def judged(
     values: dict = {"clean": share(right), "clean_same": share(right[few]), "trials": len(y),
                     "best_epoch": history.best_epoch, "clean_all": 1 - evaluation.error_rate(model, *everything)}
     sharp, blunt, exact = copy.deepcopy(model).double(), other.double(), x.double()
-    soft = widened(sharp, exact)
+    soft, other_soft = widened(sharp, exact), widened(blunt, exact)
     for eps in budgets:
         walk = dict(eps=eps, step=2.5 * eps / steps, steps=steps)
-        starts = [runtime.generator(base + spec["seed"], x.device) for base in (1000, 2000)]
+        starts = [runtime.generator(base + spec["seed"], x.device) for base in (1000, 2000, 3000)]
         moved = {
             "fgsm": attacks.fgsm(sharp, exact, y, eps=eps), "pgd": attacks.pgd(sharp, exact, y, **walk),
             "margin": attacks.margin_pgd(sharp, exact, y, **walk, restarts=restarts, generator=starts[0]),
             "wide": attacks.margin_pgd(soft, exact, y, **walk, restarts=min(restarts, 2), generator=starts[1]),
             "transfer": attacks.pgd(blunt, exact, y, **walk),
+            "transfer_wide": attacks.margin_pgd(other_soft, exact, y, **walk, restarts=1, generator=starts[2]),
         }
         found = {name: ~evaluation.wrong(sharp, images, y) for name, images in moved.items()}
         found["worst"] = torch.stack([right, *found.values()]).all(0)
-        found["before_square"], found["all"] = found["worst"][few], found["worst"][few].clone()
-        left = found["all"].nonzero().flatten()
+        found["before_square"], found["square"] = found["worst"][few], right[few].clone()
+        left = found["square"].nonzero().flatten()
         if len(left):
-            moved = square(model, x[left], y[left], eps=eps, queries=queries, seed=spec["seed"])
-            found["all"][left] = ~evaluation.wrong(model, moved, y[left])
+            blind = square(model, x[left], y[left], eps=eps, queries=queries, seed=spec["seed"])
+            found["square"][left] = ~evaluation.wrong(model, blind, y[left])
+        found["all"] = found["before_square"] & found["square"]
         found["few"] = found["all"][:FEW]
         for name, survived in found.items():
             values.setdefault(name, []).append(share(survived))

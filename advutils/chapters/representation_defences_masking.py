@@ -1,6 +1,8 @@
 """Measurements of the chapter on Cutilli 2021, Section 3.3: do gradients hide, and do neighbours matter?"""
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -9,29 +11,30 @@ from advutils.chapters import representation_defences as chapter
 
 
 def masked(*, spec: dict, eps: float, images: int) -> dict:
-    """Does the thesis' step fail for want of a gradient? In evaluation mode, best weights, five ways.
+    """Does the thesis' step fail for want of a gradient? Last weights, as the thesis', in evaluation mode.
 
-    Values, accuracies on the first ``images`` test images: ``squared`` (loss of the thesis, float32), ``squared64``
-    (the same network in float64), ``cross`` (cross-entropy of the logits, float32), ``cross64``, and ``wide64`` (the
-    last one along the gradient of :func:`chapter.widened`). ``zero`` and ``zero64``: share of pixels whose gradient of
-    the squared loss is 0, ``zero_images`` and ``zero_images64``: share of images where it is 0 in all pixels;
-    ``saturated``: share of hidden sigmoids below .001 or above .999.
+    Values, accuracies on the first ``images`` test images: ``clean``; under one step on the thesis' loss, with sigmoids
+    as Chainer computes them in float32 (``squared_chainer``), as torch does (``squared``), in float64 (``squared64``);
+    on the cross-entropy of the logits in float64 (``cross64``), and the same along the gradient of
+    :func:`chapter.widened` (``wide64``). ``zero_chainer``, ``zero`` and ``zero64``: share of pixels whose gradient of
+    the squared loss is 0; ``zero_images...``: share of images where it is 0 in all pixels. ``saturated``: share of
+    hidden sigmoids below .001 or above .999.
     """
-    model, _ = chapter.trained(**spec, weights="best")
+    model, _ = chapter.trained(**spec, weights="last")
     x, y = chapter.loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images], y[:images]
-    values = {"saturated": saturation(model, x)}
-    for name, dtype in (("", torch.float32), ("64", torch.float64)):
-        same, pixels = model.to(dtype), x.to(dtype)
-        none = chapter.gradient(spec["kind"], same, pixels, y) == 0
+    x, y, kind = x[:images], y[:images], spec["kind"]
+    values = {"saturated": saturation(model, x), "clean": 1 - evaluation.error_rate(model, x, y)}
+    double, exact = copy.deepcopy(model).double(), x.double()
+    for name, same, pixels, sigmoid in (("_chainer", chapter.in_chainer(model), x, layers.tanh_sigmoid),
+                                        ("", model, x, torch.sigmoid), ("64", double, exact, torch.sigmoid)):
+        none = chapter.gradient(kind, same, pixels, y, sigmoid=sigmoid) == 0
         values[f"zero{name}"] = chapter.share(none)
         values[f"zero_images{name}"] = chapter.share(none.flatten(1).all(1))
-        moved = chapter.sign_attack(spec["kind"], same, pixels, y, eps=eps)
+        moved = chapter.sign_attack(kind, same, pixels, y, eps=eps, sigmoid=sigmoid)
         values[f"squared{name}"] = 1 - evaluation.error_rate(same, moved, y)
-        moved = attacks.fgsm(same, pixels, y, eps=eps)
-        values[f"cross{name}"] = 1 - evaluation.error_rate(same, moved, y)
-    moved = attacks.fgsm(chapter.widened(same, pixels), pixels, y, eps=eps)
-    return values | {"wide64": 1 - evaluation.error_rate(same, moved, y)}
+    for name, source in (("cross64", double), ("wide64", chapter.widened(double, exact))):
+        values[name] = 1 - evaluation.error_rate(double, attacks.fgsm(source, exact, y, eps=eps), y)
+    return values
 
 
 @torch.no_grad()
@@ -88,8 +91,8 @@ def neighbours(*, spec: dict, eps: float, images: int) -> dict:
 
     Values: ``clean`` and ``attacked``, each {"training", "evaluation"}: accuracy where network, attack and judge are in
     that mode; ``crossed``: images attacked in training mode, judged in evaluation mode; ``crossed_back``: the reverse;
-    ``alone``: in training mode,
-    one image of a minibatch attacked at a time, by the gradient of its own loss, its 199 neighbours clean.
+    ``alone``: in training mode, one image of a minibatch attacked at a time, by the gradient of its own loss, its 199
+    neighbours clean.
     """
     model, _ = chapter.trained(**spec, weights="last")
     x, y = chapter.loaded(spec["data"], "test", spec["side"])

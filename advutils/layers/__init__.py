@@ -8,7 +8,9 @@ from advutils.layers.elastic import Elastic, ElasticSigmoid
 from advutils.layers.maxout import Maxout
 from advutils.layers.normalize import Normalize
 from advutils.layers.pairwise import PairwiseDifference, WeightedPairs
+from advutils.layers.tanh_sigmoid import TanhSigmoid, tanh_sigmoid
 from advutils.layers.whiten import Whiten
 
 __all__ = ["Angular", "BatchRenorm", "ConvMaxout", "Dropout", "Elastic", "ElasticSigmoid", "Loosening", "Maxout",
-           "Normalize", "PairwiseDifference", "Share", "WeightedMean", "WeightedPairs", "Whiten"]
+           "Normalize", "PairwiseDifference", "Share", "TanhSigmoid", "WeightedMean", "WeightedPairs", "Whiten",
+           "tanh_sigmoid"]

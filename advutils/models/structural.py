@@ -30,7 +30,7 @@ def _linear(fan_in: int, fan_out: int) -> nn.Linear:
 # the first layer and the second; the last one is linear in all
 NEURONS = {
     "linear": (_linear, _linear), "angular": (Angular, Angular), "share": (Share, Share),
-    "mean": (WeightedMean, WeightedMean),
+    "mean": (WeightedMean, _linear),
     "pairs": (PairwiseDifference, _linear), "weighted pairs": (WeightedPairs, _linear),
 }
 # after each layer; and what is left of it after the last, whose sigmoid belongs to the loss
@@ -45,7 +45,8 @@ def structural(
     """FC-100-100-10 on images (N, 1, H, W) in [0, 1] with H W = ``pixels``; returns logits (N, classes).
 
     Pixels are multiplied by 255, as the thesis' networks see them. ``neurons``: "linear", "pairs" (Pairwise Difference
-    in the first layer), "angular" (in the first two), or the conjectures "weighted pairs", "share" and "mean". With
+    in the first layer), "angular" (in the first two), or the conjectures "weighted pairs", "share" (in the first two)
+    and "mean" (in the first). With
     ``renormalised`` batch renormalisation (decay .8) follows every layer, the last one too. The thesis' answers are
     the sigmoid of the logits where there is an ``activation`` ("sigmoid" or "elastic"), and the logits themselves where
     it is "none".
