@@ -34,6 +34,13 @@ def test_one_seed_decides_nothing_unless_exact():
     assert less(exact, Sample.of([2.0], exact=True)) is True and near(exact, 1.05, 0.1) is True
 
 
+def test_numbers_that_differ_by_rounding_have_no_spread():
+    assert 0.1 + 0.2 != 0.3
+    assert Sample.of([0.1 + 0.2, 0.3]).variance == 0
+    assert Sample.of([0.3 + 1e-9, 0.3]).variance > 0
+    assert claims.show(Sample.of([0.1 + 0.2, 0.3])) == "0.3 (n = 2)"
+
+
 @pytest.mark.parametrize("rule, expected", [
     ("a < b", True), ("a > b", False), ("a < b and wide < b", None), ("a > b and wide < b", False),
     ("a < b or wide < b", True), ("not wide < b", None), ("near(a, 1, 0.2)", True), ("near(a, 2, 0.2)", False),

@@ -37,6 +37,8 @@ class Sample:
             return cls(mean, 0.0, n)
         if n == 1:
             return cls(mean, math.inf, 1)
+        if max(numbers) - min(numbers) <= 1e-12 * max(map(abs, numbers)):  # equal but for the rounding of sums
+            return cls(mean, 0.0, n)
         return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n)
 
     @property
