@@ -261,32 +261,36 @@ def draw(axis, runs, k, colour, **style):
 fig, axes = plt.subplots(len(settings.judged), 2, figsize=(9, 3.9 * len(settings.judged)), layout="constrained", squeeze=False)
 for row, network in zip(axes, settings.judged, strict=True):
     for axis, k, budget in zip(row, range(2), ("2/255", "8/255"), strict=True):
+        labelled = []
         draw(axis, plain[network].values(), k, COLOUR["base"], marker="o", ms=4, label="no penalty, by epochs")
         for penalty in PENALTIES[1:]:
             runs = {factor: swept[network][penalty, factor] for factor in settings.factors}
             if any(place(records, k) for records in runs.values()):
                 draw(axis, runs.values(), k, COLOUR[penalty], marker="o", ls="--", ms=4, lw=0.8, label=penalty)
             for factor, records in runs.items():
-                if point := place(records, k):
+                point = place(records, k)
+                if point and all(abs(point[0] - a) > 2.5 or abs(point[1] - b) > 1 for a, b in labelled):
                     axis.annotate(f"{factor:g}", point, fontsize=6, color=COLOUR[penalty], xytext=(2, 2), textcoords="offset points")
+                    labelled.append(point)
         if place(rival[network], k):
             draw(axis, [rival[network]], k, COLOUR["adversarial"], marker="*", ms=11, ls="", label="one-step adversarial training")
         axis.plot(*[100 / len(rival[network][0]["counts"])] * 2, "x", color="grey", label="one answer, classes equally frequent")
         axis.set(xlabel="clean accuracy, %", ylabel=f"accuracy under PGD of {budget}, %", title=f"{network}, {budget}")
-axes[0, 0].legend(fontsize=7)
-page.figure(fig, caption=f"Accuracy under PGD against clean accuracy, {settings.train_size} training images, {settings.seeds} seed(s), one where no rule asks for a factor. Faint points: single seeds; others: means over those seeds that have more than one answer. Numbers at points: the factor of the penalty. Black: no penalty, for {', '.join(map(str, settings.judged_epochs))} epochs.",
+names = {name: handle for axis in axes.flat for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+fig.legend(names.values(), names.keys(), fontsize=7, ncols=3, loc="outside upper center")
+page.figure(fig, caption=f"Accuracy under PGD against clean accuracy, {settings.train_size} training images, {settings.seeds} seed(s), one where no rule asks for a factor. Faint points: single seeds; others: means over those seeds that have more than one answer. Numbers at points: the factor of the penalty, where there is room. Black: no penalty, for {', '.join(map(str, settings.judged_epochs))} epochs.",
             alt="Scatter plots of robust against clean accuracy, one row for each network: a black curve of networks without a penalty, dashed curves for three penalties, and a star for adversarial training.")
 
 # %% tags=["hide-input"]
 def lengths(records):
-    """DeepFool's median l2 length over the seeds in which it fooled half of the images, and how many these were."""
+    """A thousand times DeepFool's median l2 length over the seeds in which it fooled half of the images, and how many these were."""
     known = [r["distance"] for r in records if r["distance"] is not None]
-    return (mean_sd(known, unit="", scale=1) + ("" if len(known) == len(records) else f" ({len(known)} of {len(records)} seeds)")) if known else "none found"
+    return (mean_sd(known, unit="", scale=1000) + ("" if len(known) == len(records) else f" ({len(known)} of {len(records)} seeds)")) if known else "none found"
 
 
 for network in settings.judged:
     rows = [[f"no penalty, {epochs} epochs", records] for epochs, records in plain[network].items()] + [[f"{penalty}, {factor:g}", records] for (penalty, factor), records in swept[network].items()] + [["adversarial training", rival[network]]]
-    page.table(["trained with", "clean", "PGD 2/255", "PGD 8/255", "one step, 8/255", "DeepFool, median l2", "most frequent answer", "weights above .001: share", "accuracy with them alone"],
+    page.table(["trained with", "clean", "PGD 2/255", "PGD 8/255", "one step, 8/255", "DeepFool, median l2 x 1000", "most frequent answer", "weights above .001: share", "accuracy with them alone"],
                [[name, *(mean_sd([value(r) for r in records]) for value in (lambda r: r["clean"], lambda r: r["pgd"][0], lambda r: r["pgd"][1], lambda r: r["fgsm"][1])), lengths(records), mean_sd([r["largest"] for r in records]), mean_sd([r["weight_density"][1] for r in records]), mean_sd([r["pruned"][1] for r in records])] for name, records in rows],
                caption=f"{network}, {settings.images} test images; seeds: {settings.seeds}, or one (no ±; the interval of one accuracy on 1,000 images is ±3 points in the middle and ±2 at 10 %). DeepFool: length of its perturbations (pixels in [0, 1], at most 50 steps, overshoot .02) of the images that were right; none found where it fooled fewer than half of them, as where a network has one answer. Last: all smaller weights set to 0, all test images")
     above = {}
@@ -310,11 +314,11 @@ for network in settings.judged:
 # The third network of Table 1, with one mild penalty and the paper's, is asked the same.
 
 # %% tags=["hide-input"]
-page.table(["network", "trained with", "factor", "clean", "PGD 2/255", "PGD 8/255", "one step, 8/255", "most frequent answer", "DeepFool, median l2"],
+page.table(["network", "trained with", "factor", "clean", "PGD 2/255", "PGD 8/255", "one step, 8/255", "most frequent answer", "DeepFool, median l2 x 1000"],
            [[network, penalty, f"{factor:g}" if factor else "", *(mean_sd([value(r) for r in records]) for value in (lambda r: r["clean"], lambda r: r["pgd"][0], lambda r: r["pgd"][1], lambda r: r["fgsm"][1], lambda r: r["largest"])), lengths(records)] for (network, penalty, factor), records in others.items()] or [["none in this profile", *[""] * 8]],
            caption=f"{longest} epochs, {settings.images} test images; seeds: {settings.seeds}. \"base\": no penalty; \"adversarial\": one-step adversarial training")
 for network in settings.beside:
-    page.say(f"How to read it: DeepFool goes {lengths(others[network, 'base', 0.0])} without a penalty, {lengths(others[network, 'adversarial', 0.0])} after adversarial training, and with penalties of .0001 and of .01 " + ", ".join(f"{lengths(others[network, penalty, 1e-4])} and {lengths(others[network, penalty, 1e-2])} ({penalty})" for penalty in PENALTIES[1:]) + ". A length of .05 spread over 3,072 values of 0 to 1 is a quarter of a grey level each: ten times almost nothing is still little.")
+    page.say(f"How to read it: DeepFool goes {lengths(others[network, 'base', 0.0])} thousandths without a penalty, {lengths(others[network, 'adversarial', 0.0])} after adversarial training, and with penalties of .0001 and of .01 " + ", ".join(f"{lengths(others[network, penalty, 1e-4])} and {lengths(others[network, penalty, 1e-2])} ({penalty})" for penalty in PENALTIES[1:]) + ". A length of 50 thousandths, spread over 3,072 values of 0 to 1, is a quarter of a grey level each: ten times almost nothing is still little.")
 
 # %% [markdown]
 # ### In short
@@ -325,8 +329,8 @@ for network in settings.beside:
 strongest = settings.factors[-1]
 asked = {network: {"no penalty": plain[network][longest], **{penalty: swept[network][penalty, strongest] for penalty in PENALTIES[1:]}, "adversarial training": rival[network]} for network in settings.judged}
 asked |= {network: {"no penalty": others[network, "base", 0.0], **{penalty: others[network, penalty, strongest] for penalty in PENALTIES[1:]}, "adversarial training": others[network, "adversarial", 0.0]} for network in settings.beside}
-page.table(["network", "trained with", "seeds with one answer", "clean", "PGD 2/255", "PGD 8/255", "DeepFool, median l2"],
-           [[network, name, f"{sum(r['largest'] > 0.99 for r in records)} of {len(records)}", *(" / ".join(f"{100 * value(r):.1f}" for r in records) for value in (lambda r: r["clean"], lambda r: r["pgd"][0], lambda r: r["pgd"][1])), " / ".join("-" if r["distance"] is None else f"{r['distance']:.3f}" for r in records)] for network, runs in asked.items() for name, records in runs.items()],
+page.table(["network", "trained with", "seeds with one answer", "clean", "PGD 2/255", "PGD 8/255", "DeepFool, median l2 x 1000"],
+           [[network, name, f"{sum(r['largest'] > 0.99 for r in records)} of {len(records)}", *(" / ".join(f"{100 * value(r):.1f}" for r in records) for value in (lambda r: r["clean"], lambda r: r["pgd"][0], lambda r: r["pgd"][1])), " / ".join("-" if r["distance"] is None else f"{1000 * r['distance']:.1f}" for r in records)] for network, runs in asked.items() for name, records in runs.items()],
            caption=f"Penalties of {strongest:g}, {longest} epochs, accuracy in %, seed by seed")
 page.say("How to read it: a gain counts where it is there in each seed, of networks that have more than one answer, and beside what it costs without an attack. "
          + "; ".join(f"{network}: without a penalty {100 * np.mean([r['pgd'][0] for r in runs['no penalty']]):.1f} % of {100 * np.mean([r['clean'] for r in runs['no penalty']]):.1f} % are left at 2/255, with l1 {100 * np.mean([r['pgd'][0] for r in runs['l1']]):.1f} of {100 * np.mean([r['clean'] for r in runs['l1']]):.1f}, after adversarial training {100 * np.mean([r['pgd'][0] for r in runs['adversarial training']]):.1f} of {100 * np.mean([r['clean'] for r in runs['adversarial training']]):.1f}" for network, runs in asked.items()) + ". Whether a penalty or merely having learnt less makes a network harder to fool is what the black curves above show.")
