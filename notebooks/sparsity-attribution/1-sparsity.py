@@ -54,7 +54,7 @@ settings = page.settings
 #
 # ## Threat model
 #
-# None: nothing is attacked on this page. The attacks are on the page on robustness, which follows when its records are complete.
+# None: nothing is attacked on this page. The attacks are on the [page on robustness](2-robustness).
 #
 # ## One weight
 #

@@ -154,7 +154,7 @@ for axis in axes[:, 0]:
 for axis in axes[-1]:
     axis.set(xlabel="class", xticks=range(len(records[0]["truth"])))
     axis.tick_params(axis="x", labelsize=7)
-page.figure(fig, caption="How often the networks, retrained on images of FGSM, answer each class on the test images themselves: bars are means, points single seeds, the line the true frequencies. A single bar is a network that gives one answer. (CIFAR-10's classes 0 to 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.)",
+page.figure(fig, caption="How often the networks, retrained on images of FGSM, answer each class on the test images themselves: bars are means, points single seeds, the line the true frequencies. A point at 100 % is a network that gives one answer. (CIFAR-10's classes 0 to 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.)",
             alt="A grid of bar charts, one row for each network and one column for each penalty, with the true class frequencies drawn as a line.")
 most = {(network, penalty): [mean_sd([r["largest"][when][0] for r in table[network, penalty, "fgsm"]]) for when in ("first", "retrained")] for network in everyone for penalty in PENALTIES}
 page.table(["network", *(f"{penalty}: {when}" for penalty in PENALTIES for when in ("first", "retrained"))], [[network, *(value for penalty in PENALTIES for value in most[network, penalty])] for network in everyone],
@@ -289,7 +289,7 @@ def lengths(records):
 
 
 for network in settings.judged:
-    rows = [[f"no penalty, {epochs} epochs", records] for epochs, records in plain[network].items()] + [[f"{penalty}, {factor:g}", records] for (penalty, factor), records in swept[network].items()] + [["adversarial training", rival[network]]]
+    rows = [[f"no penalty, {epochs} epoch{'s' * (epochs > 1)}", records] for epochs, records in plain[network].items()] + [[f"{penalty}, {factor:g}", records] for (penalty, factor), records in swept[network].items()] + [["adversarial training", rival[network]]]
     page.table(["trained with", "clean", "PGD 2/255", "PGD 8/255", "one step, 8/255", "DeepFool, median l2 x 1000", "most frequent answer", "weights above .001: share", "accuracy with them alone"],
                [[name, *(mean_sd([value(r) for r in records]) for value in (lambda r: r["clean"], lambda r: r["pgd"][0], lambda r: r["pgd"][1], lambda r: r["fgsm"][1])), lengths(records), mean_sd([r["largest"] for r in records]), mean_sd([r["weight_density"][1] for r in records]), mean_sd([r["pruned"][1] for r in records])] for name, records in rows],
                caption=f"{network}, {settings.images} test images; seeds: {settings.seeds}, or one (no ±; the interval of one accuracy on 1,000 images is ±3 points in the middle and ±2 at 10 %). DeepFool: length of its perturbations (pixels in [0, 1], at most 50 steps, overshoot .02) of the images that were right; none found where it fooled fewer than half of them, as where a network has one answer. Last: all smaller weights set to 0, all test images")

@@ -115,10 +115,10 @@ page.say(f"If falls add, the change is {null['independent'].mean():.1f} ± {null
 # %% [markdown]
 # ## Measuring
 #
-# The networks are trained as the example code does from which the numbers of Table 1 seem to come, with Adam at a rate of .001 in batches of 128, but once and on clean images only: whether the paper's maps are of networks that were retrained on adversarial images it does not say. Penalties have the paper's factor, .01, and a hundredth of it, at which more networks learn.
+# The networks are trained as the [example code](2-robustness) does from which the numbers of Table 1 seem to come, with Adam at a rate of .001 in batches of 128, but once and on clean images only: whether the paper's maps are of networks that were retrained on adversarial images it does not say. Penalties have the paper's factor, .01, and a hundredth of it, at which more networks learn.
 # A network that has lost what it could learn stays in the tables, with the share of its most frequent answer beside it.
 #
-# The rival is one-step adversarial training: in place of a penalty, each step minimises the loss of $x+\tfrac{8}{255}\operatorname{sign}\nabla_x L$, clipped to $[0, 1]$. An untrained network is beside them: its maps cannot mean anything.
+# The rival is one-step adversarial training: in place of a penalty, each step minimises the loss of $x+\tfrac{8}{255}\operatorname{sign}\nabla_x L$, clipped to $[0, 1]$ (how robust that is: [the page before](2-robustness)). An untrained network is beside them: its maps cannot mean anything.
 
 # %%
 common = dict(data=settings.data, epochs=settings.epochs, train_size=settings.train_size, images=settings.images, steps=settings.steps)
