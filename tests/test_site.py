@@ -191,6 +191,14 @@ def test_the_book_has_its_pages():
         assert f"notebooks/{source.parent.name}/{source.stem}.html" in PAGES
 
 
+@pytest.mark.browser
+@needs_site
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_shows_a_warning_or_a_folder_of_the_machine_that_built_it(path):
+    text = (SITE / path).read_text()
+    assert "output stderr" not in text and str(paths.root()) not in text
+
+
 @in_browser
 @pytest.mark.parametrize("path", PAGES)
 def test_page_loads_offline_with_mathematics_and_alt_texts(path, visit):

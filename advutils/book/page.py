@@ -8,6 +8,7 @@ import io
 import json
 import os
 import statistics
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,8 @@ from advutils.book import claims, ledger, paths
 
 BADGES = {"reproduced": "reproduced", "reproduced in trend": "trend", "not reproduced": "not",
           "inconclusive": "inconclusive", "not attempted": "not-attempted"}
+# of tqdm, which torch imports, where the notebook extension for progress bars is not installed
+warnings.filterwarnings("ignore", message="IProgress not found")
 _STANDARD_PARAMETERS = {"profile", "replay"}
 
 
@@ -113,6 +116,7 @@ class Page:
         """Show a table; floats get four significant digits."""
         def cell(value) -> str:
             text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            text = text.replace(" ± ", "\u00a0±\u00a0")  # a mean stays with its deviation
             return text.replace("|", "\\|") if "$" not in text else text
 
         lines = ["| " + " | ".join(cell(c) for c in row) + " |" for row in [columns, ["---"] * len(columns), *rows]]
@@ -172,8 +176,9 @@ class Page:
             once = list({record.path: record for record in self.records}.values())  # a record may be shown twice
             mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, once)
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
-            rows.append([f"`{name}` {claim['claim']} ({claim['where']})", paper, claim["recorded"] or "none",
-                         mine["recorded"] or "none", badge(claim["verdict"]) + SCOPE[claim["scope"]]])
+            here = "the same" if mine["recorded"] == claim["recorded"] else mine["recorded"] or "none"
+            rows.append([f"`{name}` {claim['claim']} ({claim['where']})", paper, claim["recorded"] or "none", here,
+                         badge(claim["verdict"]) + SCOPE[claim["scope"]]])
         self.table(["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"], rows,
                    caption=f"Verdicts follow from the rules in notebooks/{self.chapter}/claims.yml and from recorded "
                            "standard or paper runs only; the scoreboard's cards have the rules, and say where one was "
