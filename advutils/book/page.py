@@ -116,7 +116,7 @@ class Page:
         """Show a table; floats get four significant digits."""
         def cell(value) -> str:
             text = f"{value:.4g}" if isinstance(value, float) else str(value)
-            text = text.replace(" ± ", "\u00a0±\u00a0")  # a mean stays with its deviation
+            text = text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")  # a mean stays with its deviation
             return text.replace("|", "\\|") if "$" not in text else text
 
         lines = ["| " + " | ".join(cell(c) for c in row) + " |" for row in [columns, ["---"] * len(columns), *rows]]
