@@ -46,10 +46,9 @@ def structural(
 
     Pixels are multiplied by 255, as the thesis' networks see them. ``neurons``: "linear", "pairs" (Pairwise Difference
     in the first layer), "angular" (in the first two), or the conjectures "weighted pairs", "share" (in the first two)
-    and "mean" (in the first). With
-    ``renormalised`` batch renormalisation (decay .8) follows every layer, the last one too. The thesis' answers are
-    the sigmoid of the logits where there is an ``activation`` ("sigmoid" or "elastic"), and the logits themselves where
-    it is "none".
+    and "mean" (in the first). With ``renormalised`` batch renormalisation (decay .8) follows every layer, the last one
+    too. The thesis' answers are the sigmoid of the logits where there is an ``activation`` ("sigmoid" or "elastic"),
+    and the logits themselves where it is "none".
     """
     if neurons not in NEURONS or activation not in ACTIVATIONS:
         raise ValueError(f"neurons must be one of {', '.join(NEURONS)} and activation one of {', '.join(ACTIVATIONS)}, "
