@@ -169,6 +169,22 @@ def test_every_claim_of_the_book_can_be_judged():
                 assert evaluate_rule(claim[kind], numbers) in (True, False, None)
 
 
+def test_claims_of_pages_that_are_not_in_the_contents_are_not_attempted(monkeypatch):
+    from advutils.book import paths
+
+    before = {claim["id"]: claim for claim in claims.evaluate()}
+    *others, last = paths.notebooks()
+    monkeypatch.setattr(paths, "notebooks", lambda: others)
+    gone = 0
+    for claim in claims.evaluate():
+        if claim["chapter"] == last.parent.name and before[claim["id"]]["verdict"] != claim["verdict"]:
+            assert claim["verdict"] == "not attempted" and "contents" in claim["why"] and claim["recorded"] == ""
+            gone += 1
+        else:
+            assert claim["verdict"] == before[claim["id"]]["verdict"]
+    assert gone > 0
+
+
 def test_every_erratum_names_a_test_that_exists():
     from advutils.book import paths
 

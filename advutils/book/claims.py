@@ -243,11 +243,19 @@ def load(kind: str, chapter: str) -> list[dict]:
 
 
 def evaluate(*, profiles: tuple[str, ...] = JUDGED) -> list[dict]:
-    """Every claim of every chapter with its verdict, from the best profile that attempted it."""
-    judged = []
+    """Every claim of every chapter with its verdict, from the best profile that attempted it.
+
+    A claim that no page of the contents names is not attempted, whatever is recorded: records grow seed by seed before
+    the page that says how to read them.
+    """
+    judged, told = [], "".join(path.read_text() for path in paths.notebooks())
     for chapter in paths.chapters():
         records = {profile: ledger.records(profile, chapter) for profile in profiles}
         for claim in load("claims", chapter):
+            if f'"{claim["id"]}"' not in told:
+                verdict = verdict_of({**claim, "why": "its page is not in the contents yet"}, [])
+                judged.append({**verdict, "profile": profiles[-1]})
+                continue
             attempts = [{**verdict_of(claim, records[profile]), "profile": profile} for profile in profiles]
             judged.append(next((a for a in attempts if a["verdict"] != "not attempted"), attempts[-1]))
     return judged
