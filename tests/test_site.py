@@ -43,7 +43,7 @@ CONTRAST = """element => {
 CLAIM = {"id": "x-one", "chapter": "fake", "where": "Table I", "claim": "Half | of it.", "paper": {"a": 0.9},
          "metric": "%", "values": {"a": {}, "b": {}}, "samples": {"a": claims.Sample.of([1.0, 1.1])}, "n": 2,
          "reproduced": "near(a, 0.9, 0.1)", "trend": "a < b", "tolerance": "because", "profile": "standard", "why": "",
-         "scope": "paper", "known": "One seed.",
+         "scope": "paper", "known": "One seed.", "page": "fake/1-page",
          "verdict": "reproduced in trend"}
 ERRATUM = {"id": "x-e", "chapter": "fake", "where": "Eq. (1)", "printed": "a |b|", "right": "b", "evidence": "Seen.",
            "kind": "misprint", "test": "tests/t.py::t", "source": "derived here"}
@@ -66,7 +66,7 @@ def test_scoreboard_counts_verdicts_and_anchors_every_claim(judged):
     for name in ("x-one", "x-two"):
         assert f"({name})=" in full and f"[{name}](#{name})" in full
     assert "| `a` | 0.9 | 1.05 ± 0.071 (n = 2) |" in full and "| `b` | – | – |" in full  # both sides, or a dash
-    assert "near(a, 0.9, 0.1)" in full and "because" in full
+    assert "near(a, 0.9, 0.1)" in full and "because" in full and "[fake/1-page](../notebooks/fake/1-page)" in full
     assert "**A chapter**" in short and "x-later" not in full and "without a page" not in short
 
 

@@ -243,16 +243,17 @@ def load(kind: str, chapter: str) -> list[dict]:
 
 
 def evaluate(*, profiles: tuple[str, ...] = JUDGED) -> list[dict]:
-    """Every claim of every chapter with its verdict, from the best profile that attempted it.
+    """Every claim of every chapter with its verdict, from the best profile that attempted it, and its ``page``.
 
     A claim that no page of the contents names is not attempted, whatever is recorded: records grow seed by seed before
     the page that says how to read them.
     """
-    judged, told = [], "".join(path.read_text() for path in paths.notebooks())
+    judged, told = [], {f"{path.parent.name}/{path.stem}": path.read_text() for path in paths.notebooks()}
     for chapter in paths.chapters():
         records = {profile: ledger.records(profile, chapter) for profile in profiles}
         for claim in load("claims", chapter):
-            if f'"{claim["id"]}"' not in told:
+            claim["page"] = next((page for page, text in told.items() if f'"{claim["id"]}"' in text), None)
+            if claim["page"] is None:
                 verdict = verdict_of({**claim, "why": "its page is not in the contents yet"}, [])
                 judged.append({**verdict, "profile": profiles[-1]})
                 continue

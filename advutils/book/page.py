@@ -177,7 +177,8 @@ class Page:
             mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, once)
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
             here = "the same" if mine["recorded"] == claim["recorded"] else mine["recorded"] or "none"
-            rows.append([f"`{name}` {claim['claim']} ({claim['where']})", paper, claim["recorded"] or "none", here,
+            told = f"[`{name}`](#{name}) {claim['claim']} ({claim['where']})"
+            rows.append([told, paper, claim["recorded"] or "none", here,
                          badge(claim["verdict"]) + SCOPE[claim["scope"]]])
         self.table(["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"], rows,
                    caption=f"Verdicts follow from the rules in notebooks/{self.chapter}/claims.yml and from recorded "
@@ -197,15 +198,19 @@ class Page:
 
         records = list({record.path: record for record in self.records}.values())
         extra = "".join(f" -p {name}={value}" for name, value in self.overrides.items())
+        timings = sorted({r.name for r in records if r.provenance["function"].startswith("benchmarks.")})
         self.say(f"```sh\n{self.command} -p replay never\n"
                  f"advbook run {self.chapter}/{self.notebook} --profile {self.profile} --replay never{extra}\n```\n\n"
-                 "Either line measures the page again; without `replay never` what is recorded is only read. One "
+                 "Either line measures the page again"
+                 + (f", but for the timings ({', '.join(f'`{name}`' for name in timings)}), which "
+                    "`python -m benchmarks --standard` makes" if timings else "")
+                 + "; without `replay never` what is recorded is only read. One "
                  "record alone, compared with what is measured now:\n\n"
                  + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)"))
         rows = []
         for record in records:
             origin, machine = record.provenance, record.provenance["machine"]
-            cells = [record.name, ", ".join(f"{k}={_short(v)}" for k, v in record.parameters.items()),
+            cells = [origin["function"], ", ".join(f"{k}={_given(v)}" for k, v in _seed_first(record.parameters)),
                      (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
                      {False: "as then", True: "changed", None: "gone"}[ledger.stale(record)],
                      f"{origin['seconds']:.1f} s", f"{machine.get('processor') or machine['device']}, "
@@ -229,10 +234,17 @@ def _place(record: ledger.Record) -> Path:
     return Path("results") / record.path.relative_to(paths.results())
 
 
-def _short(value) -> str:
-    """A parameter for the list of records: what is longer than a line is cut."""
-    text = _plain(value) if value not in ({}, []) else "none"
-    return text if len(text) <= 120 else text[:119] + "…"
+def _given(value) -> str:
+    """A parameter for the list of records."""
+    if value in ({}, []):
+        return "none"
+    if isinstance(value, dict):
+        return f"({', '.join(f'{k}={_given(v)}' for k, v in _seed_first(value))})"
+    return _plain(value)
+
+
+def _seed_first(parameters: dict) -> list[tuple]:
+    return sorted(parameters.items(), key=lambda item: item[0] != "seed")
 
 
 SCOPE = {"paper": "", "identity": " (an identity)", "ours": " (our question)"}

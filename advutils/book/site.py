@@ -126,7 +126,7 @@ def _by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
     return grouped
 
 
-SCOPES = {"paper": "claims of the paper", "identity": "identities and sums in the paper, checked",
+SCOPES = {"paper": "claims of the paper, or quoted there", "identity": "identities and sums in the paper, checked",
           "ours": "questions of ours that the paper raises"}
 
 
@@ -161,7 +161,8 @@ def _card(claim: dict) -> str:
     kinds = {"premise": "judged only if", "reproduced": "reproduced if", "trend": "in trend if"}
     rule = "; ".join(f"{words} `{claim[kind]}`" for kind, words in kinds.items() if kind in claim)
     facts = {"Metric": claim["metric"], "Rule": rule, "Tolerance": claim["tolerance"], "Note": claim["why"],
-             "Known when the rule was written": claim.get("known")}
+             "Known when the rule was written": claim.get("known"),
+             "Page and records": claim["page"] and f"[{claim['page']}](../notebooks/{claim['page']})"}
     return "\n".join([
         f"({claim['id']})=", f"### {claim['id']}", "",
         f"{badge(claim['verdict'])}{SCOPE[claim['scope']]} {claim['claim']} *{claim['where']}*", "",
@@ -188,13 +189,13 @@ def errata(executed: dict[str, Path]) -> str:
 
 
 def pages(executed: dict[str, Path]) -> str:
-    """The notebooks of this site: profile, measurements, and the seconds that executing (or replaying) them took."""
+    """The notebooks of this site: profile, calls of measurements, and the seconds that executing them took."""
     rows = []
     for name, path in executed.items():
         meta = json.loads(path.read_text())["metadata"].get("advbook", {})
         facts = [meta.get(key, "–") for key in ("profile", "measurements", "seconds")]
         rows.append([f"[{name}](../notebooks/{name})", *facts])
-    return table(["page", "profile", "measurements", "seconds"], rows)
+    return table(["page", "profile", "calls", "seconds"], rows)
 
 
 def status(executed: dict[str, Path]) -> str:

@@ -54,11 +54,12 @@ settings = page.settings
 # | --- | --- |
 # | `gr-theory-eq3`, `gr-theory-special-cases` | Eq. (3) is the worst perturbation for every $p$; it contains the fast gradient sign method |
 # | `gr-theory-slope` | it raises the loss by $\sigma\lVert\nabla L\rVert_{p^*}$ if $\sigma$ is small |
-# | `gr-theory-linear-at-one`, `gr-theory-linear-enough` | the network is linear enough for that at the $\sigma$ used in training |
+# | `gr-theory-linear-at-one` | ours: is a network that was trained without the penalty linear enough for that at the $\sigma$ used in training? |
+# | `gr-theory-linear-enough` | trained with it, a sigmoid network "could be linear enough locally" |
 # | `gr-theory-second-order`, `gr-theory-trace` | the second-order term for $p = 2$ acts like Gaussian noise |
 # | `gr-theory-nonconvex` | even linear regression stops being convex under the penalty |
 # | `gr-theory-two-classes`, `gr-theory-morph`, `gr-theory-class-means` | where classes are confused, the perturbation erases the true one and injects the other |
-# | `gr-theory-confident-clear` | where the network is sure, the perturbed example stays correct |
+# | `gr-theory-confident-clear` | ours: does the perturbed example stay correct where the network is sure? |
 # | `gr-theory-transfer`, `gr-theory-other-image` | perturbations carry over to other models and other images |
 #
 # ## Threat model
@@ -645,7 +646,7 @@ page.claims("gr-theory-eq3", "gr-theory-special-cases", "gr-theory-slope", "gr-t
 # * **Which images.** The paper's are "randomly picked". Ours are the first of each class, and for the three morphs the most doubtful one.
 # * **Clipping.** $x + \epsilon$ is not clipped to $[0, 1]$ in any number here.
 # * **What "most confused" means**: the most probable class other than the true one, at the unperturbed image.
-# * **"Approximately".** Where the paper writes $\approx$ we ask for 10 %, and call a factor of 2 a trend.
+# * **"Approximately".** Where the paper writes $\approx$ we ask for 10 %, and call a factor of 2 a trend. Where it says "linear enough" and gives no number, a factor of 2 is enough.
 # * **When the rules were written.** After a first look at the quick profile's digits, on which the code was tried, and before the
 #   measurement on MNIST; they were committed a minute after its first records, and some were sharpened after a review, when results
 #   were known. The cards on the [scoreboard](../../book/scoreboard) say which. Eqs. (3) to (11) and the convexity certificates

@@ -54,7 +54,7 @@ settings = page.settings
 # | `rc-beyond-four` | ours, after the thesis' question: can networks count more than four shapes at a glance? |
 # | `rc-fixed-exact`, `rc-vary-worse` | with shapes of one size they are extremely accurate; with sizes that vary worse, but not bad |
 # | `rc-other-sizes`, `rc-other-kinds` | Guan and Loew say that other sizes and other kinds of shape break the count; the thesis doubts it for much smaller shapes and for few of another kind |
-# | `rc-pixels` | with sizes drawn for every shape, the network may be counting pixels |
+# | `rc-pixels` | ours: is a network counting pixels when sizes are drawn for every shape? |
 # | `rc-edges`, `rc-blank`, `rc-repaired` | saliency lies on edges and corners; with sigmoids and batch renormalisation in blank space, until all shapes of a picture have one size |
 #
 # ## Threat model

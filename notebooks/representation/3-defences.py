@@ -22,7 +22,7 @@
 # **Time to learn**: 35 minutes. **You need** the chain rule and norms; the [fast gradient sign method](../attacks/1-attacks).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: digits, a network of a few epochs | standard: MNIST, once 4-evaluation has trained | paper: the same, more images
+profile: str = "quick"  # quick: digits, a network of a few epochs | standard: MNIST, a network of 100 epochs | paper: the same, more images
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 seeds: int | None = None  # number of seeds; None: the profile's own
 

@@ -50,9 +50,7 @@ settings = page.settings
 #
 # $$w_{ij} = k(x_i, x_j),\qquad k(u, v) = e^{-b\,(u-v)^2}\ \text{ (Gaussian)}\quad\text{or}\quad e^{-b\,|u-v|}\ \text{ (Laplacian)}, \tag{5}$$
 #
-# with the bandwidth $b$,
-#
-# close to 1 where the image hardly changes, and tiny across an edge. The degree of a pixel is $d_i = \sum_j w_{ij}$, and $D$ the diagonal matrix of degrees.
+# with the bandwidth $b$. It is close to 1 where the image hardly changes, and tiny across an edge. The degree of a pixel is $d_i = \sum_j w_{ij}$, and $D$ the diagonal matrix of degrees.
 # $\mathcal W = D^{-1/2}WD^{-1/2}$ has eigenvalues in $[-1, 1]$.
 #
 # A signal $r$ on the graph (a perturbation, say) is **smooth like the image** if it changes little along heavy edges. Given any signal $z$, the paper asks for
@@ -170,7 +168,7 @@ for record in costs:
         page.say(f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x {record.parameters['size']}: forward and adjoint {record['ours']:.3f} s; automatic differentiation through the "
                  f"unrolled iterations {record['unrolled']:.3f} s ({record['unrolled'] / record['ours']:.1f} times), with {record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory.")
     else:
-        page.say(f"One iteration of sC&W on {record.parameters['network']}, batch {record.parameters['batch']}: {record['ratio']:.2f} times one of C&W.")
+        page.say(f"The attack of Carlini and Wagner with this smoothing inside (sC&W, next page) takes {record['ratio']:.2f} times as long an iteration as without, on {record.parameters['network']}, {record.parameters['batch']} images at a time.")
 if not costs:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
 

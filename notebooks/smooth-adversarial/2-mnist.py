@@ -15,8 +15,8 @@
 # # Smooth attacks on MNIST
 #
 # Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` build smoothing into two attacks: into projected gradient ascent, where
-# it does harm, and into Carlini and Wagner's, where, to their surprise, it lowers the distortion although it
-# restricts the perturbation. This page runs all six attacks of their Table 1 and 2 on their network, three times
+# it does harm, and into Carlini and Wagner's, where, to their surprise, it lowers the distortion although, as they
+# see it, it restricts the perturbation. This page runs all six attacks of their Table 1 and 2 on their network, three times
 # trained, in the form of the text and in the form of their code where the two differ.
 #
 # **Time to learn**: 25 minutes. **You need** the [page on smoothing](1-smoothing) and the [page on attacks](../attacks/1-attacks).

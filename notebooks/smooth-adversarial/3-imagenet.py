@@ -191,14 +191,14 @@ for axis, network in zip(axes[0], searched, strict=True):
     axis.set(xlabel="distortion D", title=network)
 axes[0, 0].set_ylabel("P(D)")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
-page.figure(fig, caption=f"Operating characteristics on natural images, as returned (the paper's Figure 3 has other networks): C&W and sC&W on the first {shared} images, the others on {settings.groups * settings.group}. Attacks with a budget rise near the budgets of their grid; the axis ends at 3, beyond which C&W may go on. Dashed: the forms of the text. Without sC&W with the norm and the first c = 100.",
+page.figure(fig, caption=f"Operating characteristics on natural images, as returned (the paper's Figure 3 has other networks): C&W and sC&W on the first {shared} images, the others on {settings.groups * settings.group}. Attacks with a budget rise near the budgets of their grid; the axis ends at 3, beyond which C&W may go on. Dashed: the forms of the text. Left out: sC&W with the norm and the first c = 100.",
             alt="Rising curves of success against distortion, one per attack, per network.")
 
 # %% [markdown]
 # ## Do three search steps decide it?
 #
-# C&W and sC&W have few search steps here (see the settings), and nine in the paper. They cannot go far from the first constant $c$: three lead from 100 down to 25. The paper's $c$ belongs to pixels in $[-1, 1]$, where the square of a perturbation is four times as large and its norm twice: in our units the authors' first constants are 25 (square) and .5 (norm). We kept the printed 100 and 1, so that three steps end where
-# their search begins. In the standard profile a first group of images has nine.
+# C&W and sC&W have few search steps here (see the settings), and nine in the paper. They cannot go far from the first constant $c$: three lead from 100 down to 25. The paper's $c$ belongs to pixels in $[-1, 1]$, where the square of a perturbation is four times as large and its norm twice: in our units the authors' first constants are 25 (square) and .5 (norm). We kept the printed 100 and 1: three steps down from 100 end at 25, where
+# their search begins; from 1 they end at .25, half of theirs. In the standard profile a first group of images has nine.
 
 # %%
 nine = {name: [page.measure(chapter.natural_attack, data=settings.data, network=first, first=0, images=settings.nine, every_run=False, **{**calls[name], "options": calls[name]["options"] | {"search_steps": steps}}) for steps in (settings.search["search_steps"], 9)]

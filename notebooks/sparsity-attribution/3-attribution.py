@@ -144,8 +144,9 @@ for kind, record in drawn.items():
             if image == 0:
                 axis.set_title(title, fontsize=8)
         row[0].set_ylabel(f"Δ {record['sliding'][image]:.0f}, {record['cam'][image]:.0f}", fontsize=8)
-    page.figure(fig, caption=f"Three crops of photographs, those with the most contrast in the test crops of three photographs, and their maps by resnet-tiny, trained on such crops ({kind}), each map scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
+    page.figure(fig, caption=f"Three crops of photographs, those with the most contrast in the test crops of three photographs, and their maps by resnet-tiny (an eighth as wide as ResNet-50, with four blocks), trained on such crops ({kind}), each map scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
                 alt="Three rows of an image, two blocky heat maps, the blurred image, two smooth heat maps and a speckled one.")
+page.say("How to read it: where two maps of one row differ, the explanation depends on the patch or on a blur that hardly shows. The patches' maps agree in coarse spots and differ in speckles; Grad-CAM's are a few values, drawn smoothly, and hardly change. On these three images the mean Δ of the patches is " + ", ".join(f"{np.mean(record['sliding']):.0f} ({kind})" for kind, record in drawn.items()) + ", too few to compare networks by eye.")
 
 # %% [markdown]
 # ## Table 2

@@ -121,10 +121,10 @@ page.source(universal._in_passes)
 costs = [record for record in ledger.records("standard", "universal-perturbations") if record.name == "universal_cost"]
 page.records += costs
 if costs:
-    page.table(["network", "how", "seconds", "times its passes alone", "fools"],
+    page.table(["network", "how", "seconds", "times its forward and backward passes alone", "fools"],
                [[f"{r.parameters['network']}, {r.parameters['data']}", name, f"{r[key]['seconds']:.1f}", f"{r[key]['ratio']:.2f}" if "ratio" in r[key] else "", f"{100 * r[key]['rate']:.0f} %"]
                 for r in costs for key, name in (("exact", "one image at a time"), ("batched", f"{r.parameters['batch']} at once"), ("art", "Adversarial Robustness Toolbox")) if key in r.values],
-               caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} passes, one thread of an idle machine; fooling rates on the same images")
+               caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} rounds over them, one thread of an idle machine; fooling rates on the same images")
 else:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
 

@@ -130,6 +130,7 @@ for axis, (source, records) in zip(axes, single.items(), strict=True):
     axis.set(xticks=[], yticks=[])
     axis.set_title(source, fontsize=9)
 page.figure(fig, caption="Perturbations of the first split; grey is 0, black and white are the bounds (the paper's Figure 1).", alt="Square pictures of fine coloured lines and spots, with another texture for each network.")
+page.say("How to read it: each network's perturbation has a texture of its own, of strokes and whirls that repeat all over the picture, and no object can be recognised. Where a picture is grey little was added.")
 page.table(["made on", "at the bound", "mean absolute value", "l2"],
            [[source, mean_sd([r["saturated"] for r in records]), mean_sd([r["mean"] for r in records], unit="", scale=1), mean_sd([r["l2"] for r in records], unit="", scale=1)] for source, records in single.items()],
            caption="In units of 0 to 255. The five perturbations that the authors published: 1.4 to 7.8 % at the bound, mean 6.5 to 8.4, l2 2806 to 3348")
