@@ -8,8 +8,8 @@ Submodules are imported when first used, so ``import advutils`` alone is cheap:
 from importlib import import_module
 
 __version__ = "0.1.0"
-_SUBMODULES = ("attacks", "data", "evaluation", "layers", "models", "norms", "regularizers", "runtime", "smoothing",
-               "training")
+_SUBMODULES = ("attacks", "attribution", "data", "distortion", "evaluation", "layers", "linesearch", "localisation",
+               "models", "norms", "regularizers", "runtime", "shapes", "smoothing", "sparsity", "training", "universal")
 __all__ = [*_SUBMODULES, "__version__"]
 
 

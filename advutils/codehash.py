@@ -4,6 +4,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -130,7 +131,28 @@ def _text(module: str, name: str) -> str:
             if isinstance(part, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(part) is not None:
                 part.body = part.body[1:]
     words = [node for node in nodes if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
-    return " ".join(ast.dump(node) for node in words)
+    return " ".join(map(_dump, words))
+
+
+def _dump(node) -> str:
+    """``ast.dump`` as Python 3.11 writes it: later versions write the same tree in other words."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_dump, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    told = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        absent = value is None and getattr(type(node), name, ...) is None  # an optional part that is not there
+        if not absent and (name != "type_params" or value):  # 3.12 has that field
+            told.append(f"{name}={_dump(value)}")
+    return f"{type(node).__name__}({', '.join(told)})"
+
+
+def remember_loaded() -> None:
+    """Read the source of every module of this project that is imported: what runs from now on is what was read."""
+    for module in sorted(name for name in sys.modules if name.startswith(OURS)):
+        _source(module)
 
 
 def _parsed(module: str) -> ast.Module | None:

@@ -14,12 +14,13 @@ import torch
 
 from advutils.codehash import OURS
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "timm", "safetensors", "pillow",
+            "shapely", "adversarial-robustness-toolbox")
 
 
 @cache
 def commit() -> dict:
-    """Commit of the checkout and whether tracked files differ from it; None where there is no git."""
+    """Commit of the checkout and whether our code differs from it, new files included; None where there is no git."""
 
     def git(*words: str) -> str | None:
         try:
@@ -29,7 +30,7 @@ def commit() -> dict:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", *(f":/{folder}" for folder in OURS))
+    changed = git("status", "--porcelain", "--", *(f":/{folder}" for folder in OURS))
     return {"commit": git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed)}
 
 

@@ -1,4 +1,5 @@
 """Records: measured once, whole or absent, never used when damaged."""
+import ast
 import importlib
 import json
 import signal
@@ -11,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from advutils import codehash, files
-from advutils.book import ledger
+from advutils.book import ledger, paths
 from advutils.book.cli import main
+
+pretrained = importlib.import_module("advutils.models.pretrained")  # the package has a function of that name
 
 calls = []
 
@@ -91,9 +94,10 @@ def test_a_missing_array_file_damages_the_record():
 def test_provenance_is_complete():
     origin = measure(square, x=2.0, seed=5).provenance
     assert origin["seed"] == 5 and origin["seconds"] >= 0 and origin["machine"]["threads"] >= 1
-    for field in ("commit", "dirty", "function", "code", "versions", "machine", "data", "peak_memory_mib", "date"):
+    for field in ("commit", "dirty", "function", "code", "versions", "machine", "data", "weights", "peak_memory_mib",
+                  "date"):
         assert field in origin
-    assert origin["versions"]["torch"]
+    assert origin["versions"]["torch"] and origin["versions"]["scikit-image"] and origin["weights"] is None
 
 
 def test_provenance_knows_the_data_and_seed_of_a_network_that_is_handed_over():
@@ -103,10 +107,34 @@ def test_provenance_knows_the_data_and_seed_of_a_network_that_is_handed_over():
     def transferred(*, source: dict, target: dict) -> dict:
         return {"x": 1.0}
 
+    def mixed(*, first: dict, second: dict) -> dict:
+        return {"x": 1.0}
+
     spec = {"data": "digits", "seed": 3}
-    for origin in (measure(judged, spec=spec).provenance,
+    for origin in (measure(judged, spec=spec).provenance, measure(mixed, first=spec, second=spec).provenance,
                    measure(transferred, source={"data": "photographs", "seed": 4}, target=spec).provenance):
         assert origin["seed"] == 3 and origin["data"]["name"] == "digits" and origin["data"]["test"]
+
+
+def test_weights_are_compared_with_their_checksum_before_anything_is_measured(monkeypatch, tmp_path):
+    def fooled(*, networks: list) -> dict:
+        calls.append(networks)
+        return {"x": 1.0}
+
+    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    with pytest.raises(pretrained.MissingWeights, match="no weights of inception_v1"):
+        measure(fooled, networks=["inception_v1"])
+    file = tmp_path / "weights" / "inception_v1.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"torn")
+    with pytest.raises(pretrained.DamagedWeights, match="another copy"):
+        measure(fooled, networks=["inception_v1"])
+    refused = CliRunner().invoke(main, ["data", "verify"])
+    assert refused.exit_code and "weights of inception_v1: damaged" in refused.output
+    assert "weights of mobilenet_v1: missing" in refused.output
+    assert not calls
+    monkeypatch.setitem(pretrained.SHA256, "inception_v1", files.sha256(b"torn"))
+    assert measure(fooled, networks=["inception_v1"]).provenance["weights"] == {"inception_v1": files.sha256(b"torn")}
 
 
 def drifting(*, x: float):
@@ -133,7 +161,7 @@ def test_the_command_again_shows_what_differs_and_names_a_function_that_is_gone(
 
 SERIES = """
 import sys, time
-from advutils.book import ledger
+from advutils.book import ledger, paths
 from advutils.book.cli import main
 def slow(*, x):
     with open(sys.argv[1], "a") as log:
@@ -220,6 +248,41 @@ def test_code_hash_follows_code_and_not_words(probe):
     assert probe(probe="K = 1\ndef g():\n    return 3\ndef f():\n    return K\n") == base  # f does not use g
     assert probe(probe="K = 2\ndef f():\n    return K\n") != base
     assert probe(probe="K = 1\nprint()\ndef f():\n    return K\n") != base  # done at every import
+
+
+def test_the_words_of_a_tree_are_those_of_python_3_11_whatever_runs():
+    tree = ast.parse("@cache\ndef f(a, *, b=1.5, **c) -> int:\n    x: str\n    return [a, None, b'z', -b], {}").body[0]
+    assert codehash._dump(tree) == (
+        "FunctionDef(name='f', args=arguments(posonlyargs=[], args=[arg(arg='a')], kwonlyargs=[arg(arg='b')], "
+        "kw_defaults=[Constant(value=1.5)], kwarg=arg(arg='c'), defaults=[]), body=[AnnAssign(target=Name(id='x', "
+        "ctx=Store()), annotation=Name(id='str', ctx=Load()), simple=1), Return(value=Tuple(elts=[List(elts=["
+        "Name(id='a', ctx=Load()), Constant(value=None), Constant(value=b'z'), UnaryOp(op=USub(), operand=Name(id='b', "
+        "ctx=Load()))], ctx=Load()), Dict(keys=[], values=[])], ctx=Load()))], decorator_list=[Name(id='cache', "
+        "ctx=Load())], returns=Name(id='int', ctx=Load()))")
+    if sys.version_info[:2] == (3, 11):
+        for path in (paths.root() / "advutils").rglob("*.py"):
+            assert all(codehash._dump(node) == ast.dump(node) for node in ast.parse(path.read_text()).body)
+
+
+def test_a_hash_is_of_the_code_that_was_imported_and_not_of_a_later_edit(probe, tmp_path):
+    before = probe(probe="K = 1\ndef f():\n    return K\n")
+    codehash.remember_loaded()
+    (tmp_path / "advutils_probe" / "probe.py").write_text("K = 2\ndef f():\n    return K\n")
+    for cached in (codehash.reachable, codehash._text):
+        cached.cache_clear()
+    assert codehash.code_hash(sys.modules["advutils_probe.probe"].f) == before
+
+
+def test_a_record_is_stale_when_its_code_has_changed_and_gone_with_its_function(probe, results):
+    def record(code, function="advutils_probe.probe.f"):
+        origin = {"function": function, "code": code}
+        return ledger.write(results / "quick" / "c" / "f" / "1.json", "f", {}, {}, None, origin)
+
+    old = probe(probe="K = 1\ndef f():\n    return K\n")
+    assert ledger.stale(record(old)) is False
+    assert ledger.stale(record(old, "advutils_probe.probe.g")) is None
+    probe(probe="K = 2\ndef f():\n    return K\n")
+    assert ledger.stale(record(old)) is True
 
 
 USER = "from advutils_probe import other\ndef f():\n    return {}\n"

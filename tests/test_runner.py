@@ -100,6 +100,35 @@ def test_the_stamp_follows_notebook_and_parameters(tiny):
     assert runner.stamp(path, {"profile": "quick"}) != before
 
 
+def test_a_source_that_is_edited_while_the_notebook_runs_is_not_taken_for_what_ran(tiny):
+    write, execute, folder = tiny
+    path = folder / "tiny" / "1-tiny.ipynb"
+    write(PARAMETERS, START, f"open({str(path)!r}, 'a').write(' ')")
+    assert execute(1).error == ""
+    found = nbformat.read(folder / "out.ipynb", as_version=4).metadata["advbook"]["stamp"]
+    assert found != runner.stamp(path, {"profile": "quick", "replay": "auto"})
+
+
+@pytest.mark.parametrize("error, used", [
+    ("", ["paper"]), ("MissingRecord: no paper record", ["paper", "standard"]), ("DamagedRecord: torn", ["paper"]),
+    ("AssertionError: the derivation is wrong", ["paper"])])
+def test_only_a_missing_record_sends_a_page_to_the_next_profile(error, used, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
+    monkeypatch.setattr(runner, "find", lambda: [tmp_path / "tiny" / "1-tiny.ipynb"])
+    asked = []
+    for profile in ("paper", "standard"):
+        (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
+        (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
+
+    def run(name, *, profile, **_):
+        asked.append(profile)
+        return [runner.Result(name, 0.0, 0, 1, error if profile == "paper" else "")]
+
+    monkeypatch.setattr(runner, "run", run)
+    assert [bool(result.error) for result in runner.publish()] == [used == ["paper"] and error != ""]
+    assert asked == used
+
+
 def advbook(*words):
     return subprocess.run([sys.executable, "-m", "advutils.book.cli", *words], capture_output=True, text=True,
                           cwd=paths.root(), timeout=120)

@@ -55,10 +55,10 @@ def less(a, b) -> bool | None:
     """Whether a < b: True or False if Welch's 95 % interval of the difference excludes 0, else None."""
     a, b = _as_sample(a), _as_sample(b)
     variance = a.variance + b.variance
+    if math.isinf(variance) or math.isnan(a.mean - b.mean):
+        return None
     if variance == 0:
         return a.mean < b.mean
-    if math.isinf(variance):
-        return None
     parts = [(s.variance, s.n - 1) for s in (a, b) if s.variance > 0]
     freedom = variance**2 / sum(v * v / d for v, d in parts)
     half = _quantile(freedom) * math.sqrt(variance)
@@ -69,7 +69,7 @@ def less(a, b) -> bool | None:
 def near(value, target: float, tolerance: float) -> bool | None:
     """Whether the value lies within ``tolerance`` of ``target``; None if its 95 % interval crosses that border."""
     value = _as_sample(value)
-    if math.isinf(value.variance):
+    if math.isinf(value.variance) or math.isnan(value.mean):
         return None
     half = _quantile(value.n - 1) * math.sqrt(value.variance) if value.variance else 0.0
     away = abs(value.mean - target)
@@ -83,21 +83,21 @@ def _quantile(freedom: float) -> float:
 
 
 _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-_FUNCTIONS = {"near": near, "mean": lambda a: _as_sample(a).mean, "abs": abs}  # abs: of numbers
+_FUNCTIONS = {"near": near, "mean": lambda a: _as_sample(a).mean, "abs": abs}  # abs: of numbers, so of means
 
 
 def _combine(function, a, b):
-    """First-order propagation of the variances through + - * /."""
+    """First-order propagation of the variances through + - * /; a quotient by a mean of 0 decides nothing."""
     if not isinstance(a, Sample) and not isinstance(b, Sample):
         return function(a, b)
     a, b = _as_sample(a), _as_sample(b)
-    mean = function(a.mean, b.mean)
-    if function in (operator.add, operator.sub):
-        variance = a.variance + b.variance
-    else:
-        relative = sum(s.variance / s.mean**2 for s in (a, b) if s.variance)
-        variance = mean**2 * relative
-    return Sample(mean, variance, min(s.n for s in (a, b) if s.n))
+    n = min((s.n for s in (a, b) if s.n), default=0)
+    if function is operator.truediv and b.mean == 0:
+        return Sample(math.nan, math.inf, n)
+    slopes = {operator.mul: (b.mean, a.mean), operator.truediv: (1 / (b.mean or 1), a.mean / (b.mean or 1) ** 2)}
+    variance = sum(s.variance * slope**2 for s, slope in zip((a, b), slopes.get(function, (1, 1)), strict=True)
+                   if s.variance)
+    return Sample(function(a.mean, b.mean), math.inf if math.isnan(variance) else variance, n)
 
 
 def evaluate_rule(rule: str, values: dict) -> bool | None:
@@ -107,10 +107,14 @@ def evaluate_rule(rule: str, values: dict) -> bool | None:
     ``mean(a)``, ``abs(x)``. Anything else raises ``ValueError``.
     """
     try:
-        tree = ast.parse(rule, mode="eval").body
+        truth = _node(ast.parse(rule, mode="eval").body, values, rule)
     except SyntaxError as error:
         raise ValueError(f"rule {rule!r} cannot be read: {error.msg}") from None
-    return _node(tree, values, rule)
+    except TypeError as error:
+        raise ValueError(f"rule {rule!r}: {error}; abs takes mean(a), near a value, a target and a tolerance") from None
+    if truth is not None and not isinstance(truth, bool):
+        raise ValueError(f"rule {rule!r} compares nothing")
+    return truth
 
 
 def _node(node: ast.expr, values: dict, rule: str):
@@ -124,18 +128,20 @@ def _node(node: ast.expr, values: dict, rule: str):
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return _combine(operator.mul, -1, inner(node.operand))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        truth = inner(node.operand)
+        truth = evaluate_rule(ast.unparse(node.operand), values)
         return None if truth is None else not truth
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
         return _combine(_ARITHMETIC[type(node.op)], inner(node.left), inner(node.right))
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         a, b = inner(node.left), inner(node.comparators[0])
-        if isinstance(node.ops[0], ast.Lt | ast.LtE):
-            return less(a, b)
-        if isinstance(node.ops[0], ast.Gt | ast.GtE):
-            return less(b, a)
+        if isinstance(node.ops[0], ast.Lt | ast.GtE):
+            truth = less(a, b)
+            return truth if isinstance(node.ops[0], ast.Lt) or truth is None else not truth
+        if isinstance(node.ops[0], ast.Gt | ast.LtE):
+            truth = less(b, a)
+            return truth if isinstance(node.ops[0], ast.Gt) or truth is None else not truth
     if isinstance(node, ast.BoolOp):
-        truths = [inner(part) for part in node.values]
+        truths = [evaluate_rule(ast.unparse(part), values) for part in node.values]
         decisive = isinstance(node.op, ast.Or)  # one True decides an "or", one False an "and"
         return decisive if decisive in truths else None if None in truths else not decisive
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
@@ -155,7 +161,11 @@ def select(selection: dict, records: list[ledger.Record]) -> list[float]:
         )
         if not matches:
             continue
-        sides = [_take(record.values, selection[side]) for side in ("take", "minus") if side in selection]
+        try:
+            sides = [_take(record.values, selection[side]) for side in ("take", "minus") if side in selection]
+        except (KeyError, IndexError, ValueError, TypeError):
+            places = " or ".join(str(selection[side]) for side in ("take", "minus") if side in selection)
+            raise ValueError(f"a record of {record.name} has no number at {places}") from None
         if None not in sides:
             numbers.append((sides[0] - sum(sides[1:])) * selection.get("scale", 1))
     return numbers
@@ -187,7 +197,15 @@ def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
 
     A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
     rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.
+    ``ValueError`` names a claim whose values or rules do not fit the records or the language.
     """
+    try:
+        return _judged(claim, records)
+    except ValueError as error:
+        raise ValueError(f"claim {claim['id']}: {error}") from None
+
+
+def _judged(claim: dict, records: list[ledger.Record]) -> dict:
     samples, missing = {}, set()
     for name, selection in claim["values"].items():
         if isinstance(selection, str):

@@ -171,8 +171,9 @@ def fetch(name) -> None:
 @data.command()
 @click.argument("names", nargs=-1)
 def verify(names) -> None:
-    """Check data sets against their checksums; fails if one that is there is damaged."""
+    """Check data sets, and all weights, against their checksums; fails if one that is there is damaged."""
     from advutils import data as data_module
+    from advutils.models.pretrained import FILES, DamagedWeights, MissingWeights, checksum
 
     bad = []
     for name in names or data_module.NAMES:
@@ -182,6 +183,15 @@ def verify(names) -> None:
         click.echo(f"{name}: {state}")
         if state == "damaged" or (names and state == "missing"):
             bad.append(name)
+    for name in () if names else FILES:
+        try:
+            checksum(name)
+            click.echo(f"weights of {name}: ok")
+        except MissingWeights:
+            click.echo(f"weights of {name}: missing")
+        except DamagedWeights as error:
+            click.echo(f"weights of {name}: damaged")
+            bad.append(str(error))
     if bad:
         _fail(f"not usable: {', '.join(bad)}; run `advbook data fetch NAME`")
 

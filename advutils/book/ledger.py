@@ -22,7 +22,7 @@ import numpy as np
 
 from advutils import files, provenance
 from advutils.book import paths
-from advutils.codehash import code_hash
+from advutils.codehash import code_hash, remember_loaded
 
 REPLAY = ("auto", "never", "only")
 
@@ -98,7 +98,11 @@ def read(path: Path) -> Record:
 
 
 def write(path: Path, name: str, parameters: dict, values: dict, arrays: dict | None, origin: dict) -> Record:
-    """Store a finished measurement: the arrays first, so that a record that exists is always whole."""
+    """Store a finished measurement: the arrays first, so that a new record that exists is whole.
+
+    A process that is killed between the two while it makes a record **again** leaves arrays that do not match: a
+    damaged record, which readers notice and which is measured again.
+    """
     arrays_sha256 = None
     if arrays:
         buffer = io.BytesIO()
@@ -150,8 +154,10 @@ def _try(path: Path, replay: str) -> Record | None:
 
 
 def _compute(function: Callable, parameters: dict, path: Path) -> Record:
+    remember_loaded()
     code = code_hash(function)  # before the run: a file may be edited while it lasts
     commit = provenance.commit()
+    weights = _weights(parameters)
     started = time.perf_counter()
     result = function(**parameters)
     values, arrays = result if isinstance(result, tuple) else (result, None)
@@ -165,6 +171,7 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
         "machine": provenance.machine(),
         "seed": _setting(parameters, "seed"),
         "data": _data(_setting(parameters, "data")),
+        "weights": weights,
         "seconds": round(time.perf_counter() - started, 3),
         "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
         "date": provenance.now(),
@@ -173,8 +180,8 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
 
 
 def _setting(parameters: dict, name: str):
-    """A parameter, or that of the network which a measurement is handed as ``spec`` (``target`` of two)."""
-    for place in (parameters, parameters.get("spec"), parameters.get("target")):
+    """A parameter, or that of the network which a measurement is handed as ``spec`` (``target`` of two; else any)."""
+    for place in (parameters, parameters.get("spec"), parameters.get("target"), *parameters.values()):
         if isinstance(place, dict) and name in place:
             return place[name]
     return None
@@ -186,6 +193,14 @@ def _data(name: str | None) -> dict | None:
     if name not in data.NAMES:
         return None
     return {split: data.checksum(name, split) for split in data.splits(name)} | {"name": name}
+
+
+def _weights(parameters: dict) -> dict | None:
+    """SHA-256 of the files of the pretrained networks that the parameters name; ``DamagedWeights`` if one is wrong."""
+    from advutils.models.pretrained import FILES, checksum
+
+    named = {value for _, value in _leaves(parameters) if isinstance(value, str)}
+    return {name: checksum(name) for name in sorted(named & set(FILES))} or None
 
 
 def _call(parameters: dict) -> str:

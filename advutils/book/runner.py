@@ -14,6 +14,8 @@ from pathlib import Path
 import nbformat
 
 from advutils.book import claims, paths
+from advutils.book.ledger import MissingRecord
+from advutils.codehash import OURS
 
 # glibc would give the memory of large tensors back after each operation and ask for it again: attacks on batches of
 # hundreds of images take up to twice the time. Other C libraries ignore these.
@@ -54,12 +56,23 @@ def executed_path(path: Path, edition: str = "run") -> Path:
 
 
 def stamp(path: Path, parameters: dict) -> str:
-    """Changes when the notebook, its parameters, the chapter's claims, the package or the judged records change."""
+    """Changes when the notebook, its parameters, the chapter's claims, our code or the judged records change."""
+    return f"{_digest(_sources(path), parameters)} {_digest(_recorded(path))}"
+
+
+def _sources(path: Path) -> list[Path]:
+    code = [file for folder in OURS for file in sorted((paths.root() / folder).rglob("*.py"))]
+    return [path, *sorted(path.parent.glob("*.yml")), *code]
+
+
+def _recorded(path: Path) -> list[Path]:
+    return [record for profile in claims.JUDGED
+            for record in sorted((paths.results() / profile / path.parent.name).glob("*/*.json"))]
+
+
+def _digest(files: list[Path], parameters: dict | None = None) -> str:
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
-    recorded = [record for profile in claims.JUDGED
-                for record in sorted((paths.results() / profile / path.parent.name).glob("*/*.json"))]
-    inputs = [path, *sorted(path.parent.glob("*.yml")), *sorted((paths.root() / "advutils").rglob("*.py")), *recorded]
-    for item in inputs:
+    for item in files:
         digest.update(f"{item.name}\n".encode() + item.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -76,6 +89,7 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}")
     started, error = time.perf_counter(), ""
+    sources = _digest(_sources(path), parameters)  # before the run: a file may be edited while it lasts
     with tempfile.TemporaryDirectory(prefix="ab") as runtime:  # short: a socket's path has at most 107 characters
         os.environ["JUPYTER_RUNTIME_DIR"] = runtime
         try:
@@ -93,20 +107,19 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
     result = Result(name_of(path), time.perf_counter() - started, sum(not e["replayed"] for e in finished),
                     sum(e["replayed"] for e in finished), error)
     if not error:
-        _finish(part, output, path, parameters, result)
+        _finish(part, output, {"stamp": f"{sources} {_digest(_recorded(path))}", "seconds": round(result.seconds, 2),
+                               "measurements": result.made + result.replayed, "profile": parameters.get("profile")})
     return result
 
 
-def _finish(part: Path, output: Path, path: Path, parameters: dict, result: Result) -> None:
-    """Remove what is private or changes between equal runs, add our stamp, put the file in its place."""
+def _finish(part: Path, output: Path, facts: dict) -> None:
+    """Remove what is private or changes between equal runs, add our facts, put the file in its place."""
     notebook = nbformat.read(part, as_version=4)
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-    notebook.metadata["advbook"] = {"stamp": stamp(path, parameters), "seconds": round(result.seconds, 2),
-                                    "measurements": result.made + result.replayed,
-                                    "profile": parameters.get("profile")}
+    notebook.metadata["advbook"] = facts
     nbformat.write(notebook, part)
     os.replace(part, output)
 
@@ -124,8 +137,8 @@ def run(
     """Execute the notebooks that ``target`` names and return one :class:`Result` each.
 
     A notebook whose executed copy is up to date is skipped, except under ``replay='never'``. ``jobs`` 0 means one
-    process per two cores at least one thread each: threads per process are set so that all jobs together use each
-    core once. ``report(states)`` is called about five times a second with one line of state a notebook.
+    process a core; threads per process are set so that all jobs together use each core once.
+    ``report(states, seconds)`` is called about five times a second with one line of state a notebook.
     """
     todo = find(target)
     given = {**(parameters or {}), "profile": profile, "replay": replay}
@@ -199,7 +212,10 @@ def _up_to_date(path: Path, given: dict, edition: str) -> Result | None:
 
 
 def publish(report=None) -> list[Result]:
-    """Replay each notebook from committed records alone, under the best profile whose records are complete."""
+    """Replay each notebook from committed records alone, under the best profile whose records are complete.
+
+    A record that is missing sends it to the next profile; any other error is the notebook's result.
+    """
     results = []
     for path in find():
         attempts = []
@@ -207,7 +223,7 @@ def publish(report=None) -> list[Result]:
             if not any((paths.results() / profile / path.parent.name).glob("*/*.json")):
                 continue
             attempts = run(name_of(path), profile=profile, replay="only", edition="published", report=report)
-            if not attempts[0].error:
+            if not attempts[0].error.startswith(f"{MissingRecord.__name__}:"):
                 break
         results += attempts or [Result(name_of(path), 0.0, 0, 0, "no records; run `make book` first")]
     return results

@@ -1,6 +1,8 @@
 """Networks trained on ImageNet by others: images in [0, 1] to the logits of the 1,000 classes."""
 from __future__ import annotations
 
+import hashlib
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,9 +16,36 @@ FILES = {"inception_v1": 224, "squeezenet1_1": 224, "mobilenet_v1": 224, "mobile
 # Fetched by timm where there is a network: its name, input pixels a side
 FETCHED = {"inception_v3": ("inception_v3.tf_in1k", 299), "resnetv2_50": ("resnetv2_50.a1h_in1k", 224)}
 
+SHA256 = {  # of the files
+    "inception_v1": "269742997d236e6ff98543b7b1eee2202167bc660560c1e08b837a2644211b19",
+    "mobilenet_v1": "fcda303e19932facf19cb7acaccba1ce360afce10a6ad738ba037a9c755e197f",
+    "mobilenet_v2": "9213235f61e24a3d88986d8469675353c349896ac0d77136a289846084e2c1c8",
+    "squeezenet1_1": "5c5a429d10155f8616ec79591cf52c19b2c7d5c18daa1153c2b001a7e9344ae9",
+}
+
 
 class MissingWeights(FileNotFoundError):
     """The weights of a network are not on this machine."""
+
+
+class DamagedWeights(ValueError):
+    """A file of weights does not match its checksum."""
+
+
+def checksum(name: str) -> str:
+    """SHA-256 of the file of a network in ``FILES``; the ledger asks for it before each measurement that names one.
+
+    Raises :class:`MissingWeights` if there is no file, :class:`DamagedWeights` if it is not the one that we used.
+    """
+    path = runtime.cache_root() / "weights" / f"{name}.safetensors"
+    if not path.exists():
+        raise MissingWeights(f"no weights of {name}: put {path.name} into {path.parent} or set ADVUTILS_DATA")
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != SHA256[name]:
+        raise DamagedWeights(
+            f"{path} is damaged: SHA-256 {found[:12]}, expected {SHA256[name][:12]}; put another copy there")
+    return found
 
 
 def input_size(name: str) -> int:
