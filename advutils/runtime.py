@@ -63,9 +63,3 @@ def flushing_denormals():
     finally:
         torch.set_flush_denormal(False)
 
-
-def deterministic() -> None:
-    """Make results repeat bit for bit on one machine with one thread count."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

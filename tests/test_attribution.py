@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from advutils import attribution, models, runtime
+from advutils.chapters import sparsity_attribution as chapter
 
 captum = pytest.importorskip("captum.attr")
 
@@ -108,3 +109,15 @@ def test_bad_arguments_are_named(network, images):
         attribution.occlusion(network, images, CLASSES, patch=2, stride=3)
     with pytest.raises(ValueError, match="how"):
         attribution.change(images[:, 0], images[:, 0], how="minmax")
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0])
+def test_the_blur_is_a_gaussian_of_unit_mass_that_keeps_constants(sigma):
+    impulse = torch.zeros(1, 1, 21, 21)
+    impulse[..., 10, 10] = 1
+    t = torch.arange(-10, 11, dtype=torch.float64)
+    line = torch.exp(-t**2 / (2 * sigma**2)) * (t.abs() <= round(4 * sigma))
+    line = line / line.sum()
+    found, grey = chapter.blurred(impulse, sigma=sigma)[0, 0].double(), torch.full((2, 3, 9, 9), 0.3)
+    torch.testing.assert_close(found, line[:, None] * line, atol=1e-6, rtol=0)
+    torch.testing.assert_close(chapter.blurred(grey, sigma=sigma), grey)

@@ -219,3 +219,13 @@ def test_patterns_are_those_of_a_loop():
                 place = {1: 0, 3: 1, 4: 4}.get(number, 2 if a == d else 3)
                 found[place] += number > 0
         assert found == counted.tolist()
+
+
+def test_pixels_are_told_apart_by_the_nearest_corner_edge_and_inside():
+    where = chapter.regions([np.array([[20.0, 20], [60, 20], [60, 60], [20, 60]])], 80)
+    names = [[chapter.REGIONS[k] for k in row] for row in where]
+    assert names[40][40] == "inside" and names[5][5] == names[75][40] == "empty"
+    assert names[20][40] == names[40][60] == names[40][61] == "edge"  # row, column
+    assert names[20][20] == names[61][61] == "corner"
+    assert (where == where.T).all() and (where == where[::-1, ::-1]).sum() > 0.9 * where.size
+    assert (chapter.regions([], 8) == chapter.REGIONS.index("empty")).all()

@@ -8,6 +8,7 @@ from advutils import data, detection, distortion, models, norms, photographs
 from advutils.attacks import margin_search
 from advutils.bilateral import bilateral, magnification
 from advutils.chapters import smooth_adversarial as chapter
+from advutils.chapters import smooth_adversarial_detection as visible
 from advutils.models.pretrained import FILES, GoogLeNet, MissingWeights, input_size, pretrained
 
 D = np.array([0.5, 2.0, np.inf, 1.0])
@@ -158,6 +159,13 @@ def test_missing_and_unknown_networks_are_named(monkeypatch, tmp_path):
     assert input_size("inception_v3") == 299 and input_size("inception_v1") == 224
 
 
+def test_noise_that_files_do_not_keep_is_invisible_to_the_detector_and_loud_noise_is_not():
+    found = visible.reach(data="photographs", images=40, size=32, lengths=[1e-3, 3.0], seed=0)
+    (low, _), (loud_low, loud_high) = found["interval"]
+    assert found["auc"][0] == 0.5 and low <= 0.5  # the stored images are the same
+    assert found["auc"][1] > 0.9 and loud_low <= found["auc"][1] <= loud_high
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name, accuracy", [
     ("inception_v1", 0.745), ("squeezenet1_1", 0.555), ("mobilenet_v1", 0.855), ("mobilenet_v2", 0.825),
@@ -231,7 +239,7 @@ def test_the_protocol_reports_failure_without_a_mean(plane):
 
 def test_the_storage_floor_is_that_of_the_grey_levels():
     found = chapter.storage_floor(data="digits", images=50)
-    assert found["float"] == found["rounded"] == 0 or found["rounded"] < 1e-6
+    assert found["float"] == 0 and found["rounded"] < 1e-6
     assert found["truncated"] <= 28 / 255 * 1.001 and found["largest"] >= found["truncated"]
 
 

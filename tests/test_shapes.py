@@ -79,7 +79,7 @@ def test_shapes_that_do_not_fit_are_refused():
         some(scales=(0, 5))
 
 
-def test_five_hundred_a_second():
+def test_one_process_draws_250_pictures_a_second():
     best = np.inf
     for _ in range(3):  # the machine may be busy with other things
         start = time.perf_counter()

@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from advutils import smoothing
+from advutils.chapters import smooth_adversarial_visual as visual
 from advutils.smoothing import ImageSmoother
 
 PAIRS = [(300.0, 0.997), (10.0, 0.95)]  # the bandwidth and alpha of the authors' code
@@ -194,3 +195,11 @@ def test_a_solve_that_does_not_converge_says_so(images, monkeypatch):
     monkeypatch.setattr("advutils.smoothing.LONGEST", 3)
     with pytest.raises(ArithmeticError, match="tolerance"):
         ImageSmoother(images, method="exact", tolerance=1e-14)
+
+
+def test_conjugate_gradients_stay_below_their_bound():
+    found = visual.convergence(photograph="chelsea", window=[100, 150, 32], iterations=[1, 5, 20, 80], seed=0, graphs=[
+        dict(kernel="gaussian", bandwidth=300.0, alpha=0.997), dict(kernel="laplacian", bandwidth=10.0, alpha=0.95)])
+    for errors, bounds, condition in zip(found["error"], found["bound"], found["condition"], strict=True):
+        assert condition > 30 and all(error <= bound + 1e-9 for error, bound in zip(errors, bounds, strict=True))
+        assert errors == sorted(errors, reverse=True) and errors[-1] < 0.05

@@ -9,7 +9,7 @@ lock=$(cat requirements.lock pyproject.toml | cksum)
 
 python=
 found="none"
-for candidate in ${PYTHON:-} python3.13 python3.12 python3.11 python3; do
+for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3; do  # the records are 3.11's
   version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
   found="$candidate is $version"
   case $version in 3.11|3.12|3.13) python=$candidate; break ;; esac

@@ -260,7 +260,7 @@ def load(kind: str, chapter: str) -> list[dict]:
     return [{**entry, "chapter": chapter} for entry in yaml.safe_load(path.read_text()) or []]
 
 
-def evaluate(*, profiles: tuple[str, ...] = JUDGED) -> list[dict]:
+def evaluate() -> list[dict]:
     """Every claim of every chapter with its verdict, from the best profile that attempted it, and its ``page``.
 
     A claim that no page of the contents names is not attempted, whatever is recorded: records grow seed by seed before
@@ -268,14 +268,14 @@ def evaluate(*, profiles: tuple[str, ...] = JUDGED) -> list[dict]:
     """
     judged, told = [], {f"{path.parent.name}/{path.stem}": path.read_text() for path in paths.notebooks()}
     for chapter in paths.chapters():
-        records = {profile: ledger.records(profile, chapter) for profile in profiles}
+        records = {profile: ledger.records(profile, chapter) for profile in JUDGED}
         for claim in load("claims", chapter):
             claim["page"] = next((page for page, text in told.items() if f'"{claim["id"]}"' in text), None)
             if claim["page"] is None:
                 verdict = verdict_of({**claim, "why": "its page is not in the contents yet"}, [])
-                judged.append({**verdict, "profile": profiles[-1]})
+                judged.append({**verdict, "profile": JUDGED[-1]})
                 continue
-            attempts = [{**verdict_of(claim, records[profile]), "profile": profile} for profile in profiles]
+            attempts = [{**verdict_of(claim, records[profile]), "profile": profile} for profile in JUDGED]
             judged.append(next((a for a in attempts if a["verdict"] != "not attempted"), attempts[-1]))
     return judged
 

@@ -141,7 +141,8 @@ def _device_data(name: str, split: str) -> tuple[Tensor, Tensor]:
 
 
 def _checkpoint(spec: dict) -> Path:
-    """A file name that changes with the parameters, the code and the number of threads (which changes the weights)."""
+    """A file name that changes with the parameters, with the code of training, of maxout networks and of the penalty,
+    and with the number of threads (which changes the weights); not with what else is in this file, recipes included."""
     given = sorted((name, value) for name, value in spec.items() if value is not None)
     code = [code_hash(part) for part in (training.train, models.maxout_mlp, regularizers.perturbed_loss)]
     text = repr([given, code, torch.get_num_threads()])
