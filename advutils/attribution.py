@@ -32,6 +32,7 @@ def occlusion(
     margin, one that hangs over the edge is added. The fall of the class's probability under a square is painted on its
     pixels; a pixel under several squares takes their mean. So maps of different patches have one size. A fall of less
     than 1e-6 is within the rounding of the probabilities and counts as none.
+    Raises ``ValueError`` for a patch larger than the image or a stride larger than the patch.
     """
     height, width = images.shape[-2:]
     if not (1 <= patch <= min(height, width) and 1 <= stride <= patch):
@@ -55,7 +56,7 @@ def _starts(size: int, patch: int, stride: int) -> range:
 
 
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, *, layer: nn.Module) -> Tensor:
-    """Grad-CAM (Selvaraju et al. 2017, Eqs. 1 and 2) of the logit of ``classes``, (N, C, H, W) -> (N, H, W).
+    """Grad-CAM (Selvaraju et al. 2017, Eqs. (1) and (2)) of the logit of ``classes``, (N, C, H, W) -> (N, H, W).
 
     The channels of ``layer``, weighted with the mean gradient of the logit in each, added, rectified, and scaled up to
     the image bilinearly.
@@ -139,6 +140,7 @@ def normalised(maps: Tensor, how: Literal["none", "range", "largest", "length"])
     """Each map (N, H, W) as it is, from 0 to 1, by its largest absolute value, or by its Euclidean length.
 
     A map that is 0, or for "range" one without differences (beyond rounding), becomes 0.
+    Raises ``ValueError`` for another ``how`` than those of ``NORMALISATIONS``.
     """
     if how not in NORMALISATIONS:
         raise ValueError(f"how must be one of {', '.join(NORMALISATIONS)}, got {how!r}")

@@ -33,6 +33,7 @@ def detectability(clean: np.ndarray, attacked: np.ndarray, *, folds: int = 5, re
 
     Cross-validated: both images of a pair are in the same fold. Returns ``auc``, the area under the receiver's
     curve, 1/2 for a guess, and its 95 % bootstrap ``interval`` over pairs.
+    Raises ``ValueError`` for different shapes or fewer rows than folds.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score

@@ -46,6 +46,7 @@ def noise_error(model: nn.Module, images: Tensor, labels: Tensor, *, std: float,
     """Error rate under one draw of Gaussian pixel noise N(0, std^2), not clipped (Lyu et al. 2015, Tables IV, V, VII).
 
     ``std`` >= 0 in the units of the images. Draws from ``generator`` alone.
+    Raises ``ValueError`` for a negative ``std``.
     """
     if not std >= 0:
         raise ValueError(f"std must be >= 0, got {std!r}")
@@ -57,7 +58,10 @@ def noise_error(model: nn.Module, images: Tensor, labels: Tensor, *, std: float,
 
 
 def wilson(errors: float, trials: int, *, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson score interval of a rate: ``errors`` of ``trials`` -> (low, high) in [0, 1]; z = 1.96 for 95 %."""
+    """Wilson score interval of a rate: ``errors`` of ``trials`` -> (low, high) in [0, 1]; z = 1.96 for 95 %.
+
+    Raises ``ValueError`` unless 0 <= errors <= trials and trials > 0.
+    """
     if trials <= 0 or not 0 <= errors <= trials:
         raise ValueError(f"errors must be in [0, trials] and trials > 0, got {errors} of {trials}")
     rate = errors / trials

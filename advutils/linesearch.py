@@ -43,6 +43,7 @@ def bisect_distance(
 
     A change of class shorter than ``maximum / steps`` that reverses itself can be missed. Returns (N,): 0 where the
     model is already wrong, inf where it is right up to ``maximum``; the error is at most maximum / steps / 2^halvings.
+    Raises ``ValueError`` for a ``maximum`` or ``steps`` that are not positive, or negative ``halvings``.
     """
     checks.labels(y, x)
     if not maximum > 0 or steps < 1 or halvings < 0:

@@ -59,6 +59,7 @@ def detect(
     round. ``candidates`` are the pixels a round may start from: "all" (the thesis), "low" (not those above Otsu's
     threshold, the thesis' first proposal), or "medium" (the middle of three groups, its second). ``image`` (C, H, W).
     ``of`` is what saliency is the derivative of, ``counted`` how many rounds there are.
+    Raises ``ValueError`` for other ``candidates``.
     """
     if candidates not in ("all", "low", "medium"):
         raise ValueError(f"candidates must be all, low or medium, got {candidates!r}")

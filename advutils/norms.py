@@ -25,7 +25,7 @@ def check_p(p: float) -> float:
 
 
 def dual(p: float) -> float:
-    """The dual exponent p* with 1/p + 1/p* = 1 (Lyu et al. 2015, below Eq. 3)."""
+    """The dual exponent p* with 1/p + 1/p* = 1 (Lyu et al. 2015, below Eq. (3))."""
     p = check_p(p)
     return INF if p == 1 else 1.0 if p == INF else p / (p - 1)
 
@@ -43,8 +43,8 @@ def norm(v: Tensor, p: float = 2) -> Tensor:
 def steepest(g: Tensor, p: float = 2) -> Tensor:
     """The vector u with ||u||_p = 1 that maximises <g, u>: Lyu et al. 2015, Eqs. (3) and (44) with sigma = 1.
 
-    ``sign(g) (|g| / ||g||_p*)^(1/(p-1))``, with its limits ``sign(g)`` at p = inf (Eq. 8; sign(0) = 0) and, at p = 1,
-    all of the budget on one entry with the largest |g| (Eq. 11 as corrected in the errata; ties go to the first).
+    ``sign(g) (|g| / ||g||_p*)^(1/(p-1))``, with its limits ``sign(g)`` at p = inf (Eq. (8); sign(0) = 0) and, at p = 1,
+    all of the budget on one entry with the largest |g| (Eq. (11) as corrected in the errata; ties go to the first).
     <g, u> = ||g||_p*. Where g = 0 the result is 0.
 
     Shapes: (N, ...) -> (N, ...), same dtype.

@@ -44,7 +44,7 @@ def perturbed_loss(
     clip: bool = False,
     mask: Literal["shared", "fresh", "none"] = "shared",
 ) -> Tensor:
-    """Mean of L(x + epsilon), what Lyu et al. 2015 minimise instead of L(x) (Eqs. 1-4).
+    """Mean of L(x + epsilon), what Lyu et al. 2015 minimise instead of L(x) (Eqs. (1) to (4)).
 
     The paper leaves three things open; each is a switch here:
 
@@ -54,6 +54,7 @@ def perturbed_loss(
       ("fresh"), or without dropout ("none").
 
     ``x`` (N, ...) in [0, 1], ``y`` (N,) class numbers; returns a scalar with a graph to the model's parameters.
+    Raises ``ValueError`` for another ``mask`` or a negative ``sigma``.
     """
     if mask not in ("shared", "fresh", "none"):
         raise ValueError(f"mask must be 'shared', 'fresh' or 'none', got {mask!r}")
@@ -77,6 +78,7 @@ def penalised_loss(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, p: f
 
     A zero gradient has no derivative of its norm; the subgradient 0 is used there, as torch does.
     Shapes as in :func:`perturbed_loss`.
+    Raises ``ValueError`` for a negative ``sigma``.
     """
     if not sigma >= 0:
         raise ValueError(f"sigma must be >= 0, got {sigma!r}")

@@ -18,10 +18,10 @@ LONGEST = 5000  # conjugate gradient iterations of "exact" before it gives up
 class ImageSmoother:
     """The operator s^ of Eq. (9) for a batch of images: ``smoother(z)`` is z made as smooth as the image.
 
-    The graph joins each pixel to its four neighbours with weights k(x_i, x_j) (Eq. 5): exp(-b Delta^2) ("gaussian") or
+    The graph joins each pixel to its four neighbours with weights k(x_i, x_j), Eq. (5): exp(-b Delta^2) ("gaussian") or
     exp(-b |Delta|) ("laplacian"), b = ``bandwidth``, Delta the difference of one channel in [0, 1]
-    (``per_channel``, as the authors' code has it) or the Euclidean length of the difference of all channels (as Eq. 5
-    reads). With S = D^-1/2 W D^-1/2 and A = I - alpha S, s^(z) = A^-1 z / A^-1 1 (Eqs. 8 and 9; 1 - alpha cancels).
+    (``per_channel``, as the authors' code has it) or the Euclidean length of the difference of all channels (as Eq. (5)
+    reads). With S = D^-1/2 W D^-1/2 and A = I - alpha S, s^(z) = A^-1 z / A^-1 1 (Eqs. (8) and (9); 1 - alpha cancels).
 
     ``method``: "cg" makes exactly ``iterations`` steps of conjugate gradients from z itself, which at alpha = .997 is
     part of the operator's definition and no converged solve; "exact" goes on to a relative residual of ``tolerance``;

@@ -50,7 +50,7 @@ def recorded(layers: Iterable[nn.Module]) -> Iterator[list[Tensor]]:
 
 
 def activation_penalty(outputs: list[Tensor]) -> Tensor:
-    """sum_j |a_j| of Eq. (5): the absolute activations (N, ...) of an example, summed, in the mean over examples."""
+    """sum_j |a_j| of Eq. (5) (Schwartz et al. 2020): absolute activations (N, ...), summed, mean over examples."""
     return torch.stack([output.flatten(1).abs().sum(1).mean() for output in outputs]).sum()
 
 

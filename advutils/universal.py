@@ -219,7 +219,10 @@ def fooling_rate(model: nn.Module, images: Tensor, v: Tensor, *, clean: Tensor |
 
 
 def interpolate(v_f: Tensor, v_g: Tensor, lam: float) -> Tensor:
-    """lam v_f + (1 - lam) v_g (Kuehne and Toedtli 2020, Eq. 1), inside the ball if both are."""
+    """lam v_f + (1 - lam) v_g (Kuehne and Toedtli 2020, Eq. (1)), inside the ball if both are.
+
+    Raises ``ValueError`` for a ``lam`` outside [0, 1].
+    """
     if not 0 <= lam <= 1:
         raise ValueError(f"lam must lie in [0, 1], got {lam!r}")
     return lam * v_f + (1 - lam) * v_g

@@ -26,7 +26,7 @@ def smooth_pgd(
 ) -> Tensor:
     """sPGD_2: projected gradient ascent in l2 with smoothing guided by the image.
 
-    ``smooth="gradient"`` is Eqs. (10) to (12) as printed: the gradient is smoothed, scaled to length ``step`` and
+    ``smooth="gradient"`` is Eqs. (10), (11), (12) as printed: the gradient is smoothed, scaled to length ``step`` and
     added, and the sum projected into the ball. ``smooth="perturbation"`` is what the authors' code does: a step of
     plain ascent, clipping to [0, 1], then the **whole** perturbation so far is smoothed and scaled to length ``eps``,
     be it longer or shorter; the image is clipped at the end only. Both ascend the cross-entropy, as their code does

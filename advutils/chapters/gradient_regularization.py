@@ -50,7 +50,7 @@ PATIENCE = 100
 
 
 def objective(*, penalty: str, p: float | str, sigma: float, stop_gradient: bool, clip: bool, mask: str):
-    """The training loss: "none" L(x), "perturbation" L(x + epsilon) (Eqs. 1-3), "penalty" L + sigma ||g|| (Eq. 4)."""
+    """The training loss: "none" L(x), "perturbation" L(x + epsilon) (Eq. (3)), "penalty" L + sigma ||g|| (Eq. (4))."""
     if penalty == "none":
         return lambda model, x, y: F.cross_entropy(model(x), y)
     if penalty == "penalty":

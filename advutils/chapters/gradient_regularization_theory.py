@@ -22,7 +22,7 @@ def family_identities(
     if (3) is right, and ``random``, the largest g.e / (sigma ||g||_p*) among ``draws`` random points of the sphere;
     ``worst_gap``, the largest deviation of the first two from 1, and ``best_random``, the largest of the third.
     Arrays: ``to_sign`` and ``to_one_hot``, the largest entry of |eps / sigma - limit| along ``large`` (p -> inf,
-    Eq. 8) and ``small`` (p - 1 -> 0, Eq. 11 corrected); their last entries are also values.
+    Eq. (8)) and ``small`` (p - 1 -> 0, Eq. (11) corrected); their last entries are also values.
     """
     generator = runtime.generator(seed)
     g = torch.randn(1, dimension, dtype=torch.float64, generator=generator)

@@ -152,7 +152,7 @@ def noise(*, data: str, split: int, training: int, targets: list[str], eps: floa
 
 
 def interpolated(*, first: dict, second: dict, shares: list[float], targets: list[str], rescaled: bool) -> dict:
-    """Rates of lam v_f + (1 - lam) v_g for the lam of ``shares`` (Eq. 1), v_f and v_g made by ``first`` and ``second``.
+    """Rates of lam v_f + (1 - lam) v_g for the lam of ``shares`` (Eq. (1)), made by ``first`` and ``second``.
 
     ``rescaled``: scaled to the largest entry of v_f. Values: ``rates``, by lam and target, on the held-out images; and
     ``gain``, the most by which any mixture strictly between the two is above each of them on its own network (the first

@@ -10,6 +10,7 @@ class Angular(nn.Module):
     """w . a / (||w|| ||a|| + c) + b: the cosine of the angle between input and weights, (N, in) -> (N, out).
 
     ``c`` keeps the ratio finite where the input vanishes; there the neuron becomes the dot product with w / c.
+    Its gradient in the input without ``c`` is Eq. (3.3), with a minus for the printed plus.
     Weights start uniform in +-1, biases at 0, as in the thesis' code. Raises ``ValueError`` for c <= 0.
     """
 
@@ -48,6 +49,7 @@ class Share(nn.Module):
 
     As near as a function can come to the thesis' wish for a derivative like a / ||a||_1 (Section 3.3.3), which is not
     the gradient of any function. ``c`` and the start as in :class:`Angular`.
+    Raises ``ValueError`` unless ``c`` > 0.
     """
 
     def __init__(self, in_features: int, out_features: int, *, c: float = 0.2):

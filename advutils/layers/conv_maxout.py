@@ -12,6 +12,7 @@ class ConvMaxout(nn.Module):
     Windows that hang over the edge count (``ceil_mode``). With ``tied=False`` there is a bias for every channel at
     every place instead of one a channel; ``size`` is the height and width of the maps that come in.
     (N, in_channels, size, size) -> (N, out_channels, out_size, out_size).
+    Raises ``ValueError`` for fewer than one piece, or an image too small for the pool.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ class Dropout(nn.Module):
     At test time nothing is scaled. ``scale=None`` means 1/keep (the usual inverted dropout); the maxout networks of
     Goodfellow et al. 2013 keep their pixels with .8 and scale 1, so the test network sees larger inputs than it was
     trained on.
+    Raises ``ValueError`` for a ``keep`` outside (0, 1].
     """
 
     def __init__(self, keep: float, scale: float | None = None):

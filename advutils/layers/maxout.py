@@ -9,6 +9,7 @@ class Maxout(nn.Module):
 
     The pieces of a unit are adjacent rows of the weight matrix, as in pylearn2. With one piece the layer is linear.
     (N, in_features) -> (N, out_features).
+    Raises ``ValueError`` for fewer than one piece.
     """
 
     def __init__(self, in_features: int, out_features: int, pieces: int):

@@ -6,7 +6,10 @@ from torch import Tensor, nn
 
 
 class Normalize(nn.Module):
-    """(x - mean) / std per channel, so that a model's public input stays in [0, 1]. (N, C, H, W) -> the same."""
+    """(x - mean) / std per channel, so that a model's public input stays in [0, 1]. (N, C, H, W) -> the same.
+
+    Raises ``ValueError`` unless there is one mean and one positive ``std`` a channel.
+    """
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()

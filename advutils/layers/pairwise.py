@@ -20,7 +20,8 @@ class PairwiseDifference(nn.Module):
     ``weight`` (pairs, out) holds (w_ab - w_ba) / sqrt(2): a rotation of the pair (w_ab, w_ba), so that gradient descent
     takes the same steps as on the ordered pairs. The other coordinate, (w_ab + w_ba) / sqrt(2), has a part in the
     constant only, which is ``bias`` (out). Pairs are ordered by their distance, indices taken modulo ``in_features``
-    (:func:`pairs`): then a block of them is a window of the input, and no list of indices is needed.
+    (:func:`pairs`): then a block of them is a window of the input, and no list of indices is needed. The gradient in
+    the input is Eq. (3.2).
 
     Neither pass holds more than ``block`` pairs an image at a time: the backward pass computes the differences again.
     Weights start like differences of two uniform numbers in +-1. Second derivatives are not provided.

@@ -49,6 +49,7 @@ def structural(
     and "mean" (in the first). With ``renormalised`` batch renormalisation (decay .8) follows every layer, the last one
     too. The thesis' answers are the sigmoid of the logits where there is an ``activation`` ("sigmoid" or "elastic"),
     and the logits themselves where it is "none".
+    Raises ``ValueError`` for other ``neurons`` or another ``activation``.
     """
     if neurons not in NEURONS or activation not in ACTIVATIONS:
         raise ValueError(f"neurons must be one of {', '.join(NEURONS)} and activation one of {', '.join(ACTIVATIONS)}, "
