@@ -45,7 +45,8 @@ def pgd(
 
     Each step goes ``step`` along the steepest direction of the p-norm, then back into the ball of radius ``eps`` around
     ``x`` and into [0, 1]; p is 1, 2 or inf. The last iterate is returned. ``random_start`` draws the first point
-    uniformly from the cube (inf) or with a uniform direction and radius share (1, 2), from ``generator`` (required).
+    uniformly from the cube (inf) or with a uniform direction and radius share (1, 2), from ``generator`` (required);
+    give infinity as a number then (``math.inf``): of the word "inf" a random start makes that of 1 and 2, too short.
     ``sphere`` goes to the ball's surface after every step instead of into the ball, as the code behind Zhang et al.
     2019, Eqs. (10)-(11), does: x + eps delta / ||delta||_p.
 

@@ -24,7 +24,7 @@ def margin_pgd(
 
     Up to ``restarts`` random starts of ``steps`` steps each; an image is done as soon as it is fooled. Returned is the
     first point found that fools, and for images that resist the one with the largest margin. Otherwise as
-    :func:`advutils.attacks.pgd`, with its shapes, ranges and errors.
+    :func:`advutils.attacks.pgd`, with its shapes, ranges and errors; infinity as a number (``math.inf``).
     """
     checks.attack(model, x, y)
     radius = checks.budget(eps, x)
