@@ -2,7 +2,7 @@
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test site serve bench peers env lint clean
+.PHONY: book test slow site serve bench peers env lint clean
 
 book: env  ## run every notebook (quick profile) and build the site from that run
 	@$(BIN)/advbook run --profile quick
@@ -18,6 +18,9 @@ serve:  ## show the built site on localhost
 
 test: env  ## the fast tests
 	@$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+slow: env  ## the tests that need the real data; without it they are skipped
+	@$(BIN)/python -m pytest -q -m slow
 
 bench: env  ## the attacks beside other libraries, on embedded data; run it on an idle machine
 	@$(BIN)/python -m benchmarks
