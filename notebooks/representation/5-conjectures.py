@@ -54,7 +54,7 @@ settings = page.settings
 # | `rd-curvature` | penalising second derivatives as well helps |
 # | `rd-shares`, `rd-mean` | ours: is dividing by the sum of the inputs better than by their Euclidean length? And a neuron whose gradient is bounded? |
 # | `rd-angular-accuracy` | were the angular network as accurate as the plain one, its black-box advantage would disappear |
-# | `rd-statistics` | ours: do batch statistics help the attacker? |
+# | `rd-statistics`, `rd-statistics-pairs` | ours: do batch statistics help the attacker, or the defender? |
 # | `rd-rival` | ours: how far is the best of these from training on attacked images? |
 #
 # ## Threat model
@@ -129,11 +129,13 @@ page.figure(fig, caption="Accuracy under the strongest of six attacks, by budget
 
 # %% tags=["hide-input"]
 page.source(masking.neighbours)
-met = {level: [page.measure(masking.neighbours, spec=dict(base, kind="RS", side=settings.side, seed=seed), eps=level / 255, images=settings.together) for seed in range(settings.statistics_seeds)] for level in (10, 77)}
-page.table(["", "clean", *(f"one step of {level}" for level in met)],
-           [*([mode, mean_sd([r["clean"][mode] for r in met[10]]), *(mean_sd([r["attacked"][mode] for r in records]) for records in met.values())] for mode in ("evaluation", "training")),
-            *([name, "", *(mean_sd([r[field] for r in records]) for records in met.values())] for name, field in (("crossed", "crossed"), ("crossed back", "crossed_back"), ("alone", "alone")))],
-           caption=f"RS, accuracy in % on {settings.together} test images, last weights, one step on the squared loss; mean ± sd over {settings.statistics_seeds} seeds. The verdict takes the step of 10, since nothing may be left of 77")
+judges = {"RS": [dict(base, kind="RS", side=settings.side, seed=seed) for seed in range(settings.statistics_seeds)], "PD, 14 x 14": small["PD"]}
+for kind, of_kind in judges.items():
+    met = {level: [page.measure(masking.neighbours, spec=spec, eps=level / 255, images=settings.together if kind == "RS" else little["images"]) for spec in of_kind] for level in (10, 77)}
+    page.table(["", "clean", *(f"one step of {level}" for level in met)],
+               [*([mode, mean_sd([r["clean"][mode] for r in met[10]]), *(mean_sd([r["attacked"][mode] for r in records]) for records in met.values())] for mode in ("evaluation", "training")),
+                *([name, "", *(mean_sd([r[field] for r in records]) for records in met.values())] for name, field in (("crossed", "crossed"), ("crossed back", "crossed_back"), ("alone", "alone")))],
+               caption=f"{kind}, accuracy in % on {met[10][0].parameters['images']} test images, last weights, one step on the squared loss; mean ± sd over {len(of_kind)} seeds. The verdicts take the step of 10, since nothing may be left of 77")
 
 # %% [markdown]
 # ## Where we had to choose
@@ -152,7 +154,7 @@ page.errata("rd-e-integral", "rd-e-affine")
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("rd-two-weights", "rd-weight", "rd-curvature", "rd-shares", "rd-mean", "rd-angular-accuracy", "rd-statistics", "rd-rival")
+page.claims("rd-two-weights", "rd-weight", "rd-curvature", "rd-shares", "rd-mean", "rd-angular-accuracy", "rd-statistics", "rd-statistics-pairs", "rd-rival")
 
 # %% [markdown]
 # ## Exercises
