@@ -1,8 +1,10 @@
 """What notebooks rely on: parameters, settings, records, figures with text."""
+import dataclasses
 import json
 
 import pytest
 
+from advutils.book import ledger
 from advutils.book.page import Page, mean_sd
 
 SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]},
@@ -55,6 +57,25 @@ def test_replay_only_names_the_command():
     page = Page("c", "n", namespace(replay="only"), settings=SETTINGS)
     with pytest.raises(MissingRecord, match="papermill notebooks/c/n.ipynb"):
         page.measure(counted, seed=1)
+
+
+def judged(*, images: int, spec: dict):
+    return {"images": images}
+
+
+def test_the_list_of_records_shows_seeds_whole_parameters_and_which_command_makes_timings(no_display):
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    spec = {f"parameter_{k}": "long" for k in range(20)} | {"seed": 4}
+    page.measure(judged, images=5, spec=spec)
+    page.provenance()
+    told, listed = no_display[-2].data, no_display[-1].data
+    assert "(seed=4, parameter_0=long" in listed and "parameter_19=long)" in listed
+    assert listed.index("seed=4") < listed.index("images=5") and "judged" in listed
+    assert "papermill notebooks/c/n.ipynb" in told and "benchmarks" not in told
+    made = ledger.measure(judged, {"images": 6, "spec": {}}, profile="quick", chapter="c")
+    page.records.append(dataclasses.replace(made, provenance=made.provenance | {"function": "benchmarks.x.judged"}))
+    page.provenance()
+    assert "but for the timings (`judged`), which `python -m benchmarks --standard` makes" in no_display[-2].data
 
 
 def test_a_figure_without_text_is_refused(no_display):

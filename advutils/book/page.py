@@ -217,6 +217,7 @@ class Page:
                      f"{machine['device']}, {machine['threads']} threads", origin["date"][:10]]
             place = html.escape(str(_place(record)))
             cells = [html.escape(str(cell)) for cell in cells]
+            cells[0] = cells[0].replace(".", ".<wbr>")  # a long name may break there
             cells.insert(2, f'<a class="record" href="../../{place}">{place}</a>')
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         head = "".join(f"<th>{name}</th>" for name in
@@ -244,7 +245,9 @@ def _given(value) -> str:
 
 
 def _seed_first(parameters: dict) -> list[tuple]:
-    return sorted(parameters.items(), key=lambda item: item[0] != "seed")
+    """The parameters, first the seed or what has it inside."""
+    return sorted(parameters.items(), key=lambda item: item[0] != "seed" and "seed" not in (
+        item[1] if isinstance(item[1], dict) else ()))
 
 
 SCOPE = {"paper": "", "identity": " (an identity)", "ours": " (our question)"}
