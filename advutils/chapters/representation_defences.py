@@ -171,8 +171,8 @@ def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) 
     training mode, minibatches of 200, sigmoids as :func:`in_chainer`) and under "settled" (best weights, evaluation
     mode): ``clean``, and by budget (in [0, 1]) ``white`` and ``black``, accuracies, ``zero``, the share of pixels in
     which the gradient is exactly 0, and ``scales``, the factors that Elastic Sigmoids have learnt, by layer (empty
-    where there are none; under "thesis", in Chainer's arithmetic, that of the last layer alone). Also ``trials``, ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the
-    held-out images).
+    where there are none; under "thesis", in Chainer's arithmetic, that of the last layer alone). Also ``trials``,
+    ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the held-out images).
     """
     x, y = loaded(spec["data"], "test", spec["side"])
     x, y = x[:images or None], y[:images or None]
