@@ -136,6 +136,7 @@ for kind, of_kind in judges.items():
                [*([mode, mean_sd([r["clean"][mode] for r in met[10]]), *(mean_sd([r["attacked"][mode] for r in records]) for records in met.values())] for mode in ("evaluation", "training")),
                 *([name, "", *(mean_sd([r[field] for r in records]) for records in met.values())] for name, field in (("crossed", "crossed"), ("crossed back", "crossed_back"), ("alone", "alone")))],
                caption=f"{kind}, accuracy in % on {met[10][0].parameters['images']} test images, last weights, one step on the squared loss; mean ± sd over {len(of_kind)} seeds. The verdicts take the step of 10, since nothing may be left of 77")
+    page.say(f"How to read it: of the step of 10 {kind} has {mean_sd([r['attacked']['training'] - r['attacked']['evaluation'] for r in met[10]], unit='points')} more left when it is attacked and judged with the statistics of its minibatch than in evaluation mode (a negative number: fewer), and {mean_sd([r['alone'] - r['attacked']['training'] for r in met[10]], unit='points')} more than that when its neighbours are left in peace.")
 
 # %% [markdown]
 # ## Where we had to choose
