@@ -131,6 +131,7 @@ def test_weights_are_compared_with_their_checksum_before_anything_is_measured(mo
         measure(fooled, networks=["inception_v1"])
     refused = CliRunner().invoke(main, ["data", "verify"])
     assert refused.exit_code and "weights of inception_v1: damaged" in refused.output
+    assert "another copy" in refused.output and "data fetch" not in refused.output
     assert "weights of mobilenet_v1: missing" in refused.output
     assert not calls
     monkeypatch.setitem(pretrained.SHA256, "inception_v1", files.sha256(b"torn"))

@@ -175,7 +175,7 @@ def verify(names) -> None:
     from advutils import data as data_module
     from advutils.models.pretrained import FILES, DamagedWeights, MissingWeights, checksum
 
-    bad = []
+    bad, torn = [], []
     for name in names or data_module.NAMES:
         if name not in data_module.NAMES:
             _fail(f"no data set {name!r}; there are {', '.join(data_module.NAMES)}")
@@ -191,7 +191,9 @@ def verify(names) -> None:
             click.echo(f"weights of {name}: missing")
         except DamagedWeights as error:
             click.echo(f"weights of {name}: damaged")
-            bad.append(str(error))
+            torn.append(str(error))
+    if torn:
+        _fail("; ".join(torn))
     if bad:
         _fail(f"not usable: {', '.join(bad)}; run `advbook data fetch NAME`")
 

@@ -36,10 +36,10 @@ from advutils.chapters import representation_defences as chapter
 from advutils.chapters import representation_defences_masking as masking
 
 page = Page("representation", "5-conjectures", globals(), settings={
-    "quick": dict(data="digits", side=14, kinds=["S", "A, sigmoids"], small_kinds=["PD"], seeds=1, more={}, epochs=6, pair_seeds=1, small_epochs=2, pair_images=20, budgets=[0.02, 0.1, 0.3], images=40, steps=5, restarts=1, queries=20, query_images=20, statistics_seeds=1, together=60),
-    "standard": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 10", "GMR x 30", "GMR x 255", "GMR x 10, curvature", "S, elastic", "A", "A, sigmoids", "shares, sigmoids", "means, sigmoids", "FGSM training", "PGD training"], small_kinds=["S", "PD", "PD, two weights"], seeds=3, more={"FGSM training": 5}, epochs=100, pair_seeds=3, small_epochs=20, pair_images=100,
+    "quick": dict(data="digits", side=14, kinds=["S", "A, sigmoids"], small_kinds=["PD"], seeds=1, more_seeds={}, epochs=6, pair_seeds=1, small_epochs=2, pair_images=20, budgets=[0.02, 0.1, 0.3], images=40, steps=5, restarts=1, queries=20, query_images=20, statistics_seeds=1, together=60),
+    "standard": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 10", "GMR x 30", "GMR x 255", "GMR x 10, curvature", "S, elastic", "A", "A, sigmoids", "shares, sigmoids", "means, sigmoids", "FGSM training", "PGD training"], small_kinds=["S", "PD", "PD, two weights"], seeds=3, more_seeds={"FGSM training": 5}, epochs=100, pair_seeds=3, small_epochs=20, pair_images=100,
                      budgets=[0.02, 0.05, 0.1, 0.2, 0.3], images=1000, steps=40, restarts=5, queries=1000, query_images=500, statistics_seeds=5, together=2000),
-    "paper": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 10", "GMR x 30", "GMR x 255", "GMR x 10, curvature", "S, elastic", "A", "A, sigmoids", "shares, sigmoids", "means, sigmoids", "FGSM training", "PGD training"], small_kinds=["S", "PD", "PD, two weights"], seeds=5, more={}, epochs=100, pair_seeds=3, small_epochs=100, pair_images=1000,
+    "paper": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 10", "GMR x 30", "GMR x 255", "GMR x 10, curvature", "S, elastic", "A", "A, sigmoids", "shares, sigmoids", "means, sigmoids", "FGSM training", "PGD training"], small_kinds=["S", "PD", "PD, two weights"], seeds=5, more_seeds={}, epochs=100, pair_seeds=3, small_epochs=100, pair_images=1000,
                   budgets=[0.02, 0.05, 0.1, 0.2, 0.3], images=10000, steps=100, restarts=20, queries=5000, query_images=1000, statistics_seeds=5, together=10000),
 })
 settings = page.settings
@@ -96,7 +96,7 @@ page.source(chapter.objective)
 # %%
 base = dict(data=settings.data, epochs=settings.epochs, train_size=0)
 fair = dict(budgets=settings.budgets, images=settings.images, steps=settings.steps, restarts=settings.restarts, queries=settings.queries, query_images=settings.query_images)
-specs = {kind: [dict(base, kind=kind, side=settings.side, seed=seed) for seed in range(settings.more.get(kind, settings.seeds))] for kind in settings.kinds}
+specs = {kind: [dict(base, kind=kind, side=settings.side, seed=seed) for seed in range(settings.more_seeds.get(kind, settings.seeds))] for kind in settings.kinds}
 small = {kind: [dict(base, kind=kind, side=14, seed=seed, epochs=settings.small_epochs) for seed in range(settings.pair_seeds)] for kind in settings.small_kinds}
 little = fair | dict(images=2 * settings.pair_images, query_images=2 * settings.pair_images)
 everything = [*specs.items(), *((f"{kind}, 14 x 14", of_kind) for kind, of_kind in small.items())]
