@@ -66,6 +66,11 @@ def checksum(name: str, split: str) -> str:
     return CONTENT[name, split]
 
 
+def checksum_there(name: str, split: str) -> str:
+    """SHA-256 that the content of a data set under :func:`where` has now. Raises :class:`MissingData`."""
+    return _digest(*_read(name, split, where()))
+
+
 @lru_cache(maxsize=4)
 def _load(name: str, split: str, root: Path) -> tuple[Tensor, Tensor]:
     pixels, labels = _read(name, split, root)

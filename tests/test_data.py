@@ -4,8 +4,10 @@ import struct
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from advutils import data
+from advutils.book.cli import main
 
 
 @pytest.fixture
@@ -51,6 +53,10 @@ def test_wrong_content_is_detected(root):
     with pytest.raises(data.DamagedData, match="MNIST .* damaged.*advbook data fetch mnist"):
         data.load("mnist")
     assert data.state("mnist") == "damaged"
+    (root / "MNIST" / "raw" / "train-labels-idx1-ubyte").write_bytes(b"torn")
+    told = CliRunner().invoke(main, ["data", "verify", "mnist"])
+    assert told.exit_code and "train: cannot be read" in told.output
+    assert f"test: SHA-256 {data.checksum_there('mnist', 'test')}, expected {data.checksum('mnist', 'test')}" in told.output
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -181,6 +181,13 @@ def verify(names) -> None:
             _fail(f"no data set {name!r}; there are {', '.join(data_module.NAMES)}")
         state = data_module.state(name)
         click.echo(f"{name}: {state}")
+        if state == "damaged":
+            for split in data_module.splits(name):
+                try:
+                    there = f"SHA-256 {data_module.checksum_there(name, split)}"
+                except Exception:  # a torn archive fails in as many ways as there are formats
+                    there = "cannot be read"
+                click.echo(f"  {split}: {there}, expected {data_module.checksum(name, split)}")
         if state == "damaged" or (names and state == "missing"):
             bad.append(name)
     for name in () if names else FILES:
