@@ -56,7 +56,8 @@ def test_wrong_content_is_detected(root):
     (root / "MNIST" / "raw" / "train-labels-idx1-ubyte").write_bytes(b"torn")
     told = CliRunner().invoke(main, ["data", "verify", "mnist"])
     assert told.exit_code and "train: cannot be read" in told.output
-    assert f"test: SHA-256 {data.checksum_there('mnist', 'test')}, expected {data.checksum('mnist', 'test')}" in told.output
+    there = data.checksum_there("mnist", "test")
+    assert f"test: SHA-256 {there}, expected {data.checksum('mnist', 'test')}" in told.output
 
 
 @pytest.mark.parametrize("arguments, message", [
