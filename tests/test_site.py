@@ -70,6 +70,20 @@ def test_scoreboard_counts_verdicts_and_anchors_every_claim(judged):
     assert "**A chapter**" in short and "x-later" not in full and "without a page" not in short
 
 
+def test_a_verdict_in_prose_is_todays_and_leads_to_its_card(judged):
+    text = site._filled("A sentence <!-- verdict: x-one: reproduced -->, and on.", {})
+    assert text == 'A sentence [<span class="verdict trend">reproduced in trend</span>](#x-one), and on.'
+
+
+def test_sentences_in_prose_were_written_for_todays_verdicts():
+    """Where a verdict has changed, its sentence has to be read again."""
+    verdicts = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
+    told = {match[1]: match[2] for path in (paths.root() / "book").glob("*.md")
+            for match in site.VERDICT.finditer(path.read_text())}
+    assert len(told) > 30
+    assert {name: verdict for name, verdict in told.items() if verdicts[name] != verdict} == {}
+
+
 def test_errata_name_their_test_and_escape_bars(judged):
     text = site.errata({})
     assert "(x-e)=" in text and "`tests/t.py::t`" in text and r"a \|b\|" in text

@@ -98,9 +98,19 @@ def _digest(stage: Path) -> str:
 # -- tables that are generated into the prose pages --------------------------------------------------------------
 
 
+VERDICT = re.compile(r"<!-- verdict: ([\w-]+): ([\w ]+) -->")
+
+
 def _filled(text: str, executed: dict[str, Path]) -> str:
-    """Replace each line ``<!-- generated: NAME -->`` by what ``GENERATED[NAME]`` makes of the executed notebooks."""
-    return re.sub(r"<!-- generated: (\w+) -->", lambda match: GENERATED[match[1]](executed), text)
+    """Replace ``<!-- generated: NAME -->`` by what ``GENERATED[NAME]`` makes of the executed notebooks, and
+    ``<!-- verdict: ID: VERDICT -->`` by today's verdict on that claim, which links to its card. (A test compares it
+    with the one that the sentence was written for.)
+    """
+    text = re.sub(r"<!-- generated: (\w+) -->", lambda match: GENERATED[match[1]](executed), text)
+    if VERDICT.search(text) is None:
+        return text
+    found = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
+    return VERDICT.sub(lambda match: f"[{badge(found[match[1]])}](#{match[1]})", text)
 
 
 def table(columns: list[str], rows: list[list]) -> str:

@@ -17,7 +17,7 @@
 # # Four structures that should resist
 #
 # Chapter 3 of Cutilli's thesis {cite}`cutilli2021` looks for robustness in the structure of a network, not in what it is trained on: a penalty on the gradient, a sigmoid that can stretch, neurons that compare pixels in pairs, neurons that measure an angle. This page derives each one again, corrects three derivatives, and asks
-# what the argument for it is worth before anything is trained. For one of the four, Pairwise Difference, the author had not finished a form that does without holding all pairs in memory; here is one. How the trained networks fare is for another page, whose records are not complete yet.
+# what the argument for it is worth before anything is trained. For one of the four, Pairwise Difference, the author had not finished a form that does without holding all pairs in memory; here is one. How the trained networks fare is on the [next page](4-evaluation).
 #
 # **Time to learn**: 35 minutes. **You need** the chain rule and norms; the [fast gradient sign method](../attacks/1-attacks).
 

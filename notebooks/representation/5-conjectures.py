@@ -169,7 +169,7 @@ for kind, of_kind in judges.items():
 if page.profile == "quick":
     page.say("*Trained for seconds on digits these networks say nothing about the conjectures; the published page says what its records show.*")
 else:
-    page.say("* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with about half of what the plain network has left; larger penalties and Elastic Sigmoids make training collapse; two weights leave Pairwise Difference where it was.\n"
+    page.say("* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with about half of what the plain network has left; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate is less than that rate has cost; two weights leave Pairwise Difference where it was.\n"
              "* Batch statistics at test time stand in this attacker's way. Of the thesis' step RS owes nearly all that it keeps to an attack through the statistics of 200 images, which guides badly; of a step of 10, a part.\n"
              "* What helps is training on attacked images in one step; in seven steps these networks, at this rate, do not learn.")
 
