@@ -166,8 +166,8 @@ for kind, of_kind in judges.items():
 # ## What it comes to
 
 # %% tags=["hide-input"]
-if page.profile == "quick":
-    page.say("*Trained for seconds on digits these networks say nothing about the conjectures; the published page says what its records show.*")
+if page.profile != "standard" or page.overrides:
+    page.say("*The published page says here what its own records show; those of this run are others.*")
 else:
     page.say("* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network has left; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
              "* Batch statistics at test time stand in this attacker's way. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
