@@ -1,41 +1,48 @@
 """What pylearn2's layers ask of a training step: limits on the norms of filters, and learning rates of their own."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
-from torch import nn
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch import Tensor, nn
 
-from advutils.training import limit_row_norms
+from advutils.layers.conv_maxout import ConvMaxout
+
+UNITS = (nn.Linear, nn.Conv2d, ConvMaxout)  # layers whose weight has a row for each unit, (units, incoming...)
+Limits = list[tuple[Tensor, float]]
 
 
-@contextmanager
-def constrained(model: nn.Module) -> Iterator[nn.Module]:
-    """For a block, make every optimizer's step on ``model`` keep to what its layers carry.
+def groups(model: nn.Module) -> list[dict]:
+    """Parameter groups for an optimizer, one for each rate: ``params`` and ``lr_scale``, what multiplies their rate.
 
-    A layer's ``lr_scale`` multiplies the gradients of its parameters before a step: with momentum SGD that is a
-    learning rate so many times the others'. Its ``max_norm`` limits the Euclidean norm of the incoming weights of every
-    unit (a filter, or one of its pieces) after a step.
+    A layer's attribute ``lr_scale`` is that of its parameters, 1 where there is none. Parameters that want no gradients
+    are left out.
     """
-    scaled = [(parameter, module.lr_scale) for module in model.modules() if hasattr(module, "lr_scale")
-              for parameter in module.parameters()]
-    limited = [(module.weight, module.max_norm) for module in model.modules() if hasattr(module, "max_norm")]
+    scales = {parameter: module.lr_scale for module in model.modules() if hasattr(module, "lr_scale")
+              for parameter in module.parameters()}
+    found: dict[float, list[Tensor]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            found.setdefault(scales.get(parameter, 1.0), []).append(parameter)
+    return [{"params": parameters, "lr_scale": scale} for scale, parameters in found.items()]
 
-    def before(optimizer, args, kwargs) -> None:
-        for parameter, scale in scaled:
-            if parameter.grad is not None:
-                parameter.grad.mul_(scale)
 
-    def after(optimizer, args, kwargs) -> None:
-        with torch.no_grad():
-            for weight, limit in limited:
-                limit_row_norms(weight, limit)
+def limits(model: nn.Module, max_norm: float | None = None) -> Limits:
+    """Weights whose rows are limited in norm, and by what: a layer's own ``max_norm``, else the one given (None: none).
 
-    handles = [register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)]
-    try:
-        yield model
-    finally:
-        for handle in handles:
-            handle.remove()
+    Only layers whose rows are the incoming weights of one unit have such a limit: not biases that have a place each,
+    nor the weights of pairs.
+    """
+    both = [(module.weight, getattr(module, "max_norm", max_norm)) for module in model.modules()
+            if isinstance(module, UNITS)]
+    return [(weight, bound) for weight, bound in both if bound is not None]
+
+
+@torch.no_grad()
+def limit(weights: Limits) -> None:
+    """Max-norm constraint: scale each row of each weight (units, incoming...) in place to a Euclidean norm <= limit.
+
+    In any memory layout, and without asking the device whether there is a row to scale. ``torch.renorm`` does the same
+    but for last bits (it adds 1e-7 to the norm).
+    """
+    for weight, bound in weights:
+        size = torch.linalg.vector_norm(weight.flatten(1), dim=1).reshape(-1, *[1] * (weight.dim() - 1))
+        weight.mul_((bound / size.clamp(min=1e-7)).clamp(max=1))

@@ -53,6 +53,9 @@ def perturbed_loss(
     * ``mask``: epsilon is computed under the dropout mask of the outer pass ("shared"), under an independent one
       ("fresh"), or without dropout ("none").
 
+    Batch normalisation moves its running statistics once, by the outer pass; with "shared" and "fresh" the pass for
+    epsilon normalises by the statistics of the minibatch too.
+
     ``x`` (N, ...) in [0, 1], ``y`` (N,) class numbers; returns a scalar with a graph to the model's parameters.
     Raises ``ValueError`` for another ``mask`` or a negative ``sigma``.
     """
@@ -61,10 +64,7 @@ def perturbed_loss(
     before = torch.get_rng_state() if x.device.type == "cpu" else torch.cuda.get_rng_state(x.device)
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()
-        if mask == "none":
-            with runtime.evaluating(model):
-                inner = F.cross_entropy(model(leaf), y, reduction="sum")
-        else:
+        with runtime.evaluating(model) if mask == "none" else runtime.statistics_still(model):
             inner = F.cross_entropy(model(leaf), y, reduction="sum")
         gradient = torch.autograd.grad(inner, leaf, create_graph=not stop_gradient)[0]
     if mask == "shared":  # replay the random numbers, hence the dropout mask, of the pass above

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from advutils import files, runtime
+from advutils import constraints, files, runtime
 
 Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
 OPTIMIZERS = ("momentum", "adam")
@@ -70,17 +70,21 @@ def train(
     patience: int | None = None,
     target: float | None = None,
     checkpoint: Path | None = None,
+    restore: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> History:
     """Train ``model`` in place on ``images`` (N, ...) and ``labels`` (N,); minimise ``objective(model, x, y)``.
 
     ``optimizer`` is "momentum", classical momentum SGD, or "adam" (Kingma and Ba 2015 with their constants), which
-    takes the learning rate alone from ``schedule``. ``max_norm`` limits the Euclidean norm of the incoming weights of
-    every unit, after each step. ``monitor(model)`` is evaluated after each epoch (lower is better): with ``patience``
-    training stops when it has not improved for so many epochs and the best weights are restored; with ``target`` it
-    stops as soon as the monitor is <= target. ``checkpoint`` names a file written after every epoch, from which a
-    killed run continues exactly; a damaged one is ignored and the run starts again. ``progress(done, epochs)`` is
-    called after each epoch.
+    takes the learning rate alone from ``schedule``. A layer's ``lr_scale`` multiplies the rate of its own parameters.
+    After each step the Euclidean norm of the incoming weights of every unit is limited to ``max_norm``, or to the
+    layer's own ``max_norm`` where it has one (:func:`advutils.constraints.limits`).
+    ``monitor(model)`` is evaluated after each epoch (lower is better): with ``patience``
+    training stops when it has not improved for so many epochs and the best weights are restored (the last ones stay
+    with ``restore=False``); with ``target`` it stops as soon as the monitor is <= target. ``checkpoint`` names a file
+    written after every epoch, from which a killed run continues exactly and a finished one is only loaded. One that is
+    damaged, was written under another name or holds a NaN is ignored and the run starts again.
+    ``progress(done, epochs)`` is called after each epoch.
 
     All randomness (order, dropout) comes from ``seed``. Raises ``ValueError`` for bad arguments and
     ``FloatingPointError`` when the loss is not finite.
@@ -94,21 +98,22 @@ def train(
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
 
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in parameters if p.dim() > 1]
+    groups, limits = constraints.groups(model), constraints.limits(model, max_norm)
     # fused: one pass over the weights instead of three, which is a quarter of the time at batches of 100
-    stepper = (torch.optim.Adam(parameters, lr=schedule.lr, fused=True) if optimizer == "adam" else
-               torch.optim.SGD(parameters, lr=schedule.lr, momentum=schedule.momentum[0], fused=True))
+    stepper = (torch.optim.Adam(groups, lr=schedule.lr, fused=True) if optimizer == "adam" else
+               torch.optim.SGD(groups, lr=schedule.lr, momentum=schedule.momentum[0], fused=True))
     history, best = History(), None
     with runtime.seeded(seed), runtime.flushing_denormals():
         if checkpoint is not None:
             best = _resume(checkpoint, model, stepper, history)
         if history.finished:
+            if best is not None and restore:
+                model.load_state_dict(best)
             return history
         for epoch in range(len(history.loss) + 1, epochs + 1):
             started = time.perf_counter()
             history.loss.append(
-                _epoch(model, images, labels, objective, stepper, matrices, schedule, epoch, batch_size, max_norm)
+                _epoch(model, images, labels, objective, stepper, limits, schedule, epoch, batch_size)
             )
             history.seconds.append(time.perf_counter() - started)
             stop = epoch == epochs
@@ -123,12 +128,12 @@ def train(
                     stop |= epoch - history.best_epoch >= patience
             if stop:
                 history.finished = True
-                if best is not None:
-                    model.load_state_dict(best)
-                else:
+                if best is None:
                     history.best_epoch = epoch
             if checkpoint is not None:
                 _save(checkpoint, model, stepper, history, best)
+            if stop and best is not None and restore:
+                model.load_state_dict(best)
             if progress is not None:
                 progress(epoch, epochs)
             if stop:
@@ -136,23 +141,22 @@ def train(
     return history
 
 
-def _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoch, batch_size, max_norm):
+def _epoch(model, images, labels, objective, optimizer, limits, schedule, epoch, batch_size):
     model.train()
     batches = torch.randperm(len(labels)).to(labels.device).split(batch_size)
-    (group,) = optimizer.param_groups
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     total = 0.0
-    if "momentum" in group:
-        group["momentum"] = schedule.momentum_at(epoch)
+    for group in optimizer.param_groups:
+        if "momentum" in group:
+            group["momentum"] = schedule.momentum_at(epoch)
     for number, index in enumerate(batches):
         loss = objective(model, images[index], labels[index])
-        for weight, gradient in zip(group["params"], torch.autograd.grad(loss, group["params"]), strict=True):
-            weight.grad = gradient
-        group["lr"] = schedule.rate((epoch - 1) * len(batches) + number)
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            weight.grad = laid_out_like(weight, gradient)
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.rate((epoch - 1) * len(batches) + number) * group["lr_scale"]
         optimizer.step()
-        if max_norm is not None:
-            with torch.no_grad():
-                for weight in matrices:
-                    limit_row_norms(weight, max_norm)
+        constraints.limit(limits)
         total += loss.detach() * len(index)
     optimizer.zero_grad()
     mean = float(total) / len(labels)
@@ -161,12 +165,22 @@ def _epoch(model, images, labels, objective, optimizer, matrices, schedule, epoc
     return mean
 
 
+def laid_out_like(weight: Tensor, gradient: Tensor) -> Tensor:
+    """``gradient``, copied into the memory layout of ``weight`` where it has another one.
+
+    On a CPU the fused optimizers read weight and gradient as raw memory and ignore strides. ``loss.backward()`` copies;
+    ``torch.autograd.grad`` may give strides of its own: those of channels_last activations, or of ``vmap``.
+    """
+    return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
+
+
 def _save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History, best: dict | None) -> None:
-    state = {"model": model.state_dict(), "history": vars(history), "rng": torch.get_rng_state()}
+    state = {"name": path.name, "model": model.state_dict(), "history": vars(history), "rng": torch.get_rng_state(),
+             "best": best}
     if torch.cuda.is_available():
         state["rng_cuda"] = torch.cuda.get_rng_state()
-    if not history.finished:  # a finished run needs neither to be used
-        state |= {"optimizer": optimizer.state_dict(), "best": best}
+    if not history.finished:  # a finished run does not need it
+        state["optimizer"] = optimizer.state_dict()
     buffer = io.BytesIO()
     torch.save(state, buffer)
     files.write_sealed(path, buffer.getvalue())
@@ -176,12 +190,15 @@ def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, hist
     """Load a checkpoint into ``model``, ``optimizer`` and ``history``; returns the best weights so far, if any."""
     if not path.exists():
         return None
+    device = next(model.parameters()).device
     try:
-        raw = files.read_sealed(path)
+        state = torch.load(io.BytesIO(files.read_sealed(path)), map_location=device, weights_only=True)
     except files.DamagedFile:
-        path.unlink()  # the run starts again; its numbers never come from a damaged file
+        state = {}
+    # another network's file under this name, and weights that are no numbers, are refused like a damaged file
+    if state.get("name") != path.name or not all(map(_finite, (state["model"], state["best"] or {}))):
+        path.unlink()  # the run starts again
         return None
-    state = torch.load(io.BytesIO(raw), map_location=next(model.parameters()).device, weights_only=True)
     model.load_state_dict(state["model"])
     vars(history).update(state["history"])
     torch.set_rng_state(state["rng"].cpu())
@@ -189,12 +206,8 @@ def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, hist
         torch.cuda.set_rng_state(state["rng_cuda"].cpu())
     if "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
-    return state.get("best")
+    return state["best"]
 
 
-def limit_row_norms(weight: Tensor, limit: float) -> None:
-    """Max-norm constraint: scale each row of ``weight`` (out, in...) in place to a Euclidean norm <= limit."""
-    rows = weight.flatten(1)
-    size = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    if (size > limit).any():
-        rows.mul_((limit / size.clamp(min=1e-7)).clamp(max=1))
+def _finite(weights: dict[str, Tensor]) -> bool:
+    return all(torch.isfinite(value).all() for value in weights.values())

@@ -11,10 +11,9 @@ def conv_maxout_mnist(
 ) -> nn.Sequential:
     """``mnist.yaml``: three convolutional maxout layers with a bias for every place; (N, 1, size, size).
 
-    Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.constraints.constrained`).
-    ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread``; from the file's
-    .005 momentum SGD stays on its first plateau for more than a thousand minibatches. ``keep`` is the share of hidden
-    features that dropout keeps (the file: half of them); pixels are always kept with .8.
+    Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.constraints.limits`).
+    ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread`` (the file: .005). ``keep`` is
+    the share of hidden features that dropout keeps (the file: half of them); pixels are always kept with .8.
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 1
     for out, pieces, kernel, padding, pool, limit in (
@@ -30,11 +29,12 @@ def conv_maxout_mnist(
 
 def conv_maxout_cifar(
     *, width: float = 1.0, size: int = 32, classes: int = 10, spread: float = 0.005, keep: float = 0.5,
+    lr_scale: float = 0.05,
 ) -> nn.Sequential:
     """``cifar10_old_small.yaml``, the paper's "Conv. Maxout Small"; (N, 3, size, size), whitened.
 
-    As :func:`conv_maxout_mnist`, with one bias a channel, a dense maxout layer, and ``lr_scale`` .05 on the
-    convolutions.
+    As :func:`conv_maxout_mnist`, with one bias a channel and a dense maxout layer. The convolutions carry ``lr_scale``,
+    what multiplies their learning rate (the file: .05).
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 3
     for out, pieces, kernel, padding, pool, limit in (
@@ -42,7 +42,7 @@ def conv_maxout_cifar(
     ):
         out = round(out * width)
         layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=True)
-        layer.max_norm, layer.lr_scale = limit, 0.05
+        layer.max_norm, layer.lr_scale = limit, lr_scale
         layers += [layer, Dropout(keep)]
         channels, size = out, layer.out_size
     dense = Maxout(channels * size**2, round(240 * width), 5)
