@@ -17,12 +17,22 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def data_root() -> Path:
+    """Folder that data and weights are read from: ``ADVUTILS_DATA``, else ``advutils`` in the user's cache folder."""
+    return _folder("ADVUTILS_DATA")
+
+
 def cache_root() -> Path:
-    """Folder for data sets and checkpoints: ``ADVUTILS_DATA``, else ``advutils`` in the user's cache folder."""
-    if os.environ.get("ADVUTILS_DATA"):
-        return Path(os.environ["ADVUTILS_DATA"]).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "advutils"
+    """Folder for what this code writes, trained networks above all: ``ADVUTILS_CACHE``, else the same default.
+
+    ``ADVUTILS_DATA`` does not count: on a cluster that folder is often shared and read-only.
+    """
+    return _folder("ADVUTILS_CACHE")
+
+
+def _folder(variable: str) -> Path:
+    named = os.environ.get(variable)
+    return Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "advutils")).expanduser()
 
 
 def generator(seed: int, on: torch.device | str = "cpu") -> torch.Generator:
