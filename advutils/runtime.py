@@ -62,6 +62,22 @@ def evaluating(model: nn.Module):
 
 
 @contextmanager
+def statistics_still(model: nn.Module):
+    """Let no pass of a block move the running statistics of ``model``'s normalisation layers.
+
+    In training mode they still normalise by the minibatch, so that the passes give what they would give anyway.
+    """
+    tracking = [module for module in model.modules() if getattr(module, "track_running_stats", False)]
+    for module in tracking:
+        module.track_running_stats = False
+    try:
+        yield model
+    finally:
+        for module in tracking:
+            module.track_running_stats = True
+
+
+@contextmanager
 def flushing_denormals():
     """Round numbers below 1e-38 to zero for a block: saturated units make thousands of them, each slow on a CPU.
 
