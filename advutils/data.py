@@ -40,8 +40,8 @@ class DamagedData(ValueError):
 
 
 def where() -> Path:
-    """The folder that holds the data sets: ``ADVUTILS_DATA``, else the user's cache folder."""
-    return runtime.cache_root()
+    """The folder that holds the data sets: :func:`advutils.runtime.data_root`."""
+    return runtime.data_root()
 
 
 def load(name: str, *, split: str = "train") -> tuple[Tensor, Tensor]:

@@ -17,12 +17,22 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def data_root() -> Path:
+    """Folder that data and weights are read from: ``ADVUTILS_DATA``, else ``advutils`` in the user's cache folder."""
+    return _folder("ADVUTILS_DATA")
+
+
 def cache_root() -> Path:
-    """Folder for data sets and checkpoints: ``ADVUTILS_DATA``, else ``advutils`` in the user's cache folder."""
-    if os.environ.get("ADVUTILS_DATA"):
-        return Path(os.environ["ADVUTILS_DATA"]).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "advutils"
+    """Folder for what this code writes, trained networks above all: ``ADVUTILS_CACHE``, else the same default.
+
+    ``ADVUTILS_DATA`` does not count: on a cluster that folder is often shared and read-only.
+    """
+    return _folder("ADVUTILS_CACHE")
+
+
+def _folder(variable: str) -> Path:
+    named = os.environ.get(variable)
+    return Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "advutils")).expanduser()
 
 
 def generator(seed: int, on: torch.device | str = "cpu") -> torch.Generator:
@@ -49,6 +59,22 @@ def evaluating(model: nn.Module):
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+@contextmanager
+def statistics_still(model: nn.Module):
+    """Let no pass of a block move the running statistics of ``model``'s normalisation layers.
+
+    In training mode they still normalise by the minibatch, so that the passes give what they would give anyway.
+    """
+    tracking = [module for module in model.modules() if getattr(module, "track_running_stats", False)]
+    for module in tracking:
+        module.track_running_stats = False
+    try:
+        yield model
+    finally:
+        for module in tracking:
+            module.track_running_stats = True
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from advutils import data
+from advutils import data, runtime
 from advutils.book.cli import main
 
 
@@ -14,6 +14,17 @@ from advutils.book.cli import main
 def root(monkeypatch, tmp_path):
     monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
     return tmp_path
+
+
+def test_what_is_written_never_goes_to_the_data_folder(root, monkeypatch, tmp_path_factory):
+    user, cache = tmp_path_factory.mktemp("user"), tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(user))
+    monkeypatch.delenv("ADVUTILS_CACHE", raising=False)
+    assert runtime.data_root() == data.where() == root
+    assert runtime.cache_root() == user / "advutils"
+    monkeypatch.setenv("ADVUTILS_CACHE", str(cache))
+    monkeypatch.delenv("ADVUTILS_DATA")
+    assert runtime.data_root() == user / "advutils" and runtime.cache_root() == cache
 
 
 @pytest.mark.parametrize("split, n", [("train", 1297), ("test", 500)])

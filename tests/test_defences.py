@@ -16,7 +16,7 @@ def few(monkeypatch, tmp_path):
     """Ninety digits in place of a data set, and an empty cache folder."""
     images, labels = data.load("digits")
     monkeypatch.setattr(data, "load", lambda name, split="train": (images[:90], labels[:90]))
-    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
     return dict(data="digits", side=7, epochs=3, seed=0, train_size=0)
 
 

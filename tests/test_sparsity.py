@@ -89,7 +89,7 @@ def few(monkeypatch, tmp_path):
     monkeypatch.setattr(chapter, "loaded", lambda name, split, size=0: (images[:size or None], labels[:size or None]))
     monkeypatch.setitem(chapter.NETWORKS, "one", lambda classes: nn.Sequential(
         nn.Conv2d(3, 8, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 49, classes)))
-    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
     return dict(data="none", network="one", epochs=3, train_size=60, seed=0)
 
 

@@ -334,7 +334,7 @@ def test_stable_losses_keep_their_precision():
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
     """Fifteen epochs on the embedded digits, checkpoints in a folder of the test."""
-    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
     return {"data": "digits", "network": "sigmoid-mlp", "epochs": 15, "seed": 0}
 
 

@@ -177,7 +177,7 @@ def test_bad_arguments_and_divergence(toy, options, error):
 
 
 def test_chapter_networks_learn_digits(monkeypatch, tmp_path):
-    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
     common = dict(data="digits", noise=[0.1], draws=2, attack_images=20, attack_l2=[0.5], attack_linf=[0.05], width=60,
                   batch_size=25, seed=0, epochs=15)
     start = time.perf_counter()
@@ -194,7 +194,7 @@ def test_chapter_networks_learn_digits(monkeypatch, tmp_path):
 
 
 def test_two_stages(monkeypatch, tmp_path):
-    monkeypatch.setenv("ADVUTILS_DATA", str(tmp_path))
+    monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
     monkeypatch.setattr(chapter, "PATIENCE", 2)
     _, history = chapter.trained(data="digits", network="sigmoid-mlp", width=30, batch_size=25, epochs=12, seed=0,
                                  protocol="two-stage")

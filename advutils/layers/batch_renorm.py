@@ -13,11 +13,13 @@ class BatchRenorm(nn.Module):
     and without clipping x^ = (x - running_mean) / running_sd, as in evaluation. The limits ``r_max`` and ``d_max`` are
     part of the state; a schedule may change them (:class:`Loosening`). ``decay`` is the share of the running values
     that a minibatch leaves; variances are biased in the pass and unbiased in the running value, as in Chainer.
+    While ``track_running_stats`` is False a pass in training mode is the same but moves no running value, as in torch.
     """
 
     def __init__(self, features: int, *, decay: float = 0.95, eps: float = 2e-5):
         super().__init__()
         self.decay, self.eps = decay, eps
+        self.track_running_stats = True
         self.weight = nn.Parameter(torch.ones(features))
         self.bias = nn.Parameter(torch.zeros(features))
         self.register_buffer("running_mean", torch.zeros(features))
@@ -36,9 +38,10 @@ class BatchRenorm(nn.Module):
                 known = (self.running_var + self.eps).sqrt()
                 r = torch.minimum(torch.maximum(sd / known, 1 / self.r_max), self.r_max)
                 d = ((mean - self.running_mean) / known).clamp(-self.d_max, self.d_max)
-                count = x.numel() / x.shape[1]
-                self.running_mean.lerp_(mean, 1 - self.decay)
-                self.running_var.lerp_(var * count / max(count - 1, 1), 1 - self.decay)
+                if self.track_running_stats:
+                    count = x.numel() / x.shape[1]
+                    self.running_mean.lerp_(mean, 1 - self.decay)
+                    self.running_var.lerp_(var * count / max(count - 1, 1), 1 - self.decay)
             scale, shift = r / sd, d - mean * r / sd
         else:
             scale = (self.running_var + self.eps).rsqrt()

@@ -37,7 +37,7 @@ def checksum(name: str) -> str:
 
     Raises :class:`MissingWeights` if there is no file, :class:`DamagedWeights` if it is not the one that we used.
     """
-    path = runtime.cache_root() / "weights" / f"{name}.safetensors"
+    path = runtime.data_root() / "weights" / f"{name}.safetensors"
     if not path.exists():
         raise MissingWeights(f"no weights of {name}: put {path.name} into {path.parent} or set ADVUTILS_DATA")
     with path.open("rb") as stream:
@@ -64,7 +64,7 @@ def pretrained(name: str) -> nn.Sequential:
         return _fetched(*FETCHED[name])
     from safetensors import safe_open
 
-    path = runtime.cache_root() / "weights" / f"{name}.safetensors"
+    path = runtime.data_root() / "weights" / f"{name}.safetensors"
     if not path.exists():
         raise MissingWeights(f"no weights of {name}: put {path.name} into {path.parent} or set ADVUTILS_DATA")
     with safe_open(path, framework="pt") as stored:
