@@ -16,7 +16,7 @@ WHOLE = "*"  # every definition of a module
 Symbol = tuple[str, str]  # a module and a name at its top level
 
 
-def code_hash(function: Callable) -> str:
+def code_hash(function: Callable, parameters=None) -> str:
     """Hash of the function and of all functions, classes and constants of this project that it can reach.
 
     Names are followed from definition to definition, through imports, and hashed as syntax trees without docstrings:

@@ -159,24 +159,32 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     commit = provenance.commit()
     weights = _weights(parameters)
     started = time.perf_counter()
-    result = function(**parameters)
+    from advutils.book import networks
+
+    with networks.noted(path.parents[2].name, path.parents[1].name) as used:
+        result = function(**parameters)
     values, arrays = result if isinstance(result, tuple) else (result, None)
     if not isinstance(values, dict):
         raise ValueError(f"{function.__name__} must return a dict of JSON values, got {type(values).__name__}")
-    origin = {
-        **commit,
+    made = origin(function, parameters, seconds=time.perf_counter() - started) | {
+        **commit, "code": code, "weights": weights, "networks": list(used.networks.values())}
+    return write(path, function.__name__, parameters, values, arrays, made)
+
+
+def origin(function: Callable, parameters: dict, *, seconds: float) -> dict:
+    """What stands behind a number: commit, code, versions, machine, data, time."""
+    return {
+        **provenance.commit(),
         "function": f"{function.__module__}.{function.__name__}",
-        "code": code,
+        "code": code_hash(function, parameters),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "seed": _setting(parameters, "seed"),
         "data": _data(_setting(parameters, "data")),
-        "weights": weights,
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": round(seconds, 3),
         "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
         "date": provenance.now(),
     }
-    return write(path, function.__name__, parameters, values, arrays, origin)
 
 
 def _setting(parameters: dict, name: str):

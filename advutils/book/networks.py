@@ -53,7 +53,7 @@ def noted(profile: str, chapter: str) -> Iterator[Use]:
 
 
 def identity(train: Callable, spec: dict) -> dict:
-    """All that the weights of a network depend on, as JSON; its hash, with the function's name, is the network's key."""
+    """All that a network's weights depend on, as JSON; its hash, with the function's name, is the network's key."""
     name = spec.get("data")
     sums = {split: data.checksum(name, split) for split in data.splits(name)} if name in data.NAMES else None
     return {"spec": spec, "code": code_hash(train, spec), "data": sums, "threads": torch.get_num_threads(),

@@ -1,33 +1,37 @@
 """Measurements of the page on attacks: the networks they run on, their paths on a toy, the search for c."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, data, evaluation, files, models, norms, runtime, training
-from advutils.codehash import code_hash
+from advutils import attacks, data, evaluation, models, norms, runtime, training
+from advutils.book import networks
 
 BUILDERS = {"lenet": models.lenet, "resnet8": models.resnet8}
 SCHEDULE = training.Schedule(lr=0.05, lr_divisor=1.0, momentum=(0.9, 0.9), momentum_epochs=1)
 
 
-def network(*, network: str, data: str, epochs: int, seed: int, train_size: int = 0) -> nn.Sequential:
-    """A trained "lenet" or "resnet8"; kept in the cache folder, so a second call only loads it."""
-    spec = dict(locals())
+def network(**spec) -> nn.Sequential:
+    """The network of :func:`train_small`; kept, so that a second call only loads it."""
+    return networks.kept(train_small, spec)[0].eval()
+
+
+def train_small(
+    *, checkpoint: Path, network: str, data: str, epochs: int, seed: int, train_size: int = 0,
+) -> tuple[nn.Sequential, training.History]:
+    """Train a "lenet" or a "resnet8"."""
     images, labels = loaded(data, "train")
     if train_size:
         images, labels = images[:train_size], labels[:train_size]
     with runtime.seeded(seed):
         model = BUILDERS[network](channels=images.shape[1]).to(images.device)
-    code = [code_hash(training.train), code_hash(models.lenet), torch.get_num_threads()]
-    name = files.sha256(repr([sorted(spec.items()), code]).encode())[:16]
-    training.train(
+    return model, training.train(
         model, images, labels, objective=lambda m, x, y: F.cross_entropy(m(x), y), epochs=epochs, seed=seed,
-        schedule=SCHEDULE, checkpoint=runtime.cache_root() / "checkpoints" / f"{network}-{name}.pt",
-    )
-    return model.eval()
+        schedule=SCHEDULE, checkpoint=checkpoint)
 
 
 def loaded(name: str, split: str) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, data, evaluation, files, models, regularizers, runtime, training
-from advutils.codehash import code_hash
+from advutils import attacks, data, evaluation, models, regularizers, runtime, training
+from advutils.book import networks
 
 # The paper fixes the max-norm (Section IV-A) and, through pylearn2's mnist_pi.yaml, everything about maxout. The
 # sigmoid network's optimiser is unknown; this one was chosen in runs of 8 to 25 epochs so that the strongest
@@ -62,8 +62,14 @@ def objective(*, penalty: str, p: float | str, sigma: float, stop_gradient: bool
     raise ValueError(f"penalty must be 'none', 'perturbation' or 'penalty', got {penalty!r}")
 
 
-def trained(
+def trained(**spec) -> tuple[nn.Sequential, training.History]:
+    """The network of :func:`train_dense` and its history; kept, so that a second call only loads it."""
+    return networks.kept(train_dense, spec)
+
+
+def train_dense(
     *,
+    checkpoint: Path,
     data: str,
     network: str,
     penalty: str = "none",
@@ -80,7 +86,7 @@ def trained(
     mask: str = "shared",
     matmul: str = "highest",
 ) -> tuple[nn.Sequential, training.History]:
-    """A trained dense network; it is kept in the cache folder, so a second call with these parameters only loads it.
+    """Train a dense network, or load it from ``checkpoint`` if that is finished.
 
     ``protocol``: "fixed" trains on all training images for ``epochs`` epochs and keeps the last weights; "two-stage"
     is the paper's (Section IV-A): five sixths of the images until the error on the last sixth has not improved for 100
@@ -89,8 +95,7 @@ def trained(
     240 for maxout), ``batch_size`` None is 100. ``matmul`` is torch's float32 matmul precision ("highest", or
     "medium": products of bfloat16 accumulated in float32).
     """
-    spec = dict(locals())
-    images, labels = _device_data(spec["data"], "train")
+    images, labels = _device_data(data, "train")
     if train_size:
         images, labels = images[:train_size], labels[:train_size]
     torch.set_float32_matmul_precision(matmul)
@@ -100,7 +105,6 @@ def trained(
     recipe = RECIPES[network]
     loss = objective(penalty=penalty, p=p, sigma=sigma, stop_gradient=stop_gradient, clip=clip, mask=mask)
     arguments = {"objective": loss, "epochs": epochs, "seed": seed, "batch_size": batch_size, **recipe}
-    checkpoint = _checkpoint(spec)
     if protocol == "fixed":
         return model, training.train(model, images, labels, checkpoint=checkpoint, **arguments)
     if protocol != "two-stage":
@@ -108,7 +112,7 @@ def trained(
 
     kept = round(len(labels) * (1 - HELD_OUT))
     first = training.train(
-        model, images[:kept], labels[:kept], checkpoint=checkpoint, patience=PATIENCE,
+        model, images[:kept], labels[:kept], checkpoint=checkpoint.with_suffix(".first.pt"), patience=PATIENCE,
         monitor=lambda m: evaluation.error_rate(m, images[kept:], labels[kept:]), **arguments,
     )
     target = evaluation.mean_loss(model, images[:kept], labels[:kept])
@@ -120,7 +124,7 @@ def trained(
         lr=schedule.rate(steps), lr_divisor=schedule.lr_divisor, momentum=(momentum, momentum)
     )
     second = training.train(
-        model, images, labels, checkpoint=checkpoint.with_suffix(".2.pt"), target=target,
+        model, images, labels, checkpoint=checkpoint, target=target,
         monitor=lambda m: evaluation.mean_loss(m, images[kept:], labels[kept:]),
         **(arguments | {"schedule": continued, "seed": seed + 1000}),
     )
@@ -138,15 +142,6 @@ def _network(name: str, width: int | None) -> nn.Sequential:
 def _device_data(name: str, split: str) -> tuple[Tensor, Tensor]:
     images, labels = data.load(name, split=split)
     return images.to(runtime.device()), labels.to(runtime.device())
-
-
-def _checkpoint(spec: dict) -> Path:
-    """A file name that changes with the parameters, with the code of training, of maxout networks and of the penalty,
-    and with the number of threads (which changes the weights); not with what else is in this file, recipes included."""
-    given = sorted((name, value) for name, value in spec.items() if value is not None)
-    code = [code_hash(part) for part in (training.train, models.maxout_mlp, regularizers.perturbed_loss)]
-    text = repr([given, code, torch.get_num_threads()])
-    return runtime.cache_root() / "checkpoints" / f"{spec['network']}-{files.sha256(text.encode())[:16]}.pt"
 
 
 def dense_network(

@@ -13,7 +13,6 @@ from advutils import (
     attacks,
     data,
     evaluation,
-    files,
     layers,
     models,
     norms,
@@ -22,10 +21,9 @@ from advutils import (
     runtime,
     training,
 )
+from advutils.book import networks
 from advutils.chapters.gradient_regularization import objective
 from advutils.chapters.gradient_regularization import trained as dense_trained
-from advutils.codehash import code_hash
-from advutils.constraints import constrained
 
 
 @dataclass(frozen=True)
@@ -78,52 +76,55 @@ def whitening(name: str, train_size: int) -> layers.Whiten:
 
 
 def network(
-    *, data: str, train_size: int, width: float, spread: float, keep: float, seed: int,
+    *, data: str, train_size: int, width: float, spread: float, keep: float, lr_scale: float, seed: int,
 ) -> tuple[nn.Module, nn.Sequential]:
     """What stands before the network (whitening, or nothing for digits), and the untrained network behind it."""
     options = dict(width=width, classes=int(loaded(data, "train")[1].max()) + 1, spread=spread, keep=keep)
     with runtime.seeded(seed):
         if KINDS[data] == "mnist":
             return nn.Identity(), models.conv_maxout_mnist(**options).to(runtime.device())
-        return whitening(data, train_size), models.conv_maxout_cifar(**options).to(runtime.device())
+        front, body = whitening(data, train_size), models.conv_maxout_cifar(**options, lr_scale=lr_scale)
+        return front, body.to(runtime.device())
 
 
-def trained(
-    *, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int, train_size: int = 0,
-    width: float = 1.0, spread: float = 0.005, batch_size: int = 128, precision: str = "float32", warm_up: int = 0,
-    lr: float | None = None, optimizer: str = "momentum", keep: float = 0.5, mask: str = "shared",
+def trained(**spec) -> tuple[nn.Sequential, training.History]:
+    """The network of :func:`train_convolutional` and its history; kept, so that a second call only loads it."""
+    return networks.kept(train_convolutional, spec)
+
+
+def train_convolutional(
+    *, checkpoint: Path, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int,
+    train_size: int = 0, held_out: int = 0, width: float = 1.0, spread: float = 0.005, batch_size: int = 128,
+    precision: str = "float32", lr: float | None = None, optimizer: str = "momentum", momentum: float | None = None,
+    keep: float = 0.5, lr_scale: float = 0.05, mask: str = "shared",
 ) -> tuple[nn.Sequential, training.History]:
-    """A trained convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
+    """Train a convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
-    Kept in the cache folder, so that a second call only loads it. The network is trained on preprocessed images, so for
-    CIFAR-10 ``sigma`` is a length in whitened units. The first ``warm_up`` of the epochs minimise L(x); the schedule
-    starts again after them. ``lr`` replaces the schedule's first learning rate. With ``optimizer`` "adam" it is that of
-    Adam, falls linearly towards a hundredth over the epochs, and the layers' own learning rates are without effect.
-    ``keep`` is the share of hidden features that dropout keeps; ``mask`` says under which dropout mask the perturbation
-    is computed, as in :func:`advutils.regularizers.perturbed_loss`. With ``precision`` "bfloat16" convolutions and
-    products take and give that type while training (less than half the time where a processor has it), the weights stay
-    float32. ``history.monitor`` is the error on the test images after each epoch, in that precision; nothing is
-    selected by it. Raises ``ValueError`` for Adam without ``lr``, another precision, or a warm-up that leaves no epoch.
+    The network is trained on preprocessed images, so for CIFAR-10 ``sigma`` is a length in whitened units. ``lr``
+    replaces the published schedule by one whose rate falls linearly from ``lr`` towards a hundredth over the epochs,
+    with a constant ``momentum`` (None: the published .5, which hardly grows in few epochs) or Adam. ``lr_scale``
+    multiplies the rate of CIFAR's convolutions, ``keep`` is the share of hidden features that dropout keeps;
+    ``mask`` says under which dropout mask the perturbation is computed, as in
+    :func:`advutils.regularizers.perturbed_loss`. With ``precision`` "bfloat16" convolutions and products take and give
+    that type while training (less than half the time where a processor has it), the weights stay float32.
+    ``history.monitor`` is the error after each epoch, in that precision, on the test images, or with ``held_out`` on
+    so many training images, the last ones, which are not trained on; nothing is selected by it.
+    Raises ``ValueError`` for Adam without ``lr`` or another precision.
     """
-    spec = {name: value for name, value in locals().items() if value is not None}
     if optimizer == "adam" and lr is None:
         raise ValueError("lr must be given for optimizer='adam': the published schedules are for momentum")
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be 'float32' or 'bfloat16', got {precision!r}")
-    if not warm_up < epochs:
-        raise ValueError(f"warm_up must be below epochs, got {warm_up} and {epochs}")
     torch.set_float32_matmul_precision("highest")
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
+    if held_out:
+        test, images, labels = (images[-held_out:], labels[-held_out:]), images[:-held_out], labels[:-held_out]
     images, labels = images[:train_size or None], labels[:train_size or None]
-    front, body = network(data=data, train_size=train_size, width=width, spread=spread, keep=keep, seed=seed)
-    first = training.History()
-    if warm_up:
-        alone = {"penalty": "none", "p": 2, "sigma": 0.0, "mask": "shared"}
-        warm, first = trained(**spec | alone | {"epochs": warm_up, "warm_up": 0})
-        body.load_state_dict(warm[1].state_dict())
-    schedule = Linear(decay_epochs=epochs - warm_up) if optimizer == "adam" else SCHEDULES[KINDS[data]]
-    if lr is not None:
-        schedule = replace(schedule, lr=lr)
+    front, body = network(data=data, train_size=len(labels), width=width, spread=spread, keep=keep, lr_scale=lr_scale,
+                          seed=seed)
+    schedule = SCHEDULES[KINDS[data]] if lr is None else Linear(lr=lr, decay_epochs=epochs)
+    if momentum is not None:
+        schedule = replace(schedule, momentum=(momentum, momentum))
     if isinstance(schedule, Linear):
         schedule = replace(schedule, batches=-(-len(labels) // batch_size))
     inside, outside = (torch.cat([front(part) for part in x.split(1000)]) for x in (images, test[0]))
@@ -137,25 +138,17 @@ def trained(
         with torch.autocast(outside.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             return evaluation.error_rate(model, outside, test[1])
 
-    with constrained(body):
-        history = training.train(
-            body, inside, labels, objective=loss, epochs=epochs - warm_up, seed=seed, batch_size=batch_size,
-            schedule=schedule, optimizer=optimizer, monitor=monitor, checkpoint=_checkpoint(spec))
-    for field in ("loss", "monitor", "seconds"):
-        setattr(history, field, getattr(first, field) + getattr(history, field))
+    history = training.train(
+        body, inside, labels, objective=loss, epochs=epochs, seed=seed, batch_size=batch_size, schedule=schedule,
+        optimizer=optimizer, monitor=monitor, checkpoint=checkpoint)
     return nn.Sequential(front, body), history
-
-
-def _checkpoint(spec: dict) -> Path:
-    text = repr([sorted(spec.items()), code_hash(trained), torch.get_num_threads()])
-    return runtime.cache_root() / "checkpoints" / f"conv-maxout-{files.sha256(text.encode())[:16]}.pt"
 
 
 def convolutional_network(*, noise: list[float], draws: int, **spec) -> tuple[dict, dict]:
     """One trained network (arguments of :func:`trained`): Tables II to V.
 
     Values: ``error`` (test images), ``trials``, ``train_loss``, ``length`` (mean l2 length of what the network sees of
-    a test image), ``seconds_per_epoch`` (after the warm-up), ``training_seconds``, and ``noise``, a list of ``draws``
+    a test image), ``seconds_per_epoch``, ``training_seconds``, and ``noise``, a list of ``draws``
     error rates for each standard deviation, the noise added to what the network sees: pixels of digits, whitened units
     of CIFAR-10. Arrays: ``loss`` (training objective) and ``curve`` (test error) by epoch.
     """
@@ -166,7 +159,7 @@ def convolutional_network(*, noise: list[float], draws: int, **spec) -> tuple[di
     values = {
         "error": evaluation.error_rate(model[1], seen, labels), "trials": len(labels), "train_loss": history.loss[-1],
         "length": norms.norm(seen).mean().item(),
-        "seconds_per_epoch": statistics.mean(history.seconds[spec.get("warm_up", 0):]),
+        "seconds_per_epoch": statistics.mean(history.seconds),
         "training_seconds": sum(history.seconds),
         "noise": [[evaluation.noise_error(model[1], seen, labels, std=std, generator=generator) for _ in range(draws)]
                   for std in noise],

@@ -10,7 +10,6 @@ from torch.utils.flop_counter import flop_registry
 from advutils import data as datasets
 from advutils import models, runtime, training
 from advutils.chapters.gradient_regularization import RECIPES, objective
-from advutils.constraints import constrained
 
 KINDS = {"none": {"penalty": "none"}, "perturbation": {"penalty": "perturbation"}, "penalty": {"penalty": "penalty"}}
 BUILDERS = {
@@ -60,9 +59,7 @@ def training_cost(*, data: str, network: str, images: int, rounds: int, seed: in
                     torch.autograd.grad(loss(model, x[:100], y[:100]), list(model.parameters()))
                 handle.remove()
                 forward[kind], operations[kind] = len(passes), counter.operations
-            with constrained(model):
-                history = training.train(
-                    model, x, y, objective=loss, epochs=1, seed=seed, **RECIPES.get(network, {}))
+            history = training.train(model, x, y, objective=loss, epochs=1, seed=seed, **RECIPES.get(network, {}))
             if number:
                 seconds[kind].append(history.seconds[0])
     ratios = {kind: statistics.median(a / b for a, b in zip(times, seconds["none"], strict=True))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -10,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attribution, files, layers, localisation, models, runtime, shapes, training
-from advutils.codehash import code_hash
+from advutils import attribution, layers, localisation, models, runtime, shapes, training
+from advutils.book import networks
 
 REGIONS = ("edge", "corner", "inside", "empty")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -43,11 +44,18 @@ def untrained(
     return model.to(runtime.device(), memory_format=torch.channels_last)  # half the time on a CPU
 
 
-def trained(
-    *, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, width: float, activation: str,
-    renormalised: bool, images: int, epochs: int, batch_size: int, lr: float, precision: str, seed: int,
+def trained(**spec) -> tuple[nn.Module, training.History]:
+    """The network of :func:`train_counter` and its history; kept, so that a second call only loads it."""
+    model, history = networks.kept(train_counter, spec)
+    return model.eval(), history
+
+
+def train_counter(
+    *, checkpoint: Path, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, width: float,
+    activation: str, renormalised: bool, images: int, epochs: int, batch_size: int, lr: float, precision: str,
+    seed: int,
 ) -> tuple[nn.Module, training.History]:
-    """A counting network, trained on pictures that are drawn on the way; kept in the cache folder.
+    """Train a counting network on pictures that are drawn on the way.
 
     The loss is the squared error, mean over pictures and kinds, without the last rectifier (which learns nothing where
     it is 0, and counts are not negative); Adam, whose learning rate falls to a tenth after each third. Batch
@@ -55,7 +63,6 @@ def trained(
     training. With ``precision`` "bfloat16" the convolutions, and nothing else, compute in that type while
     training (:func:`convolved`); the network is judged in float32.
     """
-    spec = dict(locals())
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     model = untrained(size=size, limit=limit, plan=plan, width=width, activation=activation, renormalised=renormalised,
@@ -72,8 +79,8 @@ def trained(
 
     history = training.train(
         model, stream, stream.labels.to(runtime.device()), objective=loss, epochs=epochs, seed=seed,
-        batch_size=batch_size, schedule=Thirds(lr=lr, total=steps), optimizer="adam", checkpoint=_checkpoint(spec))
-    return model.eval(), history
+        batch_size=batch_size, schedule=Thirds(lr=lr, total=steps), optimizer="adam", checkpoint=checkpoint)
+    return model, history
 
 
 def convolved(model: nn.Sequential, x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -84,11 +91,6 @@ def convolved(model: nn.Sequential, x: Tensor, dtype: torch.dtype) -> Tensor:
         with torch.autocast(x.device.type, dtype, enabled=low):
             x = layer(x).float()
     return x
-
-
-def _checkpoint(spec: dict):
-    text = repr([sorted(spec.items()), code_hash(trained), torch.get_num_threads()])
-    return runtime.cache_root() / "checkpoints" / f"counting-{files.sha256(text.encode())[:16]}.pt"
 
 
 def pictures(

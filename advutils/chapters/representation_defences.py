@@ -2,18 +2,18 @@
 from __future__ import annotations
 
 import copy
-import io
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import attacks, evaluation, files, layers, models, norms, regularizers, runtime, training
+from advutils import attacks, evaluation, layers, models, norms, regularizers, runtime, training
 from advutils import data as datasets
-from advutils.codehash import code_hash
+from advutils.book import networks
 
 # Table 3.1; then what Sections 3.3.2 and 3.3.3 wonder about, with controls; then the rival. "times" multiplies PENALTY.
 KINDS = {
@@ -108,20 +108,28 @@ def objective(kind: str) -> training.Objective:
             "adversarial": adversarial}[penalty]
 
 
-def trained(
-    *, data: str, kind: str, side: int, epochs: int, seed: int, train_size: int, weights: str,
-) -> tuple[nn.Module, training.History]:
-    """A network of a kind after ``epochs`` epochs; kept in the cache folder.
+def trained(*, weights: str, **spec) -> tuple[nn.Module, training.History]:
+    """The network of :func:`train_defence` and its history; kept, so that a second call only loads it.
 
     ``weights``: "last", those of the last epoch, which the thesis' code keeps, or "best", those of the epoch with the
-    fewest errors on a random 7 % of the images, which are not trained on (what its text says; nothing stops early).
-    ``train_size`` 0 means all images. ``history.monitor`` is that error after each epoch, in evaluation mode. The
-    parameters of the network that is returned want no gradients, which attacks have no use for. One process trains a
-    network at a time, others that want it wait.
+    fewest errors on held-out images (what its text says). The parameters want no gradients, which attacks have no use
+    for.
     """
     if weights not in ("last", "best"):
         raise ValueError(f"weights must be 'last' or 'best', got {weights!r}")
-    spec = {name: value for name, value in locals().items() if name != "weights"}
+    model, history = networks.kept(train_defence, spec, restore=weights == "best")
+    return model.eval().requires_grad_(False), history
+
+
+def train_defence(
+    *, checkpoint: Path, restore: bool, data: str, kind: str, side: int, epochs: int, seed: int, train_size: int,
+) -> tuple[nn.Module, training.History]:
+    """Train a network of a kind for ``epochs`` epochs (nothing stops early); the best weights, or with ``restore``
+    False the last ones.
+
+    A random 7 % of the images are not trained on; ``history.monitor`` is the error on these after each epoch, in
+    evaluation mode, and the best weights are those where it is smallest. ``train_size`` 0 means all other images.
+    """
     images, labels = loaded(data, "train", side)
     order = torch.randperm(len(labels), generator=runtime.generator(seed)).to(labels.device)
     held, kept = order.split([round(VALIDATION * len(labels)), len(labels) - round(VALIDATION * len(labels))])
@@ -134,30 +142,14 @@ def trained(
         latest[:] = [loss(model, x, y)]
         return latest[0]
 
-    path = _checkpoint(spec)
-
-    def monitor(model: nn.Module) -> float:  # also keeps the last weights: training gives back the best ones
+    def monitor(model: nn.Module) -> float:
         loosen(latest[0].item())
-        stream = io.BytesIO()
-        torch.save(model.state_dict(), stream)
-        files.write_sealed(path.with_suffix(".last.pt"), stream.getvalue())
         return evaluation.error_rate(model, images[held], labels[held])
 
-    with files.locked(path.with_suffix(".lock")):
-        history = training.train(
-            model, images[kept], labels[kept], objective=step, epochs=epochs, seed=seed, batch_size=BATCH,
-            schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)), monitor=monitor,
-            patience=epochs, checkpoint=path)
-        if weights == "last":
-            state = torch.load(io.BytesIO(files.read_sealed(path.with_suffix(".last.pt"))), weights_only=True,
-                               map_location=images.device)
-            model.load_state_dict(state)
-    return model.eval().requires_grad_(False), history
-
-
-def _checkpoint(spec: dict):
-    text = repr([sorted(spec.items()), code_hash(trained), torch.get_num_threads()])
-    return runtime.cache_root() / "checkpoints" / f"defence-{files.sha256(text.encode())[:16]}.pt"
+    return model, training.train(
+        model, images[kept], labels[kept], objective=step, epochs=epochs, seed=seed, batch_size=BATCH,
+        schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)), monitor=monitor,
+        patience=epochs, checkpoint=checkpoint, restore=restore)
 
 
 # -- Tables 3.2 and 3.3 --------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Measurements of the chapter on Zhang et al. 2019: its networks, its attacks and what they cost in distortion."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,14 +14,13 @@ from advutils import (
     detection,
     distortion,
     evaluation,
-    files,
     models,
     norms,
     photographs,
     runtime,
     training,
 )
-from advutils.codehash import code_hash
+from advutils.book import networks
 from advutils.smoothing import ImageSmoother
 
 ADAM = training.Schedule(lr=1e-3, lr_divisor=1.0)
@@ -43,21 +44,30 @@ def adversarial_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(torch.cat([z, model(moved)]), torch.cat([y, y]), label_smoothing=SMOOTHED_LABELS)
 
 
-def classifier(*, data: str, adversarial: bool, epochs: int, seed: int) -> nn.Sequential:
-    """C4, trained naturally or adversarially; kept in the cache folder, so that a second call only loads it."""
-    return _trained(models.c4, adversarial_loss if adversarial else natural_loss, _loaded(data, "train"),
-                    name="c4", spec=dict(locals()), epochs=epochs, seed=seed)
+def classifier(**spec) -> nn.Sequential:
+    """The network of :func:`train_c4`; kept, so that a second call only loads it."""
+    return networks.kept(train_c4, spec)[0].eval()
 
 
-def _trained(builder, objective, images_and_labels, *, name: str, spec: dict, epochs: int, seed: int) -> nn.Sequential:
-    images, labels = images_and_labels
+def train_c4(
+    *, checkpoint: Path, data: str, adversarial: bool, epochs: int, seed: int,
+) -> tuple[nn.Sequential, training.History]:
+    """Train C4 naturally or adversarially."""
+    return _train(models.c4, adversarial_loss if adversarial else natural_loss, data, epochs=epochs, seed=seed,
+                  checkpoint=checkpoint)
+
+
+def train_photograph_net(*, checkpoint: Path, epochs: int, seed: int) -> tuple[nn.Sequential, training.History]:
+    """Train a small network that tells scikit-image's photographs apart by their crops."""
+    return _train(_photograph_net, natural_loss, "photographs", epochs=epochs, seed=seed, checkpoint=checkpoint)
+
+
+def _train(builder, objective, data: str, *, epochs: int, seed: int, checkpoint: Path):
+    images, labels = _loaded(data, "train")
     with runtime.seeded(seed):
         model = builder().to(images.device)
-    code = [code_hash(part) for part in (training.train, builder, objective)]
-    file = f"{name}-{files.sha256(repr([sorted(spec.items()), code, torch.get_num_threads()]).encode())[:16]}.pt"
-    training.train(model, images, labels, objective=objective, epochs=epochs, seed=seed, schedule=ADAM,
-                   optimizer="adam", batch_size=128, checkpoint=runtime.cache_root() / "checkpoints" / file)
-    return model.eval()
+    return model, training.train(model, images, labels, objective=objective, epochs=epochs, seed=seed, schedule=ADAM,
+                                 optimizer="adam", batch_size=128, checkpoint=checkpoint)
 
 
 def _loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
@@ -70,10 +80,9 @@ def _photograph_net() -> nn.Sequential:
 
 
 def natural_network(name: str) -> nn.Sequential:
-    """A network by name; "resnet8" is a small one that tells scikit-image's photographs apart by their crops."""
+    """A network by name; "resnet8" is that of :func:`train_photograph_net`."""
     if name == "resnet8":
-        return _trained(_photograph_net, natural_loss, _loaded("photographs", "train"), name="photographs",
-                        spec={}, epochs=6, seed=0)
+        return networks.kept(train_photograph_net, dict(epochs=6, seed=0))[0].eval()
     return models.pretrained(name).to(runtime.device())
 
 

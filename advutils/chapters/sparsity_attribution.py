@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from advutils import (
     attacks,
     attribution,
     evaluation,
-    files,
     models,
     norms,
     photographs,
@@ -25,8 +25,8 @@ from advutils import (
     training,
 )
 from advutils import data as datasets
+from advutils.book import networks
 from advutils.chapters.smooth_adversarial import ADAM
-from advutils.codehash import code_hash
 
 # The narrow ones leave 2 x 2 pixels to the last convolution: of a single one Grad-CAM makes a map without differences.
 NETWORKS = {
@@ -60,32 +60,42 @@ def objective(regularizer: str, factor: float) -> training.Objective:
     return lambda model, x, y: F.cross_entropy(model(x), y) + sparsity.weight_penalty(model, l1=l1, l2=l2)
 
 
-def trained(
-    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int,
-    lr: float = ADAM.lr,
-) -> tuple[nn.Module, training.History]:
-    """A network trained with Adam in batches of 128, as ART's example does (at its rate); kept in the cache folder.
+def trained(**spec) -> tuple[nn.Module, training.History]:
+    """The network of :func:`train_sparse` and its history; kept, so that a second call only loads it.
 
-    ``history.monitor`` is the mean cross-entropy of the first MONITORED test images after each epoch (Figure 3);
-    nothing is selected by it. With 0 ``epochs`` the network is untrained.
+    With 0 ``epochs`` the network is untrained.
     """
-    spec = dict(locals())
-    images, labels = loaded(data, "train", train_size)
-    test = loaded(data, "test", MONITORED)
-    with runtime.seeded(seed):
-        model = NETWORKS[network](classes=int(labels.max()) + 1).to(images.device, memory_format=torch.channels_last)
-    if epochs == 0:
-        return model.eval(), training.History()
-    history = training.train(
-        model, images, labels, objective=objective(regularizer, factor), epochs=epochs, seed=seed, batch_size=128,
-        schedule=replace(ADAM, lr=lr), optimizer="adam", monitor=lambda m: evaluation.mean_loss(m, *test),
-        checkpoint=_checkpoint("sparse", spec))
+    if spec["epochs"] == 0:
+        labels = loaded(spec["data"], "train", spec["train_size"])[1]
+        return untrained(spec["network"], labels, seed=spec["seed"]).eval(), training.History()
+    model, history = networks.kept(train_sparse, spec)
     return model.eval(), history
 
 
-def _checkpoint(name: str, spec: dict):
-    text = repr([sorted(spec.items()), code_hash(trained), torch.get_num_threads()])
-    return runtime.cache_root() / "checkpoints" / f"{name}-{files.sha256(text.encode())[:16]}.pt"
+def train_sparse(
+    *, checkpoint: Path, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int,
+    seed: int, lr: float = ADAM.lr,
+) -> tuple[nn.Module, training.History]:
+    """Train with Adam in batches of 128, as ART's example does (at its rate).
+
+    ``history.monitor`` is the mean cross-entropy of the first MONITORED test images after each epoch (Figure 3);
+    nothing is selected by it.
+    """
+    images, labels = loaded(data, "train", train_size)
+    test = loaded(data, "test", MONITORED)
+    model = untrained(network, labels, seed=seed)
+    history = training.train(
+        model, images, labels, objective=objective(regularizer, factor), epochs=epochs, seed=seed, batch_size=128,
+        schedule=replace(ADAM, lr=lr), optimizer="adam", monitor=lambda m: evaluation.mean_loss(m, *test),
+        checkpoint=checkpoint)
+    return model, history
+
+
+def untrained(network: str, labels: Tensor, *, seed: int) -> nn.Module:
+    """An untrained network by name, for the classes of ``labels`` and on their device."""
+    with runtime.seeded(seed):
+        model = NETWORKS[network](classes=int(labels.max()) + 1)
+    return model.to(labels.device, memory_format=torch.channels_last)
 
 
 # -- Section 4.1, Figure 1 -----------------------------------------------------------------------------------------

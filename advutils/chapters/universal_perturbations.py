@@ -1,16 +1,15 @@
 """Measurements of the chapter on Kuehne and Toedtli 2020: universal perturbations, how they transfer and combine."""
 from __future__ import annotations
 
-import json
 from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from advutils import data, files, folder, models, photographs, runtime, training, universal
+from advutils import data, folder, models, photographs, runtime, training, universal
+from advutils.book import networks as store
 from advutils.chapters.smooth_adversarial import ADAM, frozen, resized
-from advutils.codehash import code_hash
 from advutils.models.pretrained import FETCHED, FILES
 
 HELD_OUT = 10_000  # images of a folder of one's own that perturbations are judged on
@@ -26,23 +25,20 @@ def network(name: str) -> nn.Sequential:
     if not name.startswith("photographs-"):
         stored = name in FILES or name in FETCHED
         return frozen((models.pretrained if stored else models.zoo)(name).to(runtime.device()))
-    seed = int(name.removeprefix("photographs-"))
+    return frozen(store.kept(train_photograph_net, dict(seed=int(name.removeprefix("photographs-"))))[0].eval())
+
+
+def train_photograph_net(*, checkpoint: Path, seed: int) -> tuple[nn.Module, training.History]:
+    """Train a small network that tells scikit-image's photographs apart by their crops."""
     images, labels = (part.to(runtime.device()) for part in photographs.crops(split="train"))
     with runtime.seeded(seed):
         model = models.resnet8(channels=3, classes=len(photographs.NAMES)).to(images.device)
-    training.train(model, images, labels, objective=_loss, epochs=6, seed=seed, schedule=ADAM, optimizer="adam",
-                   batch_size=128, checkpoint=_cached("photographs", seed, training.train, models.resnet8))
-    return frozen(model.eval())
+    return model, training.train(model, images, labels, objective=_loss, epochs=6, seed=seed, schedule=ADAM,
+                                 optimizer="adam", batch_size=128, checkpoint=checkpoint)
 
 
 def _loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return nn.functional.cross_entropy(model(x), y)
-
-
-def _cached(name: str, spec, *code):
-    """The file of something that is made once: its name holds what it was made from."""
-    made_from = json.dumps([spec, [code_hash(part) for part in code], torch.get_num_threads()], sort_keys=True)
-    return runtime.cache_root() / "checkpoints" / f"{name}-{files.sha256(made_from.encode())[:16]}.pt"
 
 
 def sides(data: str) -> tuple[int, int]:
@@ -88,16 +84,20 @@ def random_crops(images: Tensor, generator: torch.Generator, *, side: int) -> Te
     return torch.where(mirrored.to(images.device)[:, None, None, None], crops.flip(-1), crops)
 
 
-def perturbation(
-    *, method: str, data: str, networks: list[str], split: int, training: int, augment: bool, after: dict | None = None,
-    **options,
+def perturbation(**spec) -> universal.Universal:
+    """The perturbation of :func:`compute_perturbation`; made once, and then read from the cache."""
+    return compute_perturbation(checkpoint=store.checkpoint(compute_perturbation, spec), **spec)
+
+
+def compute_perturbation(
+    *, checkpoint: Path, method: str, data: str, networks: list[str], split: int, training: int, augment: bool,
+    after: dict | None = None, **options,
 ) -> universal.Universal:
-    """A universal perturbation of ``networks`` from split number ``split``; made once, and then read from the cache.
+    """A universal perturbation of ``networks`` from split number ``split``.
 
     ``method`` is a name in ``METHODS``, ``options`` are its own. Fooling rates "training" and "held out" are those of
     centre crops, after each pass. ``after``: the arguments of the perturbation to start from (default: 0).
     """
-    spec = dict(locals())
     side = sides(data)[1]
     inside, outside = frames(data=data, split=split, training=training)
     return METHODS[method](
@@ -105,7 +105,7 @@ def perturbation(
         draw=partial(random_crops, side=side) if augment else None,
         watched={"training": centre(inside, side), "held out": centre(outside, side)},
         start=perturbation(**after).perturbation if after else None, generator=runtime.generator(split),
-        checkpoint=_cached("universal", spec, METHODS[method], frames, random_crops))
+        checkpoint=checkpoint)
 
 
 def rates(v: Tensor, *, data: str, split: int, training: int, targets: list[str]) -> list[float]:
