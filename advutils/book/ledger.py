@@ -155,7 +155,7 @@ def _try(path: Path, replay: str) -> Record | None:
 
 def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     remember_loaded()
-    code = code_hash(function)  # before the run: a file may be edited while it lasts
+    code = code_hash(function, parameters)  # before the run: a file may be edited while it lasts
     commit = provenance.commit()
     weights = _weights(parameters)
     started = time.perf_counter()
@@ -247,7 +247,7 @@ def function_of(record: Record) -> Callable | None:
 def stale(record: Record) -> bool | None:
     """Whether the code behind a record has changed since; None if its function no longer exists."""
     function = function_of(record)
-    return None if function is None else code_hash(function) != record.provenance["code"]
+    return None if function is None else code_hash(function, record.parameters) != record.provenance["code"]
 
 
 def again(record: Record) -> list[tuple[str, object, object]]:
