@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from advutils.book import ledger
-from advutils.book.page import Page, mean_sd
+from advutils.book import claims, ledger, paths
+from advutils.book.page import BADGES, Page, badge, mean_sd
 
 SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]},
             "standard": {"data": "mnist", "epochs": 60, "eps": []}}
@@ -90,6 +90,13 @@ def test_a_figure_without_text_is_refused(no_display):
     page.figure(fig, caption="A line, x < 1.", alt='A "straight" line')
     shown = no_display[-1].data
     assert "A line, x &lt; 1." in shown and "&quot;straight&quot;" in shown
+
+
+def test_every_verdict_has_its_colour_and_its_words():
+    style = (paths.root() / "book" / "_static" / "book.css").read_text()
+    words = (paths.root() / "book" / "intro.md").read_text()
+    for verdict in claims.VERDICTS:
+        assert f".verdict.{BADGES[verdict]} " in style and badge(verdict) in words
 
 
 def test_mean_sd():

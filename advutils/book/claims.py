@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -15,7 +16,8 @@ import yaml
 from advutils.book import ledger, paths
 
 SCOPES = ("paper", "identity", "ours")  # what a claim is: the paper's, algebra or arithmetic in it, a question of ours
-VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "not attempted")
+VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "records damaged",
+            "not attempted")
 RULES = ("premise", "reproduced", "trend")  # what a claim may have of them; the first says when the others apply
 JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
@@ -192,17 +194,29 @@ def _take(values, path: str | list[str]) -> float | None:
     return sum(values) / len(values) if isinstance(values, list) else float(values)
 
 
-def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
+def verdict_of(claim: dict, records: list[ledger.Record], damaged: Sequence[ledger.DamagedRecord] = ()) -> dict:
     """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples``, ``n`` and ``why``.
+
+    ``damaged`` are the records that cannot be read. Their parameters are not known, only their function, from the
+    folder: a claim that takes anything from one of these functions is not judged.
 
     A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
     rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.
     ``ValueError`` names a claim whose values or rules do not fit the records or the language.
     """
     try:
-        return _judged(claim, records)
+        torn = _torn(claim, damaged)
+        judged = _judged(claim, records)
+        nothing = {"samples": {}, "recorded": "", "n": 0, "verdict": "records damaged", "why": torn}
+        return {**judged, **nothing} if torn else judged
     except ValueError as error:
         raise ValueError(f"claim {claim['id']}: {error}") from None
+
+
+def _torn(claim: dict, damaged: Sequence[ledger.DamagedRecord]) -> str:
+    """Which damaged records a claim might rest on."""
+    functions = {selection["from"] for selection in claim["values"].values() if isinstance(selection, dict)}
+    return ", ".join(f"{e.path.parent.name}/{e.path.name}" for e in damaged if e.path.parent.name in functions)
 
 
 def _judged(claim: dict, records: list[ledger.Record]) -> dict:
@@ -268,14 +282,17 @@ def evaluate() -> list[dict]:
     """
     judged, told = [], {f"{path.parent.name}/{path.stem}": path.read_text() for path in paths.notebooks()}
     for chapter in paths.chapters():
-        records = {profile: ledger.records(profile, chapter) for profile in JUDGED}
+        records, damaged = {}, {}
+        for profile in JUDGED:
+            records[profile], damaged[profile] = ledger.survey(profile, chapter)
         for claim in load("claims", chapter):
             claim["page"] = next((page for page, text in told.items() if f'"{claim["id"]}"' in text), None)
             if claim["page"] is None:
                 verdict = verdict_of({**claim, "why": "its page is not in the contents yet"}, [])
                 judged.append({**verdict, "profile": JUDGED[-1]})
                 continue
-            attempts = [{**verdict_of(claim, records[profile]), "profile": profile} for profile in JUDGED]
+            attempts = [{**verdict_of(claim, records[profile], damaged[profile]), "profile": profile}
+                        for profile in JUDGED]
             judged.append(next((a for a in attempts if a["verdict"] != "not attempted"), attempts[-1]))
     return judged
 

@@ -88,19 +88,29 @@ def claims_command(chapter, as_json) -> None:
         fields = ("id", "chapter", "scope", "where", "claim", "paper", "recorded", "verdict", "why", "profile", "n",
                   "reproduced", "trend", "tolerance")
         click.echo(json.dumps([{name: claim.get(name) for name in fields} for claim in judged], indent=1))
-        return
-    _table(["claim", "where", "recorded", "verdict"],
-           [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")]
-            for c in judged])
-    click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
+    else:
+        _table(["claim", "where", "recorded", "verdict"],
+               [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")]
+                for c in judged])
+        click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
+    _fail_if_damaged(ledger.survey(chapter=chapter or "*")[1])
+
+
+def _fail_if_damaged(damaged: list[ledger.DamagedRecord]) -> None:
+    """Name the records that cannot be read and end with 1, whatever was shown."""
+    if damaged:
+        _fail("\nadvbook: ".join(map(str, damaged)))
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json) -> None:
-    """The records: how many, how old, and which were made by code that has changed since."""
-    rows = []
-    for record in ledger.records():
+    """The records: how many, how old, and which are damaged or were made by code that has changed since."""
+    whole, damaged = ledger.survey()
+    rows = [{"record": str(error.path.relative_to(paths.results())), "profile": error.path.parts[-4],
+             "name": error.path.parent.name, "seconds": None, "date": None, "commit": None, "state": "damaged"}
+            for error in damaged]
+    for record in whole:
         stale = ledger.stale(record)
         rows.append({"record": str(record.path.relative_to(paths.results())), "profile": ledger.profile_of(record),
                      "name": record.name, "seconds": record.provenance["seconds"],
@@ -108,12 +118,13 @@ def status(as_json) -> None:
                      "state": "function gone" if stale is None else "code changed" if stale else "current"})
     if as_json:
         click.echo(json.dumps(rows, indent=1))
-        return
-    counts = Counter((row["profile"], row["name"], row["state"]) for row in rows)
-    _table(["profile", "measurement", "state", "records"], [[*key, str(n)] for key, n in sorted(counts.items())])
-    for row in rows:
-        if row["state"] != "current":
-            click.echo(f"{row['state']}: {row['record']}")
+    else:
+        counts = Counter((row["profile"], row["name"], row["state"]) for row in rows)
+        _table(["profile", "measurement", "state", "records"], [[*key, str(n)] for key, n in sorted(counts.items())])
+        for row in rows:
+            if row["state"] != "current":
+                click.echo(f"{row['state']}: {row['record']}")
+    _fail_if_damaged(damaged)
 
 
 @main.command()

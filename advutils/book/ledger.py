@@ -5,7 +5,8 @@ arrays for figures: ``return values`` or ``return values, arrays``. It lives in
 
     results/<profile>/<chapter>/<function>/<key>.json  (+ .npz)
 
-where the key is the hash of the function's name and its parameters.
+where the key is the hash of the function's name and its parameters. A record knows its place: under another file's
+name, or in another folder, it is refused like a damaged one.
 """
 from __future__ import annotations
 
@@ -32,7 +33,11 @@ class MissingRecord(LookupError):
 
 
 class DamagedRecord(ValueError):
-    """A record does not match its checksum."""
+    """The record ``path`` does not match its checksum, or lies in another record's place."""
+
+    def __init__(self, path: Path, why: str):
+        super().__init__(f"{path} is damaged: {why}")
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Record:
         target = self.path.with_suffix(".npz")
         raw = target.read_bytes() if target.exists() else b""
         if files.sha256(raw) != self.arrays_sha256:
-            raise DamagedRecord(f"{target} is damaged: its SHA-256 differs from the one in {self.path.name}")
+            raise DamagedRecord(self.path, f"the SHA-256 of {target.name} differs from the one in {self.path.name}")
         with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
@@ -82,7 +87,7 @@ def path_of(profile: str, chapter: str, name: str, parameters: dict) -> Path:
 
 
 def read(path: Path) -> Record:
-    """Read a record; :class:`DamagedRecord` if it or its arrays do not match their checksums."""
+    """Read a record; :class:`DamagedRecord` if it or its arrays do not match their checksums, or it is misplaced."""
     try:
         document = json.loads(path.read_bytes())
         seal = document.pop("sha256")
@@ -90,11 +95,20 @@ def read(path: Path) -> Record:
     except (ValueError, KeyError, AttributeError):
         whole = False
     if not whole:
-        raise DamagedRecord(f"{path} is damaged: its content does not match its checksum")
+        raise DamagedRecord(path, "its content does not match its checksum")
     record = Record(path, document["name"], document["parameters"], document["values"], document["provenance"],
                     document["arrays_sha256"])
+    own = (*_origin(record), record.name, key(record.name, record.parameters))
+    if own != (*path.parts[-4:-1], path.stem):
+        raise DamagedRecord(path, f"it is the record {'/'.join(own)}")
     _ = record.arrays  # a damaged array file makes the record damaged
     return record
+
+
+def _origin(record: Record) -> tuple[str, str]:
+    """The profile and the chapter that a record was made for; old records do not say, and are where they were put."""
+    profile, chapter = record.path.parts[-4:-2]
+    return record.provenance.get("profile", profile), record.provenance.get("chapter", chapter)
 
 
 def write(path: Path, name: str, parameters: dict, values: dict, arrays: dict | None, origin: dict) -> Record:
@@ -163,8 +177,11 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     values, arrays = result if isinstance(result, tuple) else (result, None)
     if not isinstance(values, dict):
         raise ValueError(f"{function.__name__} must return a dict of JSON values, got {type(values).__name__}")
+    profile, chapter = path.parts[-4:-2]
     origin = {
         **commit,
+        "profile": profile,
+        "chapter": chapter,
         "function": f"{function.__module__}.{function.__name__}",
         "code": code,
         "versions": provenance.versions(),
@@ -207,15 +224,23 @@ def _call(parameters: dict) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
 
 
-def records(profile: str = "*", chapter: str = "*", name: str = "*") -> list[Record]:
-    """All whole records that match; damaged ones are named on standard error and left out."""
-    found = []
+def survey(profile: str = "*", chapter: str = "*", name: str = "*") -> tuple[list[Record], list[DamagedRecord]]:
+    """All records that match: the whole ones, and what is wrong with the others."""
+    whole, damaged = [], []
     for path in sorted(paths.results().glob(f"{profile}/{chapter}/{name}/*.json")):
         try:
-            found.append(read(path))
+            whole.append(read(path))
         except DamagedRecord as error:
-            print(f"ledger: {error}", file=sys.stderr)
-    return found
+            damaged.append(error)
+    return whole, damaged
+
+
+def records(profile: str = "*", chapter: str = "*", name: str = "*") -> list[Record]:
+    """All whole records that match; damaged ones are named on standard error and left out."""
+    whole, damaged = survey(profile, chapter, name)
+    for error in damaged:
+        print(f"ledger: {error}", file=sys.stderr)
+    return whole
 
 
 def profile_of(record: Record) -> str:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from advutils.book import claims, ledger, paths
 
 BADGES = {"reproduced": "reproduced", "reproduced in trend": "trend", "not reproduced": "not",
-          "inconclusive": "inconclusive", "not attempted": "not-attempted"}
+          "inconclusive": "inconclusive", "records damaged": "damaged", "not attempted": "not-attempted"}
 # of tqdm, which torch imports, where the notebook extension for progress bars is not installed
 warnings.filterwarnings("ignore", message="IProgress not found")
 _STANDARD_PARAMETERS = {"profile", "replay"}
