@@ -246,6 +246,32 @@ def test_a_claim_whose_records_are_damaged_says_so_and_the_commands_fail(chapter
     assert advbook("claims", "representation").exit_code == 0  # another chapter
 
 
+def test_a_claim_without_records_is_withdrawn_where_those_that_it_selects_are(chapter):
+    def verdicts():
+        return {claim["id"]: claim for claim in claims.evaluate() if claim["chapter"] == chapter.name}
+
+    before, aside = verdicts(), chapter.parent / "aside"
+    shutil.copytree(chapter, aside)
+    for path in (chapter / "fooling").glob("*.json"):
+        path.unlink()
+    missing = {name for name, claim in verdicts().items() if claim["verdict"] == "not attempted"} - {
+        name for name, claim in before.items() if claim["verdict"] == "not attempted"}
+    assert missing
+    shutil.copytree(aside, chapter, dirs_exist_ok=True)
+    files = sorted(map(str, (chapter / "fooling").glob("*.json")))
+    refused = advbook("withdraw", " ", *files)
+    assert refused.exit_code == 1 and "what is wrong" in refused.stderr and verdicts() == before
+    assert advbook("withdraw", "Wrong sign.", *files).output == f"{len(files)} records withdrawn, 0 were before\n"
+    assert not any((chapter / "fooling").iterdir())
+    for name, claim in verdicts().items():
+        if name in missing:
+            assert (claim["verdict"], claim["why"]) == ("withdrawn", "Wrong sign."), name
+        else:
+            assert claim["verdict"] == before[name]["verdict"]
+    shutil.copytree(aside, chapter, dirs_exist_ok=True)  # as if they were measured again
+    assert verdicts() == before
+
+
 def test_every_erratum_names_a_test_that_exists():
     entries = claims.errata()
     assert len(entries) >= 9 and len({entry["id"] for entry in entries}) == len(entries)

@@ -6,7 +6,7 @@ import sys
 import nbformat
 import pytest
 
-from advutils.book import ledger, paths, runner
+from advutils.book import cli, ledger, paths, runner, withdrawn
 
 PARAMETERS = 'profile: str = "quick"\nreplay: str = "auto"\nseeds: int | None = None'
 START = """from advutils.book.page import Page
@@ -127,6 +127,51 @@ def test_only_a_missing_record_sends_a_page_to_the_next_profile(error, used, mon
     monkeypatch.setattr(runner, "run", run)
     assert [bool(result.error) for result in runner.publish()] == [used == ["paper"] and error != ""]
     assert asked == used
+
+
+def test_a_page_whose_record_is_withdrawn_is_published_without_numbers_and_says_why(tiny, monkeypatch, capsys):
+    write, execute, folder = tiny
+    write(PARAMETERS, START, MEASURE)
+    path = folder / "tiny" / "1-tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# Tiny"))
+    nbformat.write(notebook, path)
+    claim = {"id": "t-one", "claim": "It\ndoubles.", "page": "tiny/1-tiny", "chapter": "tiny",
+             "verdict": "withdrawn"}
+    monkeypatch.setattr(runner, "find", lambda *_: [path])
+    monkeypatch.setattr(runner.claims, "evaluate", lambda: [claim, claim | {"id": "t-two", "page": "tiny/2-other"}])
+    monkeypatch.setattr(paths, "build", lambda: folder / "build")
+    for profile in ("quick", "standard"):  # quick numbers would be complete, and do not stand in
+        assert execute(profile, profile=profile).error == ""
+    made = sorted((folder / "results" / "standard" / "tiny" / "double").glob("*.json"))
+    withdrawn.withdraw([ledger.read(made[0])], "The gradient was scrambled.", on="2026-11-28")
+    result = runner.publish()[0]
+    assert (result.error, result.withdrawn) == ("", "The gradient was scrambled.")
+    page = nbformat.read(runner.executed_path(path, "published"), as_version=4)
+    nbformat.validate(page)
+    assert page.cells[0].source == "# Tiny" and not any(cell.get("outputs") for cell in page.cells)
+    box = page.cells[1].source
+    assert "The gradient was scrambled." in box and "withdrawn.csv" in box and len(page.cells) == 5
+    assert "[`t-one`](#t-one) It doubles." in box and "t-two" not in box
+    cli._closing_table([result])
+    assert "is published without its numbers" in capsys.readouterr().out
+    for _ in range(2):  # measured again it is a page like any other
+        assert execute("again", profile="standard").error == ""
+        result = runner.publish()[0]
+        assert (result.error, result.withdrawn, result.replayed) == ("", "", 3)
+
+
+def test_the_stamp_follows_arrays_and_withdrawn_records(tiny):
+    write, _, folder = tiny
+    path = folder / "tiny" / "1-tiny.ipynb"
+    write(PARAMETERS, START)
+    seen = [runner.stamp(path, {})]
+    arrays = folder / "results" / "standard" / "tiny" / "f" / "1.npz"
+    arrays.parent.mkdir(parents=True)
+    for file in (arrays, withdrawn.table()):
+        file.write_text("x")
+        seen.append(runner.stamp(path, {}))
+    assert len(set(seen)) == 3
 
 
 def advbook(*words):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from advutils import provenance
 from advutils.book import claims as claims_module
-from advutils.book import ledger, paths, runner
+from advutils.book import ledger, paths, runner, withdrawn
 
 
 @click.group()
@@ -100,6 +101,23 @@ def _fail_if_damaged(damaged: list[ledger.DamagedRecord]) -> None:
     """Name the records that cannot be read and end with 1, whatever was shown."""
     if damaged:
         _fail("\nadvbook: ".join(map(str, damaged)))
+
+
+@main.command()
+@click.argument("why", metavar="REASON")
+@click.argument("records", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+def withdraw(why, records) -> None:
+    """Take RECORDS back (results/….json): their values and the REASON go to results/withdrawn.csv, the files go."""
+    gone = {row.record for row in withdrawn.load()}
+    files = [path.resolve() for path in records]
+    there = [path for path in files if path.exists()]
+    if absent := [path for path in files if path not in there and "/".join(path.parts[-4:]) not in gone]:
+        _fail(f"no record {', '.join(map(str, absent))}")
+    try:
+        rows = withdrawn.withdraw([ledger.read(path) for path in there], why, on=provenance.now()[:10])
+    except ValueError as error:
+        _fail(error)
+    click.echo(f"{len(rows)} records withdrawn, {len(files) - len(rows)} were before")
 
 
 @main.command()
@@ -246,13 +264,17 @@ def _closing_table(results: list[runner.Result]) -> None:
     verdicts = Counter((c["chapter"], c["verdict"]) for c in claims_module.evaluate())
     rows = []
     for result in results:
-        state = "failed" if result.error else "up to date" if result.skipped else f"{result.seconds:.1f}"
+        done = "up to date" if result.skipped else f"{result.seconds:.1f}"
+        state = "failed" if result.error else "withdrawn" if result.withdrawn else done
         rows.append([result.notebook, state, result.made, result.replayed])
     _table(["notebook", "seconds", "measured", "replayed"], rows)
     for chapter in dict.fromkeys(result.notebook.split("/")[0] for result in results):
         counts = ", ".join(f"{verdicts[chapter, v]} {v}" for v in claims_module.VERDICTS if verdicts[chapter, v])
         if counts:
             click.echo(f"claims of {chapter}, from recorded runs: {counts}")
+    for result in results:
+        if result.withdrawn:
+            click.echo(f"{result.notebook} is published without its numbers, which are withdrawn: {result.withdrawn}")
     failed = [result for result in results if result.error]
     for result in failed:
         click.echo(f"advbook: {result.notebook}: {result.error}", err=True)

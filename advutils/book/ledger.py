@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from advutils import files, provenance
-from advutils.book import paths
+from advutils.book import paths, withdrawn
 from advutils.codehash import code_hash, remember_loaded
 
 REPLAY = ("auto", "never", "only")
@@ -30,6 +30,14 @@ REPLAY = ("auto", "never", "only")
 
 class MissingRecord(LookupError):
     """A record is needed and may not be computed (``replay='only'``)."""
+
+
+class Withdrawn(MissingRecord):
+    """The record that is missing was withdrawn for ``reason``, and is not measured again yet."""
+
+    def __init__(self, text: str, reason: str):
+        super().__init__(f"{text}; it is withdrawn: {reason}")
+        self.reason = reason
 
 
 class DamagedRecord(ValueError):
@@ -136,8 +144,8 @@ def measure(
     """The record of ``function(**parameters)``: replayed if it is in the ledger, computed and stored if not.
 
     ``replay``: "auto" as said; "never" computes again even if there is a record; "only" raises :class:`MissingRecord`
-    (naming ``command``, which would fill the gap). A damaged record is reported on standard error and computed again
-    under "auto", raised under "only"; it is never used.
+    (naming ``command``, which would fill the gap), or :class:`Withdrawn`, which is one. A damaged
+    record is reported on standard error and computed again under "auto", raised under "only"; it is never used.
     """
     if replay not in REPLAY:
         raise ValueError(f"replay must be one of {', '.join(REPLAY)}, got {replay!r}")
@@ -149,7 +157,9 @@ def measure(
     if found:
         return found
     if replay == "only":
-        raise MissingRecord(f"no {profile} record of {name}({_call(parameters)}); run `{command}`")
+        text = f"no {profile} record of {name}({_call(parameters)}); run `{command}`"
+        why = withdrawn.reason(path)
+        raise Withdrawn(text, why) if why else MissingRecord(text)
     with files.locked(paths.build() / "locks" / path.stem):  # one process measures one record at a time
         found = None if replay == "never" else _try(path, replay)  # another process may have been faster
         return found or _compute(function, parameters, path)

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 from advutils.book import claims, ledger, paths
 
 BADGES = {"reproduced": "reproduced", "reproduced in trend": "trend", "not reproduced": "not",
-          "inconclusive": "inconclusive", "records damaged": "damaged", "not attempted": "not-attempted"}
+          "inconclusive": "inconclusive", "records damaged": "damaged", "withdrawn": "withdrawn",
+          "not attempted": "not-attempted"}
 # of tqdm, which torch imports, where the notebook extension for progress bars is not installed
 warnings.filterwarnings("ignore", message="IProgress not found")
 _STANDARD_PARAMETERS = {"profile", "replay"}
@@ -91,8 +92,12 @@ class Page:
     def measure(self, function, **parameters) -> ledger.Record:
         """The record of ``function(**parameters)`` under this page's profile, replayed or made now."""
         self._tell(measuring=function.__name__, parameters=parameters)
-        record = ledger.measure(function, parameters, profile=self.profile, chapter=self.chapter, replay=self.replay,
-                                command=self.command)
+        try:
+            record = ledger.measure(function, parameters, profile=self.profile, chapter=self.chapter,
+                                    replay=self.replay, command=self.command)
+        except ledger.Withdrawn as error:
+            self._tell(withdrawn=error.reason)
+            raise
         self.records.append(record)
         self._tell(done=function.__name__, replayed=record.replayed)
         return record
