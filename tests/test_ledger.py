@@ -374,6 +374,20 @@ def test_a_record_is_stale_when_its_code_has_changed_and_gone_with_its_function(
     assert ledger.stale(record(old)) is True
 
 
+def test_auto_measures_a_quick_record_again_whose_code_has_changed_and_no_other(probe):
+    def value(number, profile, replay="auto"):
+        probe(probe=f"K = {number}\ndef f(*, x):\n    return {{'k': K}}\n")
+        function = sys.modules["advutils_probe.probe"].f
+        record = ledger.measure(function, {"x": 1}, profile=profile, chapter="c", replay=replay)
+        return record["k"], record.replayed, ledger.stale(record)
+
+    for profile in ("quick", "standard"):
+        assert value(1, profile) == (1, False, False)
+    assert value(2, "quick", "only") == (1, True, True)
+    assert value(2, "quick") == (2, False, False) and value(2, "quick") == (2, True, False)
+    assert value(2, "standard") == (1, True, True)
+
+
 USER = "from advutils_probe import other\ndef f():\n    return {}\n"
 
 

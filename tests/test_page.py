@@ -92,6 +92,20 @@ def test_a_figure_without_text_is_refused(no_display):
     assert "A line, x &lt; 1." in shown and "&quot;straight&quot;" in shown
 
 
+def test_a_page_says_how_many_of_its_records_are_older_than_their_code(no_display, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVBOOK_PROGRESS", str(tmp_path / "progress"))
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    page.measure(counted, seed=3)
+    page.provenance()
+    assert not any("older than" in getattr(thing, "data", "") for thing in no_display)
+    monkeypatch.setattr(ledger, "stale", lambda record: record.parameters["seed"] == 4)
+    page.measure(counted, seed=4)
+    page.provenance()
+    assert any("1 of the 2 records behind this page are older than their code" in thing.data for thing in no_display)
+    events = [json.loads(line) for line in (tmp_path / "progress").read_text().splitlines()]
+    assert [event["older"] for event in events if "done" in event] == [False, True]
+
+
 def test_every_verdict_has_its_colour_and_its_words():
     style = (paths.root() / "book" / "_static" / "book.css").read_text()
     words = (paths.root() / "book" / "intro.md").read_text()

@@ -266,8 +266,8 @@ def _closing_table(results: list[runner.Result]) -> None:
     for result in results:
         done = "up to date" if result.skipped else f"{result.seconds:.1f}"
         state = "failed" if result.error else "withdrawn" if result.withdrawn else done
-        rows.append([result.notebook, state, result.made, result.replayed])
-    _table(["notebook", "seconds", "measured", "replayed"], rows)
+        rows.append([result.notebook, state, result.made, result.replayed, result.older])
+    _table(["notebook", "seconds", "measured", "replayed", "of them older than their code"], rows)
     for chapter in dict.fromkeys(result.notebook.split("/")[0] for result in results):
         counts = ", ".join(f"{verdicts[chapter, v]} {v}" for v in claims_module.VERDICTS if verdicts[chapter, v])
         if counts:

@@ -143,9 +143,11 @@ def measure(
 ) -> Record:
     """The record of ``function(**parameters)``: replayed if it is in the ledger, computed and stored if not.
 
-    ``replay``: "auto" as said; "never" computes again even if there is a record; "only" raises :class:`MissingRecord`
-    (naming ``command``, which would fill the gap), or :class:`Withdrawn`, which is one. A damaged
-    record is reported on standard error and computed again under "auto", raised under "only"; it is never used.
+    ``replay``: "auto" as said, but that a ``quick`` record, of seconds, is computed again when its code has changed
+    (older records of the other profiles are used, and whoever shows them says so); "never" computes again even if
+    there is a record; "only" raises :class:`MissingRecord` (naming ``command``, which would fill the gap), or
+    :class:`Withdrawn`, which is one. A damaged record is reported on standard error and computed again under "auto",
+    raised under "only"; it is never used.
     """
     if replay not in REPLAY:
         raise ValueError(f"replay must be one of {', '.join(REPLAY)}, got {replay!r}")
@@ -153,7 +155,7 @@ def measure(
         raise ValueError(f"profile must be one of {', '.join(paths.PROFILES)}, got {profile!r}")
     name = function.__name__
     path = path_of(profile, chapter, name, parameters)
-    found = None if replay == "never" else _try(path, replay)
+    found = _found(path, function, replay)
     if found:
         return found
     if replay == "only":
@@ -161,20 +163,23 @@ def measure(
         why = withdrawn.reason(path)
         raise Withdrawn(text, why) if why else MissingRecord(text)
     with files.locked(paths.build() / "locks" / path.stem):  # one process measures one record at a time
-        found = None if replay == "never" else _try(path, replay)  # another process may have been faster
+        found = _found(path, function, replay)  # another process may have been faster
         return found or _compute(function, parameters, path)
 
 
-def _try(path: Path, replay: str) -> Record | None:
-    if not path.exists():
+def _found(path: Path, function: Callable, replay: str) -> Record | None:
+    """The record at ``path`` if there is one that may be used under ``replay``."""
+    if replay == "never" or not path.exists():
         return None
     try:
-        return read(path)
+        record = read(path)
     except DamagedRecord as error:
         if replay == "only":
             raise
         print(f"ledger: {error}; measuring again", file=sys.stderr)
         return None
+    again = replay == "auto" and profile_of(record) == "quick" and code_hash(function) != record.provenance["code"]
+    return None if again else record
 
 
 def _compute(function: Callable, parameters: dict, path: Path) -> Record:

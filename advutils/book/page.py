@@ -99,7 +99,7 @@ class Page:
             self._tell(withdrawn=error.reason)
             raise
         self.records.append(record)
-        self._tell(done=function.__name__, replayed=record.replayed)
+        self._tell(done=function.__name__, replayed=record.replayed, older=bool(ledger.stale(record)))
         return record
 
     def _tell(self, **event) -> None:
@@ -202,6 +202,10 @@ class Page:
         from IPython.display import HTML, display
 
         records = list({record.path: record for record in self.records}.values())
+        states = [ledger.stale(record) for record in records]
+        if older := sum(state is not False for state in states):
+            self.say(f"**{older} of the {len(records)} records behind this page are older than their code.** The list "
+                     "says which; `advbook again` compares one with what is measured now.")
         extra = "".join(f" -p {name}={value}" for name, value in self.overrides.items())
         timings = sorted({r.name for r in records if r.provenance["function"].startswith("benchmarks.")})
         self.say(f"```sh\n{self.command} -p replay never\n"
@@ -213,11 +217,11 @@ class Page:
                  "record alone, compared with what is measured now:\n\n"
                  + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)"))
         rows = []
-        for record in records:
+        for record, state in zip(records, states, strict=True):
             origin, machine = record.provenance, record.provenance["machine"]
             cells = [origin["function"], ", ".join(f"{k}={_given(v)}" for k, v in _seed_first(record.parameters)),
                      (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
-                     {False: "as then", True: "changed", None: "gone"}[ledger.stale(record)],
+                     {False: "as then", True: "changed", None: "gone"}[state],
                      f"{origin['seconds']:.1f} s", f"{machine.get('processor') or machine['device']}, "
                      f"{machine['device']}, {machine['threads']} threads", origin["date"][:10]]
             place = html.escape(str(_place(record)))

@@ -25,8 +25,10 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
 
 @dataclass(frozen=True)
 class Result:
-    """One executed notebook: how long, how many measurements were made and replayed, or the error that stopped it;
-    ``withdrawn``: the reason, where that was a record that is withdrawn.
+    """One executed notebook: how long, how many measurements were made and replayed, or the error that stopped it.
+
+    ``older`` of the replayed ones are older than their code. ``withdrawn`` is the reason where the notebook stopped at
+    a record that is withdrawn.
     """
 
     notebook: str
@@ -35,6 +37,7 @@ class Result:
     replayed: int
     error: str = ""
     skipped: bool = False
+    older: int = 0
     withdrawn: str = ""
 
 
@@ -112,10 +115,12 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
     events = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
     finished = [event for event in events if "done" in event]
     result = Result(name_of(path), time.perf_counter() - started, sum(not e["replayed"] for e in finished),
-                    sum(e["replayed"] for e in finished), error, withdrawn=_last(events).get("withdrawn", ""))
+                    sum(e["replayed"] for e in finished), error, older=sum(e["older"] for e in finished),
+                    withdrawn=_last(events).get("withdrawn", ""))
     if not error:
         _finish(part, output, {"stamp": f"{sources} {_digest(_recorded(path))}", "seconds": round(result.seconds, 2),
-                               "measurements": result.made + result.replayed, "profile": parameters.get("profile")})
+                               "measurements": result.made + result.replayed, "older": result.older,
+                               "profile": parameters.get("profile")})
     return result
 
 
@@ -219,7 +224,7 @@ def _up_to_date(path: Path, given: dict, edition: str) -> Result | None:
         return None
     if meta["stamp"] != stamp(path, given):
         return None
-    return Result(name_of(path), 0.0, 0, meta["measurements"], skipped=True)
+    return Result(name_of(path), 0.0, 0, meta["measurements"], skipped=True, older=meta["older"])
 
 
 def publish(report=None) -> list[Result]:
