@@ -27,7 +27,7 @@ def square(*, x: float, seed: int = 0):
 
 
 def nan(*, x: float):
-    return {"bad": float("nan")}
+    return {"good": 1, "noise": [[x, 2.0], {"deep": float(x) * float("inf") * 0}]}, {"curve": np.arange(3.0)}
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +63,33 @@ def test_the_key_depends_on_parameters_and_not_on_their_order():
     assert ledger.key("f", {"a": 1, "b": 2}) == "12ddb7dd5dae5156"  # or every committed record would be lost
 
 
-def test_nan_is_not_a_number_to_store(results):
-    with pytest.raises(ValueError, match="not JSON"):
+def test_nan_is_not_a_number_to_store(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "build", lambda: tmp_path)
+    with pytest.raises(ValueError, match="not JSON: values.noise.1.deep is nan;.*kept in") as error:
         measure(nan, x=1.0)
-    assert not list(results.rglob("*.json"))
+    assert not any(path.is_file() for path in results.rglob("*"))  # no orphan of the arrays either
+    kept = str(error.value).rpartition("kept in ")[2]
+    assert '"good": 1' in open(kept).read() and kept.startswith(str(tmp_path / "refused"))
+
+
+def numpy_or_objects(*, what: str):
+    return ({"x": np.float32(1)}, {}) if what == "numpy" else ({}, {"curve": np.array([{}])})
+
+
+@pytest.mark.parametrize("what, message", [("numpy", r"values.x is (np.float32\()?1.0"),
+                                           ("objects", "arrays.curve holds objects")])
+def test_what_could_not_be_read_again_is_not_written(what, message, results, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "build", lambda: tmp_path)
+    with pytest.raises(ValueError, match=message):
+        measure(numpy_or_objects, what=what)
+    assert not any(path.is_file() for path in results.rglob("*"))
+
+
+@pytest.mark.parametrize("bad, shown", [(float("nan"), "nan"), (float("inf"), "inf"), (-float("inf"), "-inf")])
+def test_a_parameter_that_json_cannot_hold_is_named_before_anything_is_measured(bad, shown):
+    with pytest.raises(ValueError, match=f"parameters.spec.eps.1 is {shown};.*'inf' for infinity"):
+        measure(square, x=2.0, spec={"eps": [0.1, bad]})
+    assert not calls
 
 
 @pytest.mark.parametrize("suffix", (".json", ".npz"))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -75,17 +76,27 @@ class Record:
         return self.values[name]
 
 
-def canonical(value) -> str:
-    """JSON text that is the same for the same content; ``ValueError`` for what JSON cannot hold (NaN included)."""
+def canonical(value, called: str = "") -> str:
+    """JSON text that is the same for the same content.
+
+    Raises ``ValueError`` for what JSON cannot hold, NaN included; it names the entry, from ``called`` on.
+    """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"not JSON: {error}; use numbers, strings, booleans, lists and dicts, 'inf' for infinity"
-                         ) from None
+        wrong = [f"{place} is {found!r}" for place, found in _leaves(value, called) if not _json(found)]
+        raise ValueError(f"not JSON: {', '.join(wrong[:5]) or error}; use numbers, strings, booleans, lists and dicts, "
+                         "'inf' for infinity") from None
+
+
+def _json(value) -> bool:
+    """Whether JSON can hold a number, text, truth value or null."""
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int | None)
 
 
 def key(name: str, parameters: dict) -> str:
-    """The name of a record's file: hash of the measurement's name and parameters."""
+    """The name of a record's file: hash of the measurement's name and parameters; ``ValueError`` if not JSON."""
+    canonical(parameters, "parameters")  # so that the error names the parameter
     return files.sha256(canonical([name, parameters]).encode())[:16]
 
 
@@ -122,20 +133,31 @@ def _origin(record: Record) -> tuple[str, str]:
 def write(path: Path, name: str, parameters: dict, values: dict, arrays: dict | None, origin: dict) -> Record:
     """Store a finished measurement: the arrays first, so that a new record that exists is whole.
 
+    Nothing is written, and ``ValueError`` names the entry, if JSON cannot hold the values or an array holds objects.
+
     A process that is killed between the two while it makes a record **again** leaves arrays that do not match: a
     damaged record, which readers notice and which is measured again.
     """
-    arrays_sha256 = None
-    if arrays:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})
-        files.write_atomic(path.with_suffix(".npz"), buffer.getvalue())
-        arrays_sha256 = files.sha256(buffer.getvalue())
+    stored = json.loads(canonical(values, "values"))
+    packed = _packed(arrays or {})
+    arrays_sha256 = files.sha256(packed) if packed else None
     document = {"name": name, "parameters": parameters, "values": values, "arrays_sha256": arrays_sha256,
                 "provenance": origin}
     document["sha256"] = files.sha256(canonical(document).encode())
+    if packed:
+        files.write_atomic(path.with_suffix(".npz"), packed)
     files.write_atomic(path, (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
-    return Record(path, name, parameters, json.loads(canonical(values)), origin, arrays_sha256, replayed=False)
+    return Record(path, name, parameters, stored, origin, arrays_sha256, replayed=False)
+
+
+def _packed(arrays: dict) -> bytes:
+    """The arrays as the content of an .npz file; nothing if there are none."""
+    found = {name: np.asarray(value) for name, value in arrays.items()}
+    if objects := [name for name, value in found.items() if value.dtype.hasobject]:
+        raise ValueError(f"arrays.{objects[0]} holds objects; use arrays of numbers, truth values or text")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **found)
+    return buffer.getvalue() if found else b""
 
 
 def measure(
@@ -208,7 +230,18 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
         "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
         "date": provenance.now(),
     }
-    return write(path, function.__name__, parameters, values, arrays, origin)
+    try:
+        return write(path, function.__name__, parameters, values, arrays, origin)
+    except ValueError as error:
+        raise ValueError(f"{error}; the whole result is kept in {_keep(path.stem, parameters, values)}") from None
+
+
+def _keep(name: str, parameters: dict, values: dict) -> Path:
+    """Keep a result that is no record, so that hours are not lost before somebody has seen what is wrong with it."""
+    kept = paths.build() / "refused" / f"{name}.json"
+    document = {"parameters": parameters, "values": values}
+    files.write_atomic(kept, (json.dumps(document, indent=1, default=repr, skipkeys=True) + "\n").encode())
+    return kept
 
 
 def _setting(parameters: dict, name: str):
