@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
-from advutils import codehash, files
+from advutils import codehash, files, provenance
 from advutils.book import ledger, paths, withdrawn
 from advutils.book.cli import main
 
@@ -208,6 +209,36 @@ def test_provenance_is_complete():
                   "date"):
         assert field in origin
     assert origin["versions"]["torch"] and origin["versions"]["scikit-image"] and origin["weights"] is None
+
+
+def hungry(*, mib: int):
+    return {"sum": float(np.ones(mib * 2**17).sum())}
+
+
+@pytest.mark.parametrize("allowed", (True, False))
+def test_peak_memory_is_the_measurement_s_own(allowed, monkeypatch):
+    if not provenance._reset_mark():
+        pytest.skip("this system resets no mark of the largest memory")
+    if not allowed:
+        monkeypatch.setattr(provenance, "_reset_mark", lambda: False)
+    small, large, after = (measure(hungry, mib=mib).provenance["peak_memory_mib"] for mib in (1, 600, 2))
+    assert small > 20 and large > small + 500 and after < large - 500
+
+
+def test_on_a_gpu_the_peak_is_the_gpu_s_and_reset_before(monkeypatch):
+    did = []
+    monkeypatch.setenv("ADVUTILS_DEVICE", "cuda")
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", did.append)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
+    assert provenance.PeakMemory().mib() == 3 and did == [torch.device("cuda")]
+
+
+def test_the_device_of_a_record_is_the_one_that_measurements_use(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "a large GPU")
+    assert provenance.machine()["device"] == "a large GPU"
+    monkeypatch.setenv("ADVUTILS_DEVICE", "cpu")
+    assert provenance.machine()["device"] == "cpu"
 
 
 def test_provenance_knows_the_data_and_seed_of_a_network_that_is_handed_over():

@@ -209,6 +209,7 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     code = code_hash(function)  # before the run: a file may be edited while it lasts
     commit = provenance.commit()
     weights = _weights(parameters)
+    memory = provenance.PeakMemory()
     started = time.perf_counter()
     result = function(**parameters)
     values, arrays = result if isinstance(result, tuple) else (result, None)
@@ -227,7 +228,7 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
         "data": _data(_setting(parameters, "data")),
         "weights": weights,
         "seconds": round(time.perf_counter() - started, 3),
-        "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
+        "peak_memory_mib": round(memory.mib(), 1),
         "date": provenance.now(),
     }
     try:
