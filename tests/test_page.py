@@ -39,6 +39,22 @@ def test_a_bad_parameter_is_an_error_that_names_it(extra, word):
         Page("c", "n", namespace(**extra), settings=SETTINGS)
 
 
+def test_the_cell_of_a_page_can_be_run_again_and_still_refuses_what_is_no_parameter():
+    kernel = namespace()
+    Page("c", "n", kernel, settings=SETTINGS)
+    kernel |= {"rows": [1], "common": {}, "label": "x"}  # the notebook's own variables
+    assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 2
+    kernel["epochs"] = 9  # the parameters cell is edited and run again
+    assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 9
+    kernel["__annotations__"]["epoch"], kernel["epoch"] = int, 3
+    with pytest.raises(ValueError, match="epoch is no setting"):
+        Page("c", "n", kernel, settings=SETTINGS)
+    misspelt = namespace(epoch=3)
+    for _ in range(2):  # running the cell again does not make it right
+        with pytest.raises(ValueError, match="unknown parameter epoch"):
+            Page("c", "n", misspelt, settings=SETTINGS)
+
+
 def counted(*, seed: int):
     return {"seed": seed}
 

@@ -54,8 +54,9 @@ class Page:
     """One notebook of a chapter under one profile.
 
     ``namespace`` is the notebook's ``globals()``: its parameters are the annotated names of the parameters cell. A
-    parameter that is not annotated there was injected by somebody who misspelt it: ``ValueError``. A parameter named
-    like a setting overrides the profile's value unless it is None.
+    parameter that is not annotated there was injected by somebody who misspelt it: ``ValueError``. The cell that makes
+    the page may be run again, after others or with other parameters. A parameter named like a setting overrides the
+    profile's value unless it is None.
     """
 
     def __init__(self, chapter: str, notebook: str, namespace: dict, *, settings: dict[str, dict]):
@@ -272,13 +273,18 @@ def _plain(value) -> str:
 
 
 def _parameters(namespace: dict) -> dict:
-    """The notebook's parameters; ``ValueError`` for a name that the parameters cell does not declare."""
+    """The notebook's parameters; ``ValueError`` for a name that the parameters cell does not declare.
+
+    papermill sets what it is given before the notebook's own code runs. So only names that were there when a page was
+    first made in this namespace can be misspelt parameters; when its cell is run again, the others are the notebook's
+    own variables.
+    """
     declared = set(namespace.get("__annotations__", {}))
     plain = (str, int, float, bool, list, dict, tuple, type(None))
     hidden = {"In", "Out", "exit", "quit", "open", "get_ipython"}
     found = {name: value for name, value in namespace.items()
              if not name.startswith("_") and name not in hidden and isinstance(value, plain)}
-    unknown = set(found) - declared
+    unknown = set(found) & namespace.setdefault("_names_at_first", frozenset(found)) - declared
     if unknown:
         raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; this notebook has "
                          f"{', '.join(sorted(declared))}")
