@@ -1,5 +1,4 @@
 """Records: measured once, whole or absent, never used when damaged."""
-import ast
 import importlib
 import json
 import shutil
@@ -304,7 +303,7 @@ def test_the_command_again_shows_what_differs_and_names_a_function_that_is_gone(
 
 SERIES = """
 import sys, time
-from advutils.book import ledger, paths
+from advutils.book import ledger
 from advutils.book.cli import main
 def slow(*, x):
     with open(sys.argv[1], "a") as log:
@@ -362,76 +361,40 @@ def test_writers_and_readers_at_once_never_see_a_torn_file(tmp_path):
 
 
 @pytest.fixture
-def probe(tmp_path, monkeypatch):
-    """Write modules of a package that counts as ours, and hash its function ``f``."""
-    package = tmp_path / "advutils_probe"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
+def written(tmp_path, monkeypatch):
+    """Write the text of a module that counts as ours, and forget what was read before."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def forget():
-        for cached in (codehash.reachable, codehash._source, codehash._text):
+    def write(text):
+        (tmp_path / "advutils_probe.py").write_text(text)
+        sys.modules.pop("advutils_probe", None)
+        importlib.invalidate_caches()
+        for cached in [each for each in vars(codehash).values() if hasattr(each, "cache_clear")]:
             cached.cache_clear()
-        for name in [name for name in sys.modules if name.startswith("advutils_probe")]:
-            del sys.modules[name]
 
-    def digest(**modules):
-        for name, text in modules.items():
-            (package / f"{name}.py").write_text(text)
-        forget()
-        return codehash.code_hash(importlib.import_module("advutils_probe.probe").f)
-
-    yield digest
-    forget()
+    yield write
+    write("")
 
 
-def test_code_hash_follows_code_and_not_words(probe):
-    base = probe(probe='"""A docstring."""\nK = 1\ndef f():\n    """Doc."""\n    return K\n')
-    assert probe(probe='"""Another."""\n# a comment\nK = 1\n\n\ndef f():\n    return K\n') == base
-    assert probe(probe="K = 1\ndef g():\n    return 3\ndef f():\n    return K\n") == base  # f does not use g
-    assert probe(probe="K = 2\ndef f():\n    return K\n") != base
-    assert probe(probe="K = 1\nprint()\ndef f():\n    return K\n") != base  # done at every import
-
-
-def test_the_words_of_a_tree_are_those_of_python_3_11_whatever_runs():
-    tree = ast.parse("@cache\ndef f(a, *, b=1.5, **c) -> int:\n    x: str\n    return [a, None, b'z', -b], {}").body[0]
-    assert codehash._dump(tree) == (
-        "FunctionDef(name='f', args=arguments(posonlyargs=[], args=[arg(arg='a')], kwonlyargs=[arg(arg='b')], "
-        "kw_defaults=[Constant(value=1.5)], kwarg=arg(arg='c'), defaults=[]), body=[AnnAssign(target=Name(id='x', "
-        "ctx=Store()), annotation=Name(id='str', ctx=Load()), simple=1), Return(value=Tuple(elts=[List(elts=["
-        "Name(id='a', ctx=Load()), Constant(value=None), Constant(value=b'z'), UnaryOp(op=USub(), operand=Name(id='b', "
-        "ctx=Load()))], ctx=Load()), Dict(keys=[], values=[])], ctx=Load()))], decorator_list=[Name(id='cache', "
-        "ctx=Load())], returns=Name(id='int', ctx=Load()))")
-    if sys.version_info[:2] == (3, 11):
-        for path in (paths.root() / "advutils").rglob("*.py"):
-            assert all(codehash._dump(node) == ast.dump(node) for node in ast.parse(path.read_text()).body)
-
-
-def test_a_hash_is_of_the_code_that_was_imported_and_not_of_a_later_edit(probe, tmp_path):
-    before = probe(probe="K = 1\ndef f():\n    return K\n")
-    codehash.remember_loaded()
-    (tmp_path / "advutils_probe" / "probe.py").write_text("K = 2\ndef f():\n    return K\n")
-    for cached in (codehash.reachable, codehash._text):
-        cached.cache_clear()
-    assert codehash.code_hash(sys.modules["advutils_probe.probe"].f) == before
-
-
-def test_a_record_is_stale_when_its_code_has_changed_and_gone_with_its_function(probe, results):
-    def record(code, function="advutils_probe.probe.f"):
+def test_a_record_is_stale_when_its_code_has_changed_and_gone_with_its_function(written, results):
+    def record(code, function="advutils_probe.f"):
         origin = {"function": function, "code": code}
-        return ledger.write(results / "quick" / "c" / "f" / "1.json", "f", {}, {}, None, origin)
+        return ledger.write(results / "quick" / "c" / "f" / "1.json", "f", {"kind": "a"}, {}, None, origin)
 
-    old = probe(probe="K = 1\ndef f():\n    return K\n")
+    written("K = {'a': 1}\ndef f(kind):\n    return K[kind]\n")
+    old = codehash.code_hash("advutils_probe.f", {"kind": "a"})
+    assert ledger.stale(record(old)) is False and "advutils_probe" not in sys.modules  # read, and not imported
+    assert ledger.stale(record(old, "advutils_probe.g")) is None
+    written("K = {'a': 1, 'b': 1}\ndef f(kind):\n    return K[kind]\n")
     assert ledger.stale(record(old)) is False
-    assert ledger.stale(record(old, "advutils_probe.probe.g")) is None
-    probe(probe="K = 2\ndef f():\n    return K\n")
+    written("K = {'a': 2, 'b': 1}\ndef f(kind):\n    return K[kind]\n")
     assert ledger.stale(record(old)) is True
 
 
-def test_auto_measures_a_quick_record_again_whose_code_has_changed_and_no_other(probe):
+def test_auto_measures_a_quick_record_again_whose_code_has_changed_and_no_other(written):
     def value(number, profile, replay="auto"):
-        probe(probe=f"K = {number}\ndef f(*, x):\n    return {{'k': K}}\n")
-        function = sys.modules["advutils_probe.probe"].f
+        written(f"# {'long' * number}\nK = {number}\ndef f(*, x):\n    return {{'k': K}}\n")
+        function = importlib.import_module("advutils_probe").f
         record = ledger.measure(function, {"x": 1}, profile=profile, chapter="c", replay=replay)
         return record["k"], record.replayed, ledger.stale(record)
 
@@ -442,47 +405,8 @@ def test_auto_measures_a_quick_record_again_whose_code_has_changed_and_no_other(
     assert value(2, "standard") == (1, True, True)
 
 
-USER = "from advutils_probe import other\ndef f():\n    return {}\n"
-
-
-@pytest.mark.parametrize("text, seen, unseen", [
-    (USER.format("other.a()"), ("a", "b", "K"), ("c",)),  # a uses b, and b the constant
-    (USER.format("[other][0]"), ("a", "b", "c", "K"), ()),  # the module itself is handed on
-    ("from advutils_probe.other import a as x\ndef f(c=1):\n    return x\n", ("a", "b", "K"), ("c",)),
-    ("import advutils_probe.other\ndef f():\n    return advutils_probe.other.c()\n", ("c",), ("a", "b", "K")),
-    ("def f():\n    from advutils_probe.other import c\n    return c\n", ("c",), ("a", "b", "K")),
-    ("from advutils_probe import other\ndef f(other):\n    return other\n", (), ("a", "b", "c", "K")),
-    ("from advutils_probe import list\ndef f():\n    return list.c()\n", ("c",), ("a", "b", "K")),
-    ("from advutils_probe import other\nTABLE = {1: other.c}\ndef f():\n    return TABLE[1]()\n", ("c",), ("a",)),
-    ("from advutils_probe import other\nclass C:\n    def m(self):\n        return other.c()\ndef f():\n    C()\n",
-     ("c",), ("a",)),
-])
-def test_code_hash_follows_names_from_definition_to_definition(text, seen, unseen, probe):
-    parts = {"a": "def a():\n    return b(), {}\n", "b": "def b():\n    return K, {}\n",
-             "c": "def c():\n    return {}\n", "K": "K = {}\n"}
-
-    def digest(changed):
-        other = "".join(part.format(2 if name == changed else 1) for name, part in parts.items())
-        return probe(other=other, list="from advutils_probe.other import a, c\n", probe=text)
-
-    base = digest(None)
-    assert all(digest(name) != base for name in seen) and all(digest(name) == base for name in unseen)
-
-
-def test_code_hash_of_a_real_measurement():
-    from advutils.chapters import gradient_regularization as chapter
-
-    reached = codehash.reachable(chapter.__name__, "dense_network")
-    assert {("advutils.norms", "steepest"), ("advutils.attacks.gradient", "pgd"), ("advutils.training", "train"),
-            ("advutils.layers.maxout", "Maxout")} <= reached
-    assert not any("book" in module for module, _ in reached)  # the arrow runs one way
-    assert not any("deepfool" in module or name == "fgsm" for module, name in reached)  # beside pgd, not used
-
-
 def test_committed_records_are_whole():
     """Every record in the checkout can be read, and nothing damaged lies beside them."""
-    from advutils.book import paths
-
     found = list((paths.root() / "results").glob("*/*/*/*.json"))
     for path in found:
         json.dumps(ledger.read(path).values, allow_nan=False)

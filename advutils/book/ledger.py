@@ -10,6 +10,7 @@ name, or in another folder, it is refused like a damaged one.
 """
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import math
@@ -177,7 +178,7 @@ def measure(
         raise ValueError(f"profile must be one of {', '.join(paths.PROFILES)}, got {profile!r}")
     name = function.__name__
     path = path_of(profile, chapter, name, parameters)
-    found = _found(path, function, replay)
+    found = _found(path, replay)
     if found:
         return found
     if replay == "only":
@@ -185,11 +186,11 @@ def measure(
         why = withdrawn.reason(path)
         raise Withdrawn(text, why) if why else MissingRecord(text)
     with files.locked(paths.build() / "locks" / path.stem):  # one process measures one record at a time
-        found = _found(path, function, replay)  # another process may have been faster
+        found = _found(path, replay)  # another process may have been faster
         return found or _compute(function, parameters, path)
 
 
-def _found(path: Path, function: Callable, replay: str) -> Record | None:
+def _found(path: Path, replay: str) -> Record | None:
     """The record at ``path`` if there is one that may be used under ``replay``."""
     if replay == "never" or not path.exists():
         return None
@@ -200,13 +201,13 @@ def _found(path: Path, function: Callable, replay: str) -> Record | None:
             raise
         print(f"ledger: {error}; measuring again", file=sys.stderr)
         return None
-    again = replay == "auto" and profile_of(record) == "quick" and code_hash(function) != record.provenance["code"]
+    again = replay == "auto" and profile_of(record) == "quick" and stale(record)
     return None if again else record
 
 
 def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     remember_loaded()
-    code = code_hash(function)  # before the run: a file may be edited while it lasts
+    code = code_hash(function, parameters)  # before the run: a file may be edited while it lasts
     commit = provenance.commit()
     weights = _weights(parameters)
     memory = provenance.PeakMemory()
@@ -299,10 +300,7 @@ def profile_of(record: Record) -> str:
 
 def function_of(record: Record) -> Callable | None:
     """The function that made a record, as it is now; None if there is none of that name."""
-    import importlib
-
-    if str(paths.root()) not in sys.path:
-        sys.path.append(str(paths.root()))  # benchmarks lie beside the package, not in it
+    _find_benchmarks()
     module, _, name = record.provenance["function"].rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
@@ -310,10 +308,25 @@ def function_of(record: Record) -> Callable | None:
         return None
 
 
+def _find_benchmarks() -> None:
+    if str(paths.root()) not in sys.path:
+        sys.path.append(str(paths.root()))  # they lie beside the package, not in it
+
+
 def stale(record: Record) -> bool | None:
-    """Whether the code behind a record has changed since; None if its function no longer exists."""
-    function = function_of(record)
-    return None if function is None else code_hash(function) != record.provenance["code"]
+    """Whether the code behind a record has changed since; None if its function no longer exists.
+
+    Functions of this project are only read; one that a notebook defines is imported.
+    """
+    _find_benchmarks()
+    try:
+        code = code_hash(record.provenance["function"], record.parameters)
+    except LookupError:
+        function = function_of(record)
+        if function is None:
+            return None
+        code = code_hash(function, record.parameters)
+    return code != record.provenance["code"]
 
 
 def again(record: Record) -> list[tuple[str, object, object]]:
