@@ -2,7 +2,7 @@
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test slow site serve bench peers env lint clean
+.PHONY: book test slow check site serve bench peers env lint clean
 
 book: env  ## run every notebook (quick profile) and build the site from that run
 	@$(BIN)/advbook run --profile quick
@@ -17,7 +17,10 @@ serve:  ## show the built site on localhost
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/site $(PORT)
 
 test: env  ## the fast tests
-	@$(BIN)/python -m pytest -q -m "not slow and not browser"
+	@$(BIN)/python -m pytest -q -m "not slow and not check and not browser"
+
+check: env  ## what takes longer than CI should: every notebook twice in one kernel
+	@$(BIN)/python -m pytest -q -m check
 
 slow: env  ## the tests that need the real data; without it they are skipped
 	@$(BIN)/python -m pytest -q -m slow

@@ -1,6 +1,7 @@
 """What stands behind a number: commit, versions, machine, time."""
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import os
 import platform
@@ -9,8 +10,6 @@ import sys
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-
-import torch
 
 from advutils.codehash import OURS
 
@@ -46,15 +45,27 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict:
-    """Processor, device and threads."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    """Processor, the device that measurements use, and threads."""
+    import torch
+
+    from advutils import runtime
+
+    gpu = _gpu()
     return {
-        "device": gpu or "cpu",
+        "device": runtime.device().type if gpu is None else torch.cuda.get_device_name(gpu),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _gpu():
+    """The GPU that measurements use, a ``torch.device``; None if they run elsewhere."""
+    from advutils import runtime
+
+    device = runtime.device()
+    return device if device.type == "cuda" else None
 
 
 @cache
@@ -68,14 +79,59 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def peak_memory_mib() -> float:
-    """Largest resident memory of this process so far (GPU memory where there is a GPU), in MiB."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    import resource
+class PeakMemory:
+    """Watches the largest memory that is in use from its making on: of the GPU, or of this process.
 
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    Of a process it is the resident memory, libraries included. What earlier measurements left in the C library's hands
+    is given back first, and Linux's own mark is reset. Where that is not allowed the mark only counts if it has risen
+    since, and else the memory now: then the peak may have been higher.
+    """
+
+    def __init__(self) -> None:
+        self._gpu = _gpu()
+        if self._gpu is not None:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self._gpu)
+            return
+        _trim()
+        self._reset = _reset_mark()
+        self._before = _resident("VmHWM")
+
+    def mib(self) -> float:
+        """The peak so far, in MiB."""
+        if self._gpu is not None:
+            import torch
+
+            return torch.cuda.max_memory_allocated(self._gpu) / 2**20
+        mark = _resident("VmHWM")
+        return mark if self._reset or mark > self._before else _resident("VmRSS")
+
+
+def _trim() -> None:
+    """Hand free memory back to the system: glibc keeps it where the runner asks it to (see ``runner.ALLOCATOR``)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _reset_mark() -> bool:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _resident(kind: str) -> float:
+    """VmRSS, this process's resident memory now, or VmHWM, the largest so far, in MiB; without /proc the latter."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(kind))
+    except (OSError, StopIteration):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def now() -> str:

@@ -1,11 +1,15 @@
 """The rule language and the verdicts."""
 import ast
+import json
 import math
+import shutil
 
 import pytest
+from click.testing import CliRunner
 
-from advutils.book import claims
+from advutils.book import claims, paths
 from advutils.book.claims import Sample, evaluate_rule, less, near
+from advutils.book.cli import main
 
 
 def sample(*numbers):
@@ -194,8 +198,6 @@ def test_every_claim_of_the_book_can_be_judged():
 
 
 def test_claims_of_pages_that_are_not_in_the_contents_are_not_attempted(monkeypatch):
-    from advutils.book import paths
-
     before = {claim["id"]: claim for claim in claims.evaluate()}
     *others, last = paths.notebooks()
     monkeypatch.setattr(paths, "notebooks", lambda: others)
@@ -209,9 +211,68 @@ def test_claims_of_pages_that_are_not_in_the_contents_are_not_attempted(monkeypa
     assert gone > 0
 
 
-def test_every_erratum_names_a_test_that_exists():
-    from advutils.book import paths
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """The records of one chapter in a folder of their own; its path."""
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path / "results"))
+    return shutil.copytree(paths.root() / "results" / "standard" / "universal-perturbations",
+                           tmp_path / "results" / "standard" / "universal-perturbations")
 
+
+def advbook(*words):
+    return CliRunner().invoke(main, list(words))
+
+
+@pytest.mark.parametrize("suffix", (".json", ".npz"))
+def test_a_claim_whose_records_are_damaged_says_so_and_the_commands_fail(chapter, suffix):
+    def verdicts():
+        return {claim["id"]: claim for claim in claims.evaluate() if claim["chapter"] == chapter.name}
+
+    before = verdicts()
+    assert advbook("claims", chapter.name).exit_code == advbook("status").exit_code == 0
+    torn = sorted((chapter / "fooling").glob(f"*{suffix}"))[0]
+    torn.write_bytes(torn.read_bytes()[:-9])
+    hit = {name for name, claim in before.items() if '"fooling"' in json.dumps(claim["values"])}
+    assert len(before) > len(hit) > 3
+    for name, claim in verdicts().items():
+        if name in hit:
+            assert claim["verdict"] == "records damaged" and torn.stem in claim["why"] and claim["recorded"] == ""
+        else:
+            assert claim == before[name]
+    for words in (("claims", chapter.name), ("claims", "--json"), ("status",), ("status", "--json")):
+        done = advbook(*words)
+        assert done.exit_code == 1 and f"{torn.stem}.json is damaged" in done.stderr, words
+    assert [row["state"] for row in json.loads(advbook("status", "--json").stdout)].count("damaged") == 1
+    assert advbook("claims", "representation").exit_code == 0  # another chapter
+
+
+def test_a_claim_without_records_is_withdrawn_where_those_that_it_selects_are(chapter):
+    def verdicts():
+        return {claim["id"]: claim for claim in claims.evaluate() if claim["chapter"] == chapter.name}
+
+    before, aside = verdicts(), chapter.parent / "aside"
+    shutil.copytree(chapter, aside)
+    for path in (chapter / "fooling").glob("*.json"):
+        path.unlink()
+    missing = {name for name, claim in verdicts().items() if claim["verdict"] == "not attempted"} - {
+        name for name, claim in before.items() if claim["verdict"] == "not attempted"}
+    assert missing
+    shutil.copytree(aside, chapter, dirs_exist_ok=True)
+    files = sorted(map(str, (chapter / "fooling").glob("*.json")))
+    refused = advbook("withdraw", " ", *files)
+    assert refused.exit_code == 1 and "what is wrong" in refused.stderr and verdicts() == before
+    assert advbook("withdraw", "Wrong sign.", *files).output == f"{len(files)} records withdrawn, 0 were before\n"
+    assert not any((chapter / "fooling").iterdir())
+    for name, claim in verdicts().items():
+        if name in missing:
+            assert (claim["verdict"], claim["why"]) == ("withdrawn", "Wrong sign."), name
+        else:
+            assert claim["verdict"] == before[name]["verdict"]
+    shutil.copytree(aside, chapter, dirs_exist_ok=True)  # as if they were measured again
+    assert verdicts() == before
+
+
+def test_every_erratum_names_a_test_that_exists():
     entries = claims.errata()
     assert len(entries) >= 9 and len({entry["id"] for entry in entries}) == len(entries)
     for entry in entries:

@@ -1,6 +1,7 @@
 """Records: measured once, whole or absent, never used when damaged."""
 import importlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,10 +9,11 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
-from advutils import codehash, files
-from advutils.book import ledger
+from advutils import codehash, files, provenance
+from advutils.book import ledger, paths, withdrawn
 from advutils.book.cli import main
 
 pretrained = importlib.import_module("advutils.models.pretrained")  # the package has a function of that name
@@ -25,7 +27,7 @@ def square(*, x: float, seed: int = 0):
 
 
 def nan(*, x: float):
-    return {"bad": float("nan")}
+    return {"good": 1, "noise": [[x, 2.0], {"deep": float(x) * float("inf") * 0}]}, {"curve": np.arange(3.0)}
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +63,33 @@ def test_the_key_depends_on_parameters_and_not_on_their_order():
     assert ledger.key("f", {"a": 1, "b": 2}) == "12ddb7dd5dae5156"  # or every committed record would be lost
 
 
-def test_nan_is_not_a_number_to_store(results):
-    with pytest.raises(ValueError, match="not JSON"):
+def test_nan_is_not_a_number_to_store(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "build", lambda: tmp_path)
+    with pytest.raises(ValueError, match="not JSON: values.noise.1.deep is nan;.*kept in") as error:
         measure(nan, x=1.0)
-    assert not list(results.rglob("*.json"))
+    assert not any(path.is_file() for path in results.rglob("*"))  # no orphan of the arrays either
+    kept = str(error.value).rpartition("kept in ")[2]
+    assert '"good": 1' in open(kept).read() and kept.startswith(str(tmp_path / "refused"))
+
+
+def numpy_or_objects(*, what: str):
+    return ({"x": np.float32(1)}, {}) if what == "numpy" else ({}, {"curve": np.array([{}])})
+
+
+@pytest.mark.parametrize("what, message", [("numpy", r"values.x is (np.float32\()?1.0"),
+                                           ("objects", "arrays.curve holds objects")])
+def test_what_could_not_be_read_again_is_not_written(what, message, results, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "build", lambda: tmp_path)
+    with pytest.raises(ValueError, match=message):
+        measure(numpy_or_objects, what=what)
+    assert not any(path.is_file() for path in results.rglob("*"))
+
+
+@pytest.mark.parametrize("bad, shown", [(float("nan"), "nan"), (float("inf"), "inf"), (-float("inf"), "-inf")])
+def test_a_parameter_that_json_cannot_hold_is_named_before_anything_is_measured(bad, shown):
+    with pytest.raises(ValueError, match=f"parameters.spec.eps.1 is {shown};.*'inf' for infinity"):
+        measure(square, x=2.0, spec={"eps": [0.1, bad]})
+    assert not calls
 
 
 @pytest.mark.parametrize("suffix", (".json", ".npz"))
@@ -84,6 +109,92 @@ def test_a_damaged_record_is_named_and_never_used(suffix, damage, capsys):
     assert measure(replay="only")["square"] == 9.0
 
 
+@pytest.fixture
+def copied():
+    """Copy a record with its arrays over another place."""
+    def copy(path, target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".json", ".npz"):
+            shutil.copy(path.with_suffix(suffix), target.with_suffix(suffix))
+
+    return copy
+
+
+@pytest.mark.parametrize("place", ("quick/c/square/0123456789abcdef", "quick/c/cube/{key}", "quick/other/square/{key}",
+                                   "standard/c/square/{key}"))
+def test_a_copy_under_another_name_or_in_another_folder_is_refused(place, results, copied, capsys):
+    path = measure().path
+    target = results / (place.format(key=path.stem) + ".json")
+    copied(path, target)
+    with pytest.raises(ledger.DamagedRecord, match=f"it is the record quick/c/square/{path.stem}"):
+        ledger.read(target)
+    assert [record.path for record in ledger.records()] == [path] and str(target) in capsys.readouterr().err
+
+
+def test_two_swapped_records_are_not_replayed_as_each_other(copied, tmp_path):
+    first, second = (measure(square, x=x).path for x in (3.0, 4.0))
+    aside = tmp_path / "aside.json"
+    for source, target in ((first, aside), (second, first), (aside, second)):
+        copied(source, target)
+    with pytest.raises(ledger.DamagedRecord):
+        measure(replay="only", x=3.0)
+    assert measure(x=3.0)["square"] == 9.0 and measure(x=4.0)["square"] == 16.0
+
+
+def test_a_record_of_before_places_were_sealed_is_read_where_it_lies(results):
+    origin = {"function": "f", "code": ""}
+    path = ledger.path_of("standard", "c", "f", {"x": 1})
+    ledger.write(path, "f", {"x": 1}, {"y": 2}, None, origin)
+    assert ledger.read(path)["y"] == 2
+    made = measure().provenance
+    assert (made["profile"], made["chapter"]) == ("quick", "c")
+
+
+def test_a_withdrawn_record_keeps_its_values_and_its_reason(results):
+    first, second = measure(square, x=3.0), measure(square, x=4.0)
+    rows = withdrawn.withdraw([second], "Wrong, \"all\" of it.", on="2026-11-28")
+    rows += withdrawn.withdraw([first], "Wrong.", on="2026-11-28")
+    assert not list(results.rglob("*.npz")) and ledger.records() == []
+    table = withdrawn.table().read_bytes()
+    assert withdrawn.load() == sorted(rows, key=lambda row: row.record)
+    assert {(row.values["square"], row.parameters["x"], row.profile) for row in rows} == {
+        (9.0, 3.0, "quick"), (16.0, 4.0, "quick")}
+    assert all(row.measured == first.provenance["date"] for row in rows[1:])
+    again = ledger.write(first.path, "square", first.parameters, first.values, first.arrays_sha256 and {
+        "curve": np.arange(3.0)}, first.provenance)  # as if the first call had been cut short after the table
+    assert withdrawn.withdraw([again], "Wrong.", on="2026-11-29") == [] and not first.path.exists()
+    assert withdrawn.table().read_bytes() == table
+    assert withdrawn.load("standard") == withdrawn.load("quick", "other") == []
+
+
+def test_a_missing_record_that_is_withdrawn_says_so():
+    record = measure(square, x=3.0)
+    withdrawn.withdraw([record], "Wrong.", on="2026-11-28")
+    for x in (3.0, 5.0):  # measured again it may have other settings
+        with pytest.raises(ledger.Withdrawn, match="run `the command`; it is withdrawn: Wrong.") as error:
+            measure(replay="only", x=x)
+        assert error.value.reason == "Wrong." and isinstance(error.value, ledger.MissingRecord)
+    with pytest.raises(ledger.MissingRecord) as error:
+        measure(drifting, replay="only", x=3.0)
+    assert not isinstance(error.value, ledger.Withdrawn)
+    assert measure(square, x=3.0)["square"] == 9.0 and measure(replay="only", x=3.0)["square"] == 9.0
+
+
+def test_a_damaged_record_is_not_withdrawn_unread_and_one_that_never_was_is_named(results):
+    path = measure().path
+    nowhere = path.with_name("0123456789abcdef.json")
+    refused = CliRunner().invoke(main, ["withdraw", "Wrong.", str(path), str(nowhere)])
+    assert refused.exit_code == 1 and str(nowhere) in refused.stderr and path.exists()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    refused = CliRunner().invoke(main, ["withdraw", "Wrong.", str(path)])
+    assert refused.exit_code == 1 and "damaged" in refused.stderr and path.exists()
+    path.write_bytes(whole)
+    for said in ("1 records withdrawn, 0 were before", "0 records withdrawn, 1 were before"):
+        assert said in CliRunner().invoke(main, ["withdraw", "Wrong.", str(path)]).output
+    assert not path.exists()
+
+
 def test_a_missing_array_file_damages_the_record():
     measure().path.with_suffix(".npz").unlink()
     with pytest.raises(ledger.DamagedRecord):
@@ -97,6 +208,36 @@ def test_provenance_is_complete():
                   "date"):
         assert field in origin
     assert origin["versions"]["torch"] and origin["versions"]["scikit-image"] and origin["weights"] is None
+
+
+def hungry(*, mib: int):
+    return {"sum": float(np.ones(mib * 2**17).sum())}
+
+
+@pytest.mark.parametrize("allowed", (True, False))
+def test_peak_memory_is_the_measurement_s_own(allowed, monkeypatch):
+    if not provenance._reset_mark():
+        pytest.skip("this system resets no mark of the largest memory")
+    if not allowed:
+        monkeypatch.setattr(provenance, "_reset_mark", lambda: False)
+    small, large, after = (measure(hungry, mib=mib).provenance["peak_memory_mib"] for mib in (1, 600, 2))
+    assert small > 20 and large > small + 500 and after < large - 500
+
+
+def test_on_a_gpu_the_peak_is_the_gpu_s_and_reset_before(monkeypatch):
+    did = []
+    monkeypatch.setenv("ADVUTILS_DEVICE", "cuda")
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", did.append)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
+    assert provenance.PeakMemory().mib() == 3 and did == [torch.device("cuda")]
+
+
+def test_the_device_of_a_record_is_the_one_that_measurements_use(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "a large GPU")
+    assert provenance.machine()["device"] == "a large GPU"
+    monkeypatch.setenv("ADVUTILS_DEVICE", "cpu")
+    assert provenance.machine()["device"] == "cpu"
 
 
 def test_provenance_knows_the_data_and_seed_of_a_network_that_is_handed_over():
@@ -154,7 +295,8 @@ def test_the_command_again_shows_what_differs_and_names_a_function_that_is_gone(
     shown = CliRunner().invoke(main, ["again", str(record.path)])
     assert shown.exit_code == 0 and "drifting(x=2.0)" in shown.output and "2 of 3 values are equal" in shown.output
     assert "count" in shown.output and "kept.0" not in shown.output
-    gone = ledger.write(record.path, "lost", {}, {}, None, record.provenance | {"function": "tests.no.such"})
+    place = ledger.path_of("quick", "c", "lost", {})
+    gone = ledger.write(place, "lost", {}, {}, None, record.provenance | {"function": "tests.no.such"})
     refused = CliRunner().invoke(main, ["again", str(gone.path)])
     assert refused.exit_code == 1 and "no longer exists" in refused.output
 
@@ -218,36 +360,54 @@ def test_writers_and_readers_at_once_never_see_a_torn_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
-def test_a_record_is_stale_when_its_code_has_changed_and_gone_with_its_function(tmp_path, monkeypatch, results):
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Write the text of a module that counts as ours, and forget what was read before."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(text):
+        (tmp_path / "advutils_probe.py").write_text(text)
+        sys.modules.pop("advutils_probe", None)
+        importlib.invalidate_caches()
+        for cached in [each for each in vars(codehash).values() if hasattr(each, "cache_clear")]:
+            cached.cache_clear()
+
+    yield write
+    write("")
+
+
+def test_a_record_is_stale_when_its_code_has_changed_and_gone_with_its_function(written, results):
     def record(code, function="advutils_probe.f"):
         origin = {"function": function, "code": code}
         return ledger.write(results / "quick" / "c" / "f" / "1.json", "f", {"kind": "a"}, {}, None, origin)
 
-    def written(text):
-        (tmp_path / "advutils_probe.py").write_text(text)
-        for cached in [each for each in vars(codehash).values() if hasattr(each, "cache_clear")]:
-            cached.cache_clear()
-
-    monkeypatch.syspath_prepend(tmp_path)
     written("K = {'a': 1}\ndef f(kind):\n    return K[kind]\n")
     old = codehash.code_hash("advutils_probe.f", {"kind": "a"})
-    assert ledger.stale(record(old)) is False
+    assert ledger.stale(record(old)) is False and "advutils_probe" not in sys.modules  # read, and not imported
     assert ledger.stale(record(old, "advutils_probe.g")) is None
     written("K = {'a': 1, 'b': 1}\ndef f(kind):\n    return K[kind]\n")
     assert ledger.stale(record(old)) is False
     written("K = {'a': 2, 'b': 1}\ndef f(kind):\n    return K[kind]\n")
     assert ledger.stale(record(old)) is True
-    sys.modules.pop("advutils_probe")
-    written("")
+
+
+def test_auto_measures_a_quick_record_again_whose_code_has_changed_and_no_other(written):
+    def value(number, profile, replay="auto"):
+        written(f"# {'long' * number}\nK = {number}\ndef f(*, x):\n    return {{'k': K}}\n")
+        function = importlib.import_module("advutils_probe").f
+        record = ledger.measure(function, {"x": 1}, profile=profile, chapter="c", replay=replay)
+        return record["k"], record.replayed, ledger.stale(record)
+
+    for profile in ("quick", "standard"):
+        assert value(1, profile) == (1, False, False)
+    assert value(2, "quick", "only") == (1, True, True)
+    assert value(2, "quick") == (2, False, False) and value(2, "quick") == (2, True, False)
+    assert value(2, "standard") == (1, True, True)
 
 
 def test_committed_records_are_whole():
     """Every record in the checkout can be read, and nothing damaged lies beside them."""
-    from advutils.book import paths
-
     found = list((paths.root() / "results").glob("*/*/*/*.json"))
     for path in found:
-        record = ledger.read(path)
-        assert path.stem == ledger.key(record.name, record.parameters) and path.parent.name == record.name
-        json.dumps(record.values, allow_nan=False)
+        json.dumps(ledger.read(path).values, allow_nan=False)
     assert found

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import nbclient
 import nbformat
 import pytest
 
@@ -67,6 +68,30 @@ def test_an_unknown_papermill_parameter_fails(tmp_path):
     done = subprocess.run([sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"),
                            "-p", "profil", "quick"], capture_output=True, text=True, cwd=paths.root(), timeout=120)
     assert done.returncode != 0 and "unknown parameter profil" in done.stdout + done.stderr
+
+
+def twice(path):
+    """Execute all cells of a notebook under the quick profile, and then all again in the same kernel."""
+    notebook = nbformat.read(path, as_version=4)
+    again = [nbformat.v4.new_code_cell(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    notebook.cells += again
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3",
+                            resources={"metadata": {"path": str(paths.root())}}).execute()
+    return notebook
+
+
+FIRST = {path.parent.name: path for path in reversed(runner.find())}.values()  # a page of each chapter
+
+
+@pytest.mark.parametrize("path", [
+    pytest.param(path, id=runner.name_of(path), marks=[pytest.mark.check, *[pytest.mark.slow] * (path in FIRST)])
+    for path in runner.find()])
+@pytest.mark.timeout(1200)
+def test_all_cells_run_twice_in_one_kernel(path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(paths.root()))
+    notebook = twice(path)
+    assert not any(output.output_type == "error" for cell in notebook.cells if cell.cell_type == "code"
+                   for output in cell.outputs)
 
 
 def test_unknown_target_is_named():

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from advutils.book import ledger
-from advutils.book.page import Page, mean_sd
+from advutils.book import claims, ledger, paths
+from advutils.book.page import BADGES, Page, badge, mean_sd
 
 SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]},
             "standard": {"data": "mnist", "epochs": 60, "eps": []}}
@@ -37,6 +37,22 @@ def test_profile_values_and_overrides():
 def test_a_bad_parameter_is_an_error_that_names_it(extra, word):
     with pytest.raises(ValueError, match=word):
         Page("c", "n", namespace(**extra), settings=SETTINGS)
+
+
+def test_the_cell_of_a_page_can_be_run_again_and_still_refuses_what_is_no_parameter():
+    kernel = namespace()
+    Page("c", "n", kernel, settings=SETTINGS)
+    kernel |= {"rows": [1], "common": {}, "label": "x"}  # the notebook's own variables
+    assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 2
+    kernel["epochs"] = 9  # the parameters cell is edited and run again
+    assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 9
+    kernel["__annotations__"]["epoch"], kernel["epoch"] = int, 3
+    with pytest.raises(ValueError, match="epoch is no setting"):
+        Page("c", "n", kernel, settings=SETTINGS)
+    misspelt = namespace(epoch=3)
+    for _ in range(2):  # running the cell again does not make it right
+        with pytest.raises(ValueError, match="unknown parameter epoch"):
+            Page("c", "n", misspelt, settings=SETTINGS)
 
 
 def counted(*, seed: int):
@@ -90,6 +106,27 @@ def test_a_figure_without_text_is_refused(no_display):
     page.figure(fig, caption="A line, x < 1.", alt='A "straight" line')
     shown = no_display[-1].data
     assert "A line, x &lt; 1." in shown and "&quot;straight&quot;" in shown
+
+
+def test_a_page_says_how_many_of_its_records_are_older_than_their_code(no_display, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVBOOK_PROGRESS", str(tmp_path / "progress"))
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    page.measure(counted, seed=3)
+    page.provenance()
+    assert not any("older than" in getattr(thing, "data", "") for thing in no_display)
+    monkeypatch.setattr(ledger, "stale", lambda record: record.parameters["seed"] == 4)
+    page.measure(counted, seed=4)
+    page.provenance()
+    assert any("1 of the 2 records behind this page are older than their code" in thing.data for thing in no_display)
+    events = [json.loads(line) for line in (tmp_path / "progress").read_text().splitlines()]
+    assert [event["older"] for event in events if "done" in event] == [False, True]
+
+
+def test_every_verdict_has_its_colour_and_its_words():
+    style = (paths.root() / "book" / "_static" / "book.css").read_text()
+    words = (paths.root() / "book" / "intro.md").read_text()
+    for verdict in claims.VERDICTS:
+        assert f".verdict.{BADGES[verdict]} " in style and badge(verdict) in words
 
 
 def test_mean_sd():

@@ -6,7 +6,7 @@ import sys
 import nbformat
 import pytest
 
-from advutils.book import ledger, paths, runner
+from advutils.book import cli, ledger, paths, runner, withdrawn
 
 PARAMETERS = 'profile: str = "quick"\nreplay: str = "auto"\nseeds: int | None = None'
 START = """from advutils.book.page import Page
@@ -127,6 +127,79 @@ def test_only_a_missing_record_sends_a_page_to_the_next_profile(error, used, mon
     monkeypatch.setattr(runner, "run", run)
     assert [bool(result.error) for result in runner.publish()] == [used == ["paper"] and error != ""]
     assert asked == used
+
+
+def test_a_page_whose_record_is_withdrawn_is_published_without_numbers_and_says_why(tiny, monkeypatch, capsys):
+    write, execute, folder = tiny
+    write("# Tiny", PARAMETERS, START, MEASURE)
+    path = folder / "tiny" / "1-tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0] = nbformat.v4.new_markdown_cell("# Tiny")
+    notebook.cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, path)
+    claim = {"id": "t-one", "claim": "It\ndoubles.", "page": "tiny/1-tiny", "chapter": "tiny", "verdict": "withdrawn"}
+    monkeypatch.setattr(runner, "find", lambda *_: [path])
+    monkeypatch.setattr(runner.claims, "evaluate", lambda: [claim, claim | {"id": "t-two", "page": "tiny/2-other"}])
+    monkeypatch.setattr(paths, "build", lambda: folder / "build")
+    assert execute(1, profile="standard").error == ""
+    results = folder / "results"
+    made = ledger.read(sorted((results / "standard" / "tiny" / "double").glob("*.json"))[0])
+    withdrawn.withdraw([made], "The gradient was scrambled.", on="2026-11-28")
+    stopped = execute(2, profile="standard", replay="only")
+    assert stopped.withdrawn == "The gradient was scrambled." and stopped.error.startswith("Withdrawn:")
+
+    (results / "quick" / "tiny" / "double").mkdir(parents=True)
+    (results / "quick" / "tiny" / "double" / "1.json").write_text("{}")  # quick numbers do not stand in
+    monkeypatch.setattr(runner, "run", lambda *_, profile, **__: {"standard": [stopped]}[profile])
+    result = runner.publish()[0]
+    assert (result.error, result.withdrawn) == ("", "The gradient was scrambled.")
+    page = nbformat.read(runner.executed_path(path, "published"), as_version=4)
+    nbformat.validate(page)
+    assert page.cells[0].source == "# Tiny" and not any(cell.get("outputs") for cell in page.cells)
+    box = page.cells[1].source
+    assert "The gradient was scrambled." in box and "withdrawn.csv" in box and len(page.cells) == 5
+    assert "[`t-one`](#t-one) It doubles." in box and "t-two" not in box
+    cli._closing_table([result])
+    assert "is published without its numbers" in capsys.readouterr().out
+    assert runner._up_to_date(path, {}, "published") is None
+
+
+@pytest.mark.parametrize("outcomes, expected", [
+    ({"paper": "Withdrawn", "standard": ""}, ""), ({"paper": "Withdrawn", "standard": "ValueError"}, "ValueError: x")])
+def test_a_profile_that_is_complete_or_fails_otherwise_comes_before_the_withdrawn_one(outcomes, expected, monkeypatch,
+                                                                                     tmp_path):
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
+    monkeypatch.setattr(runner, "find", lambda: [tmp_path / "tiny" / "1-tiny.ipynb"])
+    for profile in outcomes:
+        (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
+        (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
+
+    def run(name, *, profile, **_):
+        word = outcomes[profile]
+        return [runner.Result(name, 0.0, 0, 1, f"{word}: x" if word else "", withdrawn="y" * (word == "Withdrawn"))]
+
+    monkeypatch.setattr(runner, "run", run)
+    assert [(result.error, result.withdrawn) for result in runner.publish()] == [(expected, "")]
+
+
+def test_the_stamp_follows_arrays_and_withdrawn_records(tiny):
+    write, _, folder = tiny
+    path = folder / "tiny" / "1-tiny.ipynb"
+    write(PARAMETERS, START)
+    seen = [runner.stamp(path, {})]
+    arrays = folder / "results" / "standard" / "tiny" / "f" / "1.npz"
+    arrays.parent.mkdir(parents=True)
+    for file in (arrays, withdrawn.table()):
+        file.write_text("x")
+        seen.append(runner.stamp(path, {}))
+    assert len(set(seen)) == 3
+
+
+def test_the_table_at_the_end_says_how_many_records_are_older_than_their_code(monkeypatch, capsys):
+    monkeypatch.setattr(runner.claims, "evaluate", lambda: [])
+    cli._closing_table([runner.Result("tiny/1-tiny", 1.0, 2, 40, older=17)])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "older than their code" in told and "2 40 17" in told
 
 
 def advbook(*words):

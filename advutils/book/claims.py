@@ -8,14 +8,16 @@ from __future__ import annotations
 import ast
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
 
-from advutils.book import ledger, paths
+from advutils.book import ledger, paths, withdrawn
 
 SCOPES = ("paper", "identity", "ours")  # what a claim is: the paper's, algebra or arithmetic in it, a question of ours
-VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "not attempted")
+VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "records damaged",
+            "withdrawn", "not attempted")
 RULES = ("premise", "reproduced", "trend")  # what a claim may have of them; the first says when the others apply
 JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
@@ -156,10 +158,7 @@ def select(selection: dict, records: list[ledger.Record]) -> list[float]:
     independent, so they are joined here and not in a rule. A null counts as no record: there was nothing to measure."""
     numbers = []
     for record in records:
-        matches = record.name == selection["from"] and all(
-            _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items()
-        )
-        if not matches:
+        if not _matches(selection, record):
             continue
         try:
             sides = [_take(record.values, selection[side]) for side in ("take", "minus") if side in selection]
@@ -169,6 +168,11 @@ def select(selection: dict, records: list[ledger.Record]) -> list[float]:
         if None not in sides:
             numbers.append((sides[0] - sum(sides[1:])) * selection.get("scale", 1))
     return numbers
+
+
+def _matches(selection: dict, record: ledger.Record | withdrawn.Withdrawal) -> bool:
+    return record.name == selection["from"] and all(
+        _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items())
 
 
 def _same(found, wanted) -> bool:
@@ -192,20 +196,34 @@ def _take(values, path: str | list[str]) -> float | None:
     return sum(values) / len(values) if isinstance(values, list) else float(values)
 
 
-def verdict_of(claim: dict, records: list[ledger.Record]) -> dict:
+def verdict_of(claim: dict, records: list[ledger.Record], damaged: Sequence[ledger.DamagedRecord] = (),
+               taken_back: Sequence[withdrawn.Withdrawal] = ()) -> dict:
     """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples``, ``n`` and ``why``.
+
+    ``damaged`` are the records that cannot be read. Their parameters are not known, only their function, from the
+    folder: a claim that takes anything from one of these functions is not judged. ``taken_back`` are the withdrawn
+    ones: a claim that would be judged if they were there is withdrawn.
 
     A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
     rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.
     ``ValueError`` names a claim whose values or rules do not fit the records or the language.
     """
     try:
-        return _judged(claim, records)
+        torn = _torn(claim, damaged)
+        judged = _judged(claim, records, taken_back)
+        nothing = {"samples": {}, "recorded": "", "n": 0, "verdict": "records damaged", "why": torn}
+        return {**judged, **nothing} if torn else judged
     except ValueError as error:
         raise ValueError(f"claim {claim['id']}: {error}") from None
 
 
-def _judged(claim: dict, records: list[ledger.Record]) -> dict:
+def _torn(claim: dict, damaged: Sequence[ledger.DamagedRecord]) -> str:
+    """Which damaged records a claim might rest on."""
+    functions = {selection["from"] for selection in claim["values"].values() if isinstance(selection, dict)}
+    return ", ".join(f"{e.path.parent.name}/{e.path.name}" for e in damaged if e.path.parent.name in functions)
+
+
+def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[withdrawn.Withdrawal]) -> dict:
     samples, missing = {}, set()
     for name, selection in claim["values"].items():
         if isinstance(selection, str):
@@ -221,6 +239,8 @@ def _judged(claim: dict, records: list[ledger.Record]) -> dict:
     used = [name for name in claim["values"] if name in names and name in samples]
     result = {"scope": "paper", **claim, "samples": samples, "n": min((samples[name].n for name in used), default=0)}
     result["recorded"] = "; ".join(f"{name} {show(samples[name])}" for name in used)
+    if reasons := _reasons(claim, names, missing, taken_back):
+        return {**result, "verdict": "withdrawn", "why": "; ".join(reasons)}
     if names & missing:
         return {**result, "verdict": "not attempted",
                 "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}"}
@@ -230,6 +250,16 @@ def _judged(claim: dict, records: list[ledger.Record]) -> dict:
     outcomes = [evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")]
     undecided = "the interval over seeds does not decide the full rule" if outcomes == [None, True] else ""
     return {**result, "verdict": _word(*outcomes), "why": undecided}
+
+
+def _reasons(claim: dict, names: set[str], missing: set[str], taken_back: Sequence[withdrawn.Withdrawal]) -> list[str]:
+    """Why the records are withdrawn that values which the rules need, and do not have, would be taken from."""
+    needed = set(names)
+    for name, selection in reversed(claim["values"].items()):  # an expression uses values above it
+        if name in needed and isinstance(selection, str):
+            needed |= _used(selection)
+    wanted = [claim["values"][name] for name in needed & missing if isinstance(claim["values"][name], dict)]
+    return sorted({row.reason for row in taken_back if any(_matches(selection, row) for selection in wanted)})
 
 
 def _word(reproduced: bool | None, trend: bool | None) -> str:
@@ -268,15 +298,16 @@ def evaluate() -> list[dict]:
     """
     judged, told = [], {f"{path.parent.name}/{path.stem}": path.read_text() for path in paths.notebooks()}
     for chapter in paths.chapters():
-        records = {profile: ledger.records(profile, chapter) for profile in JUDGED}
+        evidence = {profile: (*ledger.survey(profile, chapter), withdrawn.load(profile, chapter)) for profile in JUDGED}
         for claim in load("claims", chapter):
             claim["page"] = next((page for page, text in told.items() if f'"{claim["id"]}"' in text), None)
             if claim["page"] is None:
                 verdict = verdict_of({**claim, "why": "its page is not in the contents yet"}, [])
                 judged.append({**verdict, "profile": JUDGED[-1]})
                 continue
-            attempts = [{**verdict_of(claim, records[profile]), "profile": profile} for profile in JUDGED]
-            judged.append(next((a for a in attempts if a["verdict"] != "not attempted"), attempts[-1]))
+            attempts = [{**verdict_of(claim, *evidence[profile]), "profile": profile} for profile in JUDGED]
+            judged.append(next((a for a in attempts if a["verdict"] not in ("withdrawn", "not attempted")), None)
+                          or next((a for a in attempts if a["verdict"] == "withdrawn"), attempts[-1]))
     return judged
 
 

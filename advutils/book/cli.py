@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from advutils import provenance
 from advutils.book import claims as claims_module
-from advutils.book import ledger, paths, runner
+from advutils.book import ledger, paths, runner, withdrawn
 
 
 @click.group()
@@ -88,19 +89,46 @@ def claims_command(chapter, as_json) -> None:
         fields = ("id", "chapter", "scope", "where", "claim", "paper", "recorded", "verdict", "why", "profile", "n",
                   "reproduced", "trend", "tolerance")
         click.echo(json.dumps([{name: claim.get(name) for name in fields} for claim in judged], indent=1))
-        return
-    _table(["claim", "where", "recorded", "verdict"],
-           [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")]
-            for c in judged])
-    click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
+    else:
+        _table(["claim", "where", "recorded", "verdict"],
+               [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")]
+                for c in judged])
+        click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
+    _fail_if_damaged(ledger.survey(chapter=chapter or "*")[1])
+
+
+def _fail_if_damaged(damaged: list[ledger.DamagedRecord]) -> None:
+    """Name the records that cannot be read and end with 1, whatever was shown."""
+    if damaged:
+        _fail("\nadvbook: ".join(map(str, damaged)))
+
+
+@main.command()
+@click.argument("why", metavar="REASON")
+@click.argument("records", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+def withdraw(why, records) -> None:
+    """Take RECORDS back (results/….json): their values and the REASON go to results/withdrawn.csv, the files go."""
+    gone = {row.record for row in withdrawn.load()}
+    files = [path.resolve() for path in records]
+    there = [path for path in files if path.exists()]
+    if absent := [path for path in files if path not in there and "/".join(path.parts[-4:]) not in gone]:
+        _fail(f"no record {', '.join(map(str, absent))}")
+    try:
+        rows = withdrawn.withdraw([ledger.read(path) for path in there], why, on=provenance.now()[:10])
+    except ValueError as error:
+        _fail(error)
+    click.echo(f"{len(rows)} records withdrawn, {len(files) - len(rows)} were before")
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json) -> None:
-    """The records: how many, how old, and which were made by code that has changed since."""
-    rows = []
-    for record in ledger.records():
+    """The records: how many, how old, and which are damaged or were made by code that has changed since."""
+    whole, damaged = ledger.survey()
+    rows = [{"record": str(error.path.relative_to(paths.results())), "profile": error.path.parts[-4],
+             "name": error.path.parent.name, "seconds": None, "date": None, "commit": None, "state": "damaged"}
+            for error in damaged]
+    for record in whole:
         stale = ledger.stale(record)
         rows.append({"record": str(record.path.relative_to(paths.results())), "profile": ledger.profile_of(record),
                      "name": record.name, "seconds": record.provenance["seconds"],
@@ -108,12 +136,13 @@ def status(as_json) -> None:
                      "state": "function gone" if stale is None else "code changed" if stale else "current"})
     if as_json:
         click.echo(json.dumps(rows, indent=1))
-        return
-    counts = Counter((row["profile"], row["name"], row["state"]) for row in rows)
-    _table(["profile", "measurement", "state", "records"], [[*key, str(n)] for key, n in sorted(counts.items())])
-    for row in rows:
-        if row["state"] != "current":
-            click.echo(f"{row['state']}: {row['record']}")
+    else:
+        counts = Counter((row["profile"], row["name"], row["state"]) for row in rows)
+        _table(["profile", "measurement", "state", "records"], [[*key, str(n)] for key, n in sorted(counts.items())])
+        for row in rows:
+            if row["state"] != "current":
+                click.echo(f"{row['state']}: {row['record']}")
+    _fail_if_damaged(damaged)
 
 
 @main.command()
@@ -235,13 +264,17 @@ def _closing_table(results: list[runner.Result]) -> None:
     verdicts = Counter((c["chapter"], c["verdict"]) for c in claims_module.evaluate())
     rows = []
     for result in results:
-        state = "failed" if result.error else "up to date" if result.skipped else f"{result.seconds:.1f}"
-        rows.append([result.notebook, state, result.made, result.replayed])
-    _table(["notebook", "seconds", "measured", "replayed"], rows)
+        done = "up to date" if result.skipped else f"{result.seconds:.1f}"
+        state = "failed" if result.error else "withdrawn" if result.withdrawn else done
+        rows.append([result.notebook, state, result.made, result.replayed, result.older])
+    _table(["notebook", "seconds", "measured", "replayed", "of them older than their code"], rows)
     for chapter in dict.fromkeys(result.notebook.split("/")[0] for result in results):
         counts = ", ".join(f"{verdicts[chapter, v]} {v}" for v in claims_module.VERDICTS if verdicts[chapter, v])
         if counts:
             click.echo(f"claims of {chapter}, from recorded runs: {counts}")
+    for result in results:
+        if result.withdrawn:
+            click.echo(f"{result.notebook} is published without its numbers, which are withdrawn: {result.withdrawn}")
     failed = [result for result in results if result.error]
     for result in failed:
         click.echo(f"advbook: {result.notebook}: {result.error}", err=True)

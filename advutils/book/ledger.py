@@ -5,12 +5,15 @@ arrays for figures: ``return values`` or ``return values, arrays``. It lives in
 
     results/<profile>/<chapter>/<function>/<key>.json  (+ .npz)
 
-where the key is the hash of the function's name and its parameters.
+where the key is the hash of the function's name and its parameters. A record knows its place: under another file's
+name, or in another folder, it is refused like a damaged one.
 """
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from advutils import files, provenance
-from advutils.book import paths
+from advutils.book import paths, withdrawn
 from advutils.codehash import code_hash, remember_loaded
 
 REPLAY = ("auto", "never", "only")
@@ -31,8 +34,20 @@ class MissingRecord(LookupError):
     """A record is needed and may not be computed (``replay='only'``)."""
 
 
+class Withdrawn(MissingRecord):
+    """The record that is missing was withdrawn for ``reason``, and is not measured again yet."""
+
+    def __init__(self, text: str, reason: str):
+        super().__init__(f"{text}; it is withdrawn: {reason}")
+        self.reason = reason
+
+
 class DamagedRecord(ValueError):
-    """A record does not match its checksum."""
+    """The record ``path`` does not match its checksum, or lies in another record's place."""
+
+    def __init__(self, path: Path, why: str):
+        super().__init__(f"{path} is damaged: {why}")
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class Record:
         target = self.path.with_suffix(".npz")
         raw = target.read_bytes() if target.exists() else b""
         if files.sha256(raw) != self.arrays_sha256:
-            raise DamagedRecord(f"{target} is damaged: its SHA-256 differs from the one in {self.path.name}")
+            raise DamagedRecord(self.path, f"the SHA-256 of {target.name} differs from the one in {self.path.name}")
         with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
@@ -62,17 +77,27 @@ class Record:
         return self.values[name]
 
 
-def canonical(value) -> str:
-    """JSON text that is the same for the same content; ``ValueError`` for what JSON cannot hold (NaN included)."""
+def canonical(value, called: str = "") -> str:
+    """JSON text that is the same for the same content.
+
+    Raises ``ValueError`` for what JSON cannot hold, NaN included; it names the entry, from ``called`` on.
+    """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"not JSON: {error}; use numbers, strings, booleans, lists and dicts, 'inf' for infinity"
-                         ) from None
+        wrong = [f"{place} is {found!r}" for place, found in _leaves(value, called) if not _json(found)]
+        raise ValueError(f"not JSON: {', '.join(wrong[:5]) or error}; use numbers, strings, booleans, lists and dicts, "
+                         "'inf' for infinity") from None
+
+
+def _json(value) -> bool:
+    """Whether JSON can hold a number, text, truth value or null."""
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int | None)
 
 
 def key(name: str, parameters: dict) -> str:
-    """The name of a record's file: hash of the measurement's name and parameters."""
+    """The name of a record's file: hash of the measurement's name and parameters; ``ValueError`` if not JSON."""
+    canonical(parameters, "parameters")  # so that the error names the parameter
     return files.sha256(canonical([name, parameters]).encode())[:16]
 
 
@@ -82,7 +107,7 @@ def path_of(profile: str, chapter: str, name: str, parameters: dict) -> Path:
 
 
 def read(path: Path) -> Record:
-    """Read a record; :class:`DamagedRecord` if it or its arrays do not match their checksums."""
+    """Read a record; :class:`DamagedRecord` if it or its arrays do not match their checksums, or it is misplaced."""
     try:
         document = json.loads(path.read_bytes())
         seal = document.pop("sha256")
@@ -90,30 +115,50 @@ def read(path: Path) -> Record:
     except (ValueError, KeyError, AttributeError):
         whole = False
     if not whole:
-        raise DamagedRecord(f"{path} is damaged: its content does not match its checksum")
+        raise DamagedRecord(path, "its content does not match its checksum")
     record = Record(path, document["name"], document["parameters"], document["values"], document["provenance"],
                     document["arrays_sha256"])
+    own = (*_origin(record), record.name, key(record.name, record.parameters))
+    if own != (*path.parts[-4:-1], path.stem):
+        raise DamagedRecord(path, f"it is the record {'/'.join(own)}")
     _ = record.arrays  # a damaged array file makes the record damaged
     return record
+
+
+def _origin(record: Record) -> tuple[str, str]:
+    """The profile and the chapter that a record was made for; old records do not say, and are where they were put."""
+    profile, chapter = record.path.parts[-4:-2]
+    return record.provenance.get("profile", profile), record.provenance.get("chapter", chapter)
 
 
 def write(path: Path, name: str, parameters: dict, values: dict, arrays: dict | None, origin: dict) -> Record:
     """Store a finished measurement: the arrays first, so that a new record that exists is whole.
 
+    Nothing is written, and ``ValueError`` names the entry, if JSON cannot hold the values or an array holds objects.
+
     A process that is killed between the two while it makes a record **again** leaves arrays that do not match: a
     damaged record, which readers notice and which is measured again.
     """
-    arrays_sha256 = None
-    if arrays:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})
-        files.write_atomic(path.with_suffix(".npz"), buffer.getvalue())
-        arrays_sha256 = files.sha256(buffer.getvalue())
+    stored = json.loads(canonical(values, "values"))
+    packed = _packed(arrays or {})
+    arrays_sha256 = files.sha256(packed) if packed else None
     document = {"name": name, "parameters": parameters, "values": values, "arrays_sha256": arrays_sha256,
                 "provenance": origin}
     document["sha256"] = files.sha256(canonical(document).encode())
+    if packed:
+        files.write_atomic(path.with_suffix(".npz"), packed)
     files.write_atomic(path, (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
-    return Record(path, name, parameters, json.loads(canonical(values)), origin, arrays_sha256, replayed=False)
+    return Record(path, name, parameters, stored, origin, arrays_sha256, replayed=False)
+
+
+def _packed(arrays: dict) -> bytes:
+    """The arrays as the content of an .npz file; nothing if there are none."""
+    found = {name: np.asarray(value) for name, value in arrays.items()}
+    if objects := [name for name, value in found.items() if value.dtype.hasobject]:
+        raise ValueError(f"arrays.{objects[0]} holds objects; use arrays of numbers, truth values or text")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **found)
+    return buffer.getvalue() if found else b""
 
 
 def measure(
@@ -121,9 +166,11 @@ def measure(
 ) -> Record:
     """The record of ``function(**parameters)``: replayed if it is in the ledger, computed and stored if not.
 
-    ``replay``: "auto" as said; "never" computes again even if there is a record; "only" raises :class:`MissingRecord`
-    (naming ``command``, which would fill the gap). A damaged record is reported on standard error and computed again
-    under "auto", raised under "only"; it is never used.
+    ``replay``: "auto" as said, but that a ``quick`` record, of seconds, is computed again when its code has changed
+    (older records of the other profiles are used, and whoever shows them says so); "never" computes again even if
+    there is a record; "only" raises :class:`MissingRecord` (naming ``command``, which would fill the gap), or
+    :class:`Withdrawn`, which is one. A damaged record is reported on standard error and computed again under "auto",
+    raised under "only"; it is never used.
     """
     if replay not in REPLAY:
         raise ValueError(f"replay must be one of {', '.join(REPLAY)}, got {replay!r}")
@@ -131,44 +178,55 @@ def measure(
         raise ValueError(f"profile must be one of {', '.join(paths.PROFILES)}, got {profile!r}")
     name = function.__name__
     path = path_of(profile, chapter, name, parameters)
-    found = None if replay == "never" else _try(path, replay)
+    found = _found(path, replay)
     if found:
         return found
     if replay == "only":
-        raise MissingRecord(f"no {profile} record of {name}({_call(parameters)}); run `{command}`")
+        text = f"no {profile} record of {name}({_call(parameters)}); run `{command}`"
+        why = withdrawn.reason(path)
+        raise Withdrawn(text, why) if why else MissingRecord(text)
     with files.locked(paths.build() / "locks" / path.stem):  # one process measures one record at a time
-        found = None if replay == "never" else _try(path, replay)  # another process may have been faster
+        found = _found(path, replay)  # another process may have been faster
         return found or _compute(function, parameters, path)
 
 
-def _try(path: Path, replay: str) -> Record | None:
-    if not path.exists():
+def _found(path: Path, replay: str) -> Record | None:
+    """The record at ``path`` if there is one that may be used under ``replay``."""
+    if replay == "never" or not path.exists():
         return None
     try:
-        return read(path)
+        record = read(path)
     except DamagedRecord as error:
         if replay == "only":
             raise
         print(f"ledger: {error}; measuring again", file=sys.stderr)
         return None
+    again = replay == "auto" and profile_of(record) == "quick" and stale(record)
+    return None if again else record
 
 
 def _compute(function: Callable, parameters: dict, path: Path) -> Record:
+    from advutils.book import networks
+
     remember_loaded()
     code = code_hash(function, parameters)  # before the run: a file may be edited while it lasts
     commit = provenance.commit()
     weights = _weights(parameters)
+    profile, chapter = path.parts[-4:-2]
+    memory = provenance.PeakMemory()
     started = time.perf_counter()
-    from advutils.book import networks
-
-    with networks.noted(path.parents[2].name, path.parents[1].name) as used:
+    with networks.noted(profile, chapter) as used:
         result = function(**parameters)
     values, arrays = result if isinstance(result, tuple) else (result, None)
     if not isinstance(values, dict):
         raise ValueError(f"{function.__name__} must return a dict of JSON values, got {type(values).__name__}")
     made = origin(function, parameters, seconds=time.perf_counter() - started) | {
-        **commit, "code": code, "weights": weights, "networks": list(used.networks.values())}
-    return write(path, function.__name__, parameters, values, arrays, made)
+        **commit, "profile": profile, "chapter": chapter, "code": code, "weights": weights,
+        "networks": list(used.networks.values()), "peak_memory_mib": round(memory.mib(), 1)}
+    try:
+        return write(path, function.__name__, parameters, values, arrays, made)
+    except ValueError as error:
+        raise ValueError(f"{error}; the whole result is kept in {_keep(path.stem, parameters, values)}") from None
 
 
 def origin(function: Callable, parameters: dict, *, seconds: float) -> dict:
@@ -182,9 +240,16 @@ def origin(function: Callable, parameters: dict, *, seconds: float) -> dict:
         "seed": _setting(parameters, "seed"),
         "data": _data(_setting(parameters, "data")),
         "seconds": round(seconds, 3),
-        "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
         "date": provenance.now(),
     }
+
+
+def _keep(name: str, parameters: dict, values: dict) -> Path:
+    """Keep a result that is no record, so that hours are not lost before somebody has seen what is wrong with it."""
+    kept = paths.build() / "refused" / f"{name}.json"
+    document = {"parameters": parameters, "values": values}
+    files.write_atomic(kept, (json.dumps(document, indent=1, default=repr, skipkeys=True) + "\n").encode())
+    return kept
 
 
 def _setting(parameters: dict, name: str):
@@ -215,15 +280,23 @@ def _call(parameters: dict) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
 
 
-def records(profile: str = "*", chapter: str = "*", name: str = "*") -> list[Record]:
-    """All whole records that match; damaged ones are named on standard error and left out."""
-    found = []
+def survey(profile: str = "*", chapter: str = "*", name: str = "*") -> tuple[list[Record], list[DamagedRecord]]:
+    """All records that match: the whole ones, and what is wrong with the others."""
+    whole, damaged = [], []
     for path in sorted(paths.results().glob(f"{profile}/{chapter}/{name}/*.json")):
         try:
-            found.append(read(path))
+            whole.append(read(path))
         except DamagedRecord as error:
-            print(f"ledger: {error}", file=sys.stderr)
-    return found
+            damaged.append(error)
+    return whole, damaged
+
+
+def records(profile: str = "*", chapter: str = "*", name: str = "*") -> list[Record]:
+    """All whole records that match; damaged ones are named on standard error and left out."""
+    whole, damaged = survey(profile, chapter, name)
+    for error in damaged:
+        print(f"ledger: {error}", file=sys.stderr)
+    return whole
 
 
 def profile_of(record: Record) -> str:
@@ -233,10 +306,7 @@ def profile_of(record: Record) -> str:
 
 def function_of(record: Record) -> Callable | None:
     """The function that made a record, as it is now; None if there is none of that name."""
-    import importlib
-
-    if str(paths.root()) not in sys.path:
-        sys.path.append(str(paths.root()))  # benchmarks lie beside the package, not in it
+    _find_benchmarks()
     module, _, name = record.provenance["function"].rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
@@ -244,10 +314,25 @@ def function_of(record: Record) -> Callable | None:
         return None
 
 
+def _find_benchmarks() -> None:
+    if str(paths.root()) not in sys.path:
+        sys.path.append(str(paths.root()))  # they lie beside the package, not in it
+
+
 def stale(record: Record) -> bool | None:
-    """Whether the code behind a record has changed since; None if its function no longer exists."""
-    function = function_of(record)
-    return None if function is None else code_hash(function, record.parameters) != record.provenance["code"]
+    """Whether the code behind a record has changed since; None if its function no longer exists.
+
+    Functions of this project are only read; one that a notebook defines is imported.
+    """
+    _find_benchmarks()
+    try:
+        code = code_hash(record.provenance["function"], record.parameters)
+    except LookupError:
+        function = function_of(record)
+        if function is None:
+            return None
+        code = code_hash(function, record.parameters)
+    return code != record.provenance["code"]
 
 
 def again(record: Record) -> list[tuple[str, object, object]]:

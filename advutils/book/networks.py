@@ -80,15 +80,18 @@ def kept(train: Callable[..., tuple[nn.Module, training.History]], spec: dict, *
                 if parameter.default is not inspect.Parameter.empty and name not in how}
     spec = defaults | spec
     path = checkpoint(train, spec)
+    beside = path.with_suffix(".json")
     with files.locked(path.with_suffix(".lock")):
         model, history = train(checkpoint=path, **spec, **how)
-        if not path.with_suffix(".json").exists():
+        if not beside.exists():
             _describe(train, spec, path)
     if use := _USE.get():
+        use.networks[path.stem]["weights"] = digest(model.state_dict())
         place = ledger.path_of(use.profile, use.chapter, train.__name__, identity(train, spec))
         if not place.exists():
-            files.write_atomic(place, path.with_suffix(".json").read_bytes())
-        use.networks[path.stem]["weights"] = digest(model.state_dict())
+            own = ledger.read(beside)
+            ledger.write(place, own.name, own.parameters, own.values, None,
+                         own.provenance | {"profile": use.profile, "chapter": use.chapter})
     return model, history
 
 

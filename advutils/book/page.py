@@ -15,7 +15,8 @@ from types import SimpleNamespace
 from advutils.book import claims, ledger, paths
 
 BADGES = {"reproduced": "reproduced", "reproduced in trend": "trend", "not reproduced": "not",
-          "inconclusive": "inconclusive", "not attempted": "not-attempted"}
+          "inconclusive": "inconclusive", "records damaged": "damaged", "withdrawn": "withdrawn",
+          "not attempted": "not-attempted"}
 # of tqdm, which torch imports, where the notebook extension for progress bars is not installed
 warnings.filterwarnings("ignore", message="IProgress not found")
 _STANDARD_PARAMETERS = {"profile", "replay"}
@@ -53,8 +54,9 @@ class Page:
     """One notebook of a chapter under one profile.
 
     ``namespace`` is the notebook's ``globals()``: its parameters are the annotated names of the parameters cell. A
-    parameter that is not annotated there was injected by somebody who misspelt it: ``ValueError``. A parameter named
-    like a setting overrides the profile's value unless it is None.
+    parameter that is not annotated there was injected by somebody who misspelt it: ``ValueError``. The cell that makes
+    the page may be run again, after others or with other parameters. A parameter named like a setting overrides the
+    profile's value unless it is None.
     """
 
     def __init__(self, chapter: str, notebook: str, namespace: dict, *, settings: dict[str, dict]):
@@ -91,10 +93,14 @@ class Page:
     def measure(self, function, **parameters) -> ledger.Record:
         """The record of ``function(**parameters)`` under this page's profile, replayed or made now."""
         self._tell(measuring=function.__name__, parameters=parameters)
-        record = ledger.measure(function, parameters, profile=self.profile, chapter=self.chapter, replay=self.replay,
-                                command=self.command)
+        try:
+            record = ledger.measure(function, parameters, profile=self.profile, chapter=self.chapter,
+                                    replay=self.replay, command=self.command)
+        except ledger.Withdrawn as error:
+            self._tell(withdrawn=error.reason)
+            raise
         self.records.append(record)
-        self._tell(done=function.__name__, replayed=record.replayed)
+        self._tell(done=function.__name__, replayed=record.replayed, older=bool(ledger.stale(record)))
         return record
 
     def _tell(self, **event) -> None:
@@ -197,6 +203,10 @@ class Page:
         from IPython.display import HTML, display
 
         records = list({record.path: record for record in self.records}.values())
+        states = [ledger.stale(record) for record in records]
+        if older := sum(state is not False for state in states):
+            self.say(f"**{older} of the {len(records)} records behind this page are older than their code.** The list "
+                     "says which; `advbook again` compares one with what is measured now.")
         extra = "".join(f" -p {name}={value}" for name, value in self.overrides.items())
         timings = sorted({r.name for r in records if r.provenance["function"].startswith("benchmarks.")})
         self.say(f"```sh\n{self.command} -p replay never\n"
@@ -208,11 +218,11 @@ class Page:
                  "record alone, compared with what is measured now:\n\n"
                  + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)"))
         rows = []
-        for record in records:
+        for record, state in zip(records, states, strict=True):
             origin, machine = record.provenance, record.provenance["machine"]
             cells = [origin["function"], ", ".join(f"{k}={_given(v)}" for k, v in _seed_first(record.parameters)),
                      (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
-                     {False: "as then", True: "changed", None: "gone"}[ledger.stale(record)],
+                     {False: "as then", True: "changed", None: "gone"}[state],
                      f"{origin['seconds']:.1f} s", f"{machine.get('processor') or machine['device']}, "
                      f"{machine['device']}, {machine['threads']} threads", origin["date"][:10]]
             place = html.escape(str(_place(record)))
@@ -263,13 +273,18 @@ def _plain(value) -> str:
 
 
 def _parameters(namespace: dict) -> dict:
-    """The notebook's parameters; ``ValueError`` for a name that the parameters cell does not declare."""
+    """The notebook's parameters; ``ValueError`` for a name that the parameters cell does not declare.
+
+    papermill sets what it is given before the notebook's own code runs. So only names that were there when a page was
+    first made in this namespace can be misspelt parameters; when its cell is run again, the others are the notebook's
+    own variables.
+    """
     declared = set(namespace.get("__annotations__", {}))
     plain = (str, int, float, bool, list, dict, tuple, type(None))
     hidden = {"In", "Out", "exit", "quit", "open", "get_ipython"}
     found = {name: value for name, value in namespace.items()
              if not name.startswith("_") and name not in hidden and isinstance(value, plain)}
-    unknown = set(found) - declared
+    unknown = set(found) & namespace.setdefault("_names_at_first", frozenset(found)) - declared
     if unknown:
         raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; this notebook has "
                          f"{', '.join(sorted(declared))}")

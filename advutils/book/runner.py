@@ -1,6 +1,7 @@
 """Execute notebooks with papermill, several at a time, and show what is going on."""
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import nbformat
 
-from advutils.book import claims, paths
-from advutils.book.ledger import MissingRecord
+from advutils.book import claims, paths, withdrawn
+from advutils.book.ledger import MissingRecord, Withdrawn
 from advutils.codehash import OURS
 
 # glibc would give the memory of large tensors back after each operation and ask for it again: attacks on batches of
@@ -24,7 +25,11 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
 
 @dataclass(frozen=True)
 class Result:
-    """One executed notebook: how long, how many measurements were made and replayed, or the error that stopped it."""
+    """One executed notebook: how long, how many measurements were made and replayed, or the error that stopped it.
+
+    ``older`` of the replayed ones are older than their code. ``withdrawn`` is the reason where the notebook stopped at
+    a record that is withdrawn.
+    """
 
     notebook: str
     seconds: float
@@ -32,6 +37,8 @@ class Result:
     replayed: int
     error: str = ""
     skipped: bool = False
+    older: int = 0
+    withdrawn: str = ""
 
 
 def find(target: str | None = None) -> list[Path]:
@@ -56,7 +63,9 @@ def executed_path(path: Path, edition: str = "run") -> Path:
 
 
 def stamp(path: Path, parameters: dict) -> str:
-    """Changes when the notebook, its parameters, the chapter's claims, our code or the judged records change."""
+    """Changes when the notebook, its parameters, the chapter's claims, our code or the judged records change (their
+    arrays and the withdrawn ones among them).
+    """
     return f"{_digest(_sources(path), parameters)} {_digest(_recorded(path))}"
 
 
@@ -66,8 +75,9 @@ def _sources(path: Path) -> list[Path]:
 
 
 def _recorded(path: Path) -> list[Path]:
-    return [record for profile in claims.JUDGED
-            for record in sorted((paths.results() / profile / path.parent.name).glob("*/*.json"))]
+    found = [record for profile in claims.JUDGED
+             for record in sorted((paths.results() / profile / path.parent.name).glob("*/*.*"))]
+    return [*found, *filter(Path.exists, [withdrawn.table()])]
 
 
 def _digest(files: list[Path], parameters: dict | None = None) -> str:
@@ -105,10 +115,12 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
     events = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
     finished = [event for event in events if "done" in event]
     result = Result(name_of(path), time.perf_counter() - started, sum(not e["replayed"] for e in finished),
-                    sum(e["replayed"] for e in finished), error)
+                    sum(e["replayed"] for e in finished), error, older=sum(e["older"] for e in finished),
+                    withdrawn=_last(events).get("withdrawn", ""))
     if not error:
         _finish(part, output, {"stamp": f"{sources} {_digest(_recorded(path))}", "seconds": round(result.seconds, 2),
-                               "measurements": result.made + result.replayed, "profile": parameters.get("profile")})
+                               "measurements": result.made + result.replayed, "older": result.older,
+                               "profile": parameters.get("profile")})
     return result
 
 
@@ -183,10 +195,14 @@ def _outcome(path: Path, future: Future) -> Result:
 def _state(path: Path, future: Future, progress: Path) -> dict:
     lines = progress.read_text().splitlines() if progress.exists() else []
     events = [json.loads(line) for line in lines if line.endswith("}")]
-    last = events[-1] if events else {}
+    last = _last(events)
     return {"notebook": name_of(path), "done": sum("done" in event for event in events),
             "measuring": last.get("measuring", ""), "finished": future.done(), "running": future.running(),
             "expected": expected(path)}
+
+
+def _last(events: list[dict]) -> dict:
+    return events[-1] if events else {}
 
 
 def expected(path: Path) -> int | None:
@@ -208,22 +224,47 @@ def _up_to_date(path: Path, given: dict, edition: str) -> Result | None:
         return None
     if meta["stamp"] != stamp(path, given):
         return None
-    return Result(name_of(path), 0.0, 0, meta["measurements"], skipped=True)
+    return Result(name_of(path), 0.0, 0, meta["measurements"], skipped=True, older=meta["older"])
 
 
 def publish(report=None) -> list[Result]:
     """Replay each notebook from committed records alone, under the best profile whose records are complete.
 
-    A record that is missing sends it to the next profile; any other error is the notebook's result.
+    A record that is missing sends it to the next profile; any other error is the notebook's result. Where the missing
+    record is withdrawn, and no profile that is judged is complete, the page appears without numbers, and says why.
     """
-    results = []
-    for path in find():
-        attempts = []
-        for profile in reversed(paths.PROFILES):
-            if not any((paths.results() / profile / path.parent.name).glob("*/*.json")):
-                continue
-            attempts = run(name_of(path), profile=profile, replay="only", edition="published", report=report)
-            if not attempts[0].error.startswith(f"{MissingRecord.__name__}:"):
-                break
-        results += attempts or [Result(name_of(path), 0.0, 0, 0, "no records; run `make book` first")]
-    return results
+    return [_published(path, report) for path in find()]
+
+
+def _published(path: Path, report) -> Result:
+    chapter, taken_back = path.parent.name, None
+    result = Result(name_of(path), 0.0, 0, 0, "no records; run `make book` first")
+    for profile in reversed(paths.PROFILES):
+        if taken_back and profile not in claims.JUDGED:  # numbers of digits do not stand in for withdrawn ones
+            break
+        if not any((paths.results() / profile / chapter).glob("*/*.json")) and not withdrawn.load(profile, chapter):
+            continue
+        result = run(name_of(path), profile=profile, replay="only", edition="published", report=report)[0]
+        if not result.error.startswith((f"{MissingRecord.__name__}:", f"{Withdrawn.__name__}:")):
+            return result
+        taken_back = result if result.withdrawn else taken_back
+    return _without_numbers(path, taken_back) if taken_back else result
+
+
+def _without_numbers(path: Path, result: Result) -> Result:
+    """Publish a notebook's text and code; a box under its title says why it has no numbers, and which verdicts fell."""
+    from advutils.book.page import badge
+
+    notebook = nbformat.read(path, as_version=4)
+    fallen = [f"* {badge('withdrawn')} [`{claim['id']}`](#{claim['id']}) {' '.join(claim['claim'].split())}"
+              for claim in claims.evaluate() if (claim["page"], claim["verdict"]) == (name_of(path), "withdrawn")]
+    text = ["```{warning}", f"The numbers of this page are withdrawn. {result.withdrawn}", "",
+            "They are being measured again; until then the page has its text and its code. What was measured before is "
+            'in <a href="../../results/withdrawn.csv">results/withdrawn.csv</a>.', "", *fallen, "```"]
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell("\n".join(text), id="withdrawn"))
+    output = executed_path(path, "published")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f".{output.name}")
+    nbformat.write(notebook, part)
+    _finish(part, output, {"stamp": "", "profile": "withdrawn"})  # no stamp: looked at again the next time
+    return dataclasses.replace(result, error="")

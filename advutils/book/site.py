@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from advutils import files, provenance
-from advutils.book import claims, ledger, paths
+from advutils.book import claims, ledger, paths, withdrawn
 from advutils.book.page import BADGES, SCOPE, badge
 
 BUILDERS = ("jupyter-book", "sphinx", "sphinx-book-theme", "myst-nb", "jupyter-server-mathjax")
@@ -70,6 +70,8 @@ def _stage(stage: Path, executed: dict[str, Path]) -> None:
     # so that the lists of records at the end of pages can link to them; their arrays stay in the repository
     wanted |= {Path("results") / path.relative_to(paths.results()): path.read_bytes()
                for path in sorted(paths.results().rglob("*.json"))}
+    if withdrawn.table().exists():
+        wanted[Path("results") / withdrawn.table().name] = withdrawn.table().read_bytes()
     for relative, content in wanted.items():
         target = stage / relative
         if not target.exists() or target.read_bytes() != content:
