@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advutils import checks, memory, norms, runtime
+from advutils.attacks.ascent import ascent_direction
 
 
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: float = norms.INF) -> Tensor:
@@ -13,16 +13,17 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: floa
 
     At p = inf this is the fast gradient sign method (Goodfellow et al. 2015, Section 4); at other p it is Lyu et al.
     2015, Eq. (3). ``x`` (N, ...) in [0, 1]; ``y`` (N,) labels to move away from; ``eps`` >= 0 in pixel units of
-    [0, 1], one number or one an example. Where the gradient is exactly zero the image stays.
+    [0, 1], one number or one an example. Where the gradient is exactly zero the image stays. The direction is that of
+    :func:`advutils.attacks.ascent_direction`, which a sure network does not hide in float32.
 
-    Raises ``ValueError`` naming the argument for bad input.
+    Raises ``ValueError`` naming the argument for bad input, and for a model of one class.
     """
     checks.attack(model, x, y)
     radius = norms.per_example(checks.budget(eps, x), x)
     p = norms.check_p(p)
     x = x.detach()
     with runtime.evaluating(model):
-        out = (x + radius * steepest(ascent(model, x, y, memory.Split(), first=True), p)).clamp_(0, 1)
+        out = (x + radius * steepest(ascent_direction(model, x, y), p)).clamp_(0, 1)
     checks.result(out)
     return out
 
@@ -66,26 +67,11 @@ def pgd(
         image = (x + _random_in_ball(x, radius, p, generator)).clamp_(0, 1)
     with runtime.evaluating(model):
         for number in range(steps):
-            delta = image - x + step * steepest(ascent(model, image, y, split, first=number == 0), p)
+            delta = image - x + step * steepest(ascent_direction(model, image, y, split=split, check=number == 0), p)
             delta = to_sphere(delta, radius, p) if sphere else norms.project(delta, radius, p)
             image = (x + delta).clamp_(0, 1)
     checks.result(image)
     return image
-
-
-def ascent(model: nn.Module, x: Tensor, y: Tensor, split: memory.Split, *, first: bool) -> Tensor:
-    """The gradient of each example's cross-entropy; logits and labels are checked in the first pass only."""
-
-    def one_pass(x: Tensor, y: Tensor) -> tuple[Tensor]:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            z = model(leaf)
-            if first:
-                checks.logits(z, x)
-                checks.labels(y, x, classes=z.shape[1])
-            return torch.autograd.grad(F.cross_entropy(z, y, reduction="sum"), leaf)
-
-    return split(one_pass, x, y)[0]
 
 
 def steepest(g: Tensor, p: float) -> Tensor:

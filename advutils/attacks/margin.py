@@ -20,7 +20,7 @@ def margin_pgd(
     p: float = norms.INF,
     generator: torch.Generator,
 ) -> Tensor:
-    """Ascend max_{j != y} z_j - z_y instead of the cross-entropy, whose gradient vanishes where a network is sure.
+    """Ascend max_{j != y} z_j - z_y, the margin that decides, instead of the cross-entropy.
 
     Up to ``restarts`` random starts of ``steps`` steps each; an image is done as soon as it is fooled. Returned is the
     first point found that fools, and for images that resist the one with the largest margin. Otherwise as
