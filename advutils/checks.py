@@ -86,13 +86,6 @@ def several_classes(z: Tensor) -> None:
         raise ValueError(f"model must return logits of at least two classes, got shape {tuple(z.shape)}")
 
 
-def on_cpu(generator: torch.Generator) -> None:
-    """A generator on the CPU; else ``ValueError``: only its numbers are the same wherever the images are."""
-    if generator.device.type != "cpu":
-        raise ValueError(f"generator must be on the CPU, got one on {generator.device}; "
-                         "random numbers are drawn there and moved")
-
-
 def result(image: Tensor) -> None:
     """No NaN in what an attack returns; else ``ValueError``."""
     if not torch.isfinite(image).all():

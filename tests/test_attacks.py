@@ -11,6 +11,7 @@ from torch import nn
 from advutils import attacks, norms, regularizers, runtime
 from advutils import data as datasets
 from advutils.attacks import ascent
+from advutils.attacks.gradient import random_in_ball
 from advutils.smoothing import ImageSmoother
 
 
@@ -32,6 +33,8 @@ ATTACKS = {
         "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "random_start": True, "generator": runtime.generator(5), **o}),
     "pgd sphere": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": True, **o}),
+    "pgd sphere, clipped": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
+        "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": "clipped", **o}),
     "smooth pgd, gradient": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "smoother": smoother(x), **o}),
     "smooth pgd, perturbation": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
@@ -49,8 +52,8 @@ ATTACKS = {
 MINIMAL = ("deepfool 2", "deepfool inf", "carlini wagner", "carlini wagner, clip", "smooth carlini wagner",
            "smooth carlini wagner, norm")  # look for the nearest success; the others spend a budget
 NORM = {"fgsm inf": (0.1, math.inf), "fgsm 2": (0.5, 2), "pgd inf": (0.1, math.inf), "pgd 2": (0.5, 2),
-        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "smooth pgd, gradient": (0.5, 2),
-        "smooth pgd, perturbation": (0.5, 2)}
+        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "pgd sphere, clipped": (0.5, 2),
+        "smooth pgd, gradient": (0.5, 2), "smooth pgd, perturbation": (0.5, 2)}
 every = pytest.mark.parametrize("name", ATTACKS)
 with_budget = pytest.mark.parametrize("name", NORM)
 minimal = pytest.mark.parametrize("name", MINIMAL)
@@ -346,6 +349,7 @@ def test_a_model_elsewhere_is_named(name, net, batch):
 @pytest.mark.parametrize("options, message", [
     ({"eps": -0.1}, "eps"), ({"eps": math.nan}, "eps"), ({"eps": torch.ones(3)}, "eps"), ({"step": 0.0}, "step"),
     ({"steps": 0}, "steps"), ({"p": 3}, "p must be"), ({"random_start": True}, "generator"),
+    ({"sphere": "clip"}, "sphere must be"),
 ])
 def test_bad_options_are_named(options, message, net, batch):
     with pytest.raises(ValueError, match=message):
@@ -394,8 +398,8 @@ def test_one_example_too_large_for_memory_is_an_error(net, batch):
 
 
 def test_smoothing_with_alpha_0_is_no_smoothing(net, batch):
-    x, y = 0.4 + 0.2 * batch[0].double(), batch[1]  # far from 0 and 1
-    net, none = net.double(), ImageSmoother(0.4 + 0.2 * batch[0].double(), alpha=0.0)
+    x, y = batch[0].double(), batch[1]
+    net, none = net.double(), ImageSmoother(x, alpha=0.0)
     given = {"eps": 0.3, "step": 0.1, "steps": 5}
     torch.testing.assert_close(attacks.smooth_pgd(net, x, y, smoother=none, **given),
                                attacks.pgd(net, x, y, p=2, **given))
@@ -476,6 +480,57 @@ def test_one_smooth_step_is_the_formula(net, batch):
 def test_bad_options_of_smooth_pgd_are_named(options, message, net, batch):
     with pytest.raises(ValueError, match=message):
         ATTACKS["smooth pgd, gradient"](net, *batch, **options)
+
+
+@pytest.mark.parametrize("p", (2, math.inf))
+@pytest.mark.parametrize("sphere", (True, "clipped"))
+def test_each_order_on_the_sphere_is_that_of_a_loop_by_hand(sphere, p, net, batch):
+    """The authors clip the step, scale, and clip the image at the end; the variant scales, and clips every step."""
+    x, y, net = batch[0].double().round(decimals=1), batch[1], net.double().eval()
+    eta, off = torch.zeros_like(x), 0
+    for _ in range(4):
+        leaf = (x + eta).requires_grad_()
+        off += ((leaf < 0) | (leaf > 1)).sum()
+        (g,) = torch.autograd.grad(nn.functional.cross_entropy(net(leaf), y, reduction="sum"), leaf)
+        moved = leaf.detach() + 0.2 * (g.sign() if p == math.inf else g / norms.norm(g)[:, None, None, None])
+        if sphere == "clipped":
+            eta = moved - x
+            eta = (x + 0.3 * eta / norms.norm(eta, p)[:, None, None, None]).clamp(0, 1) - x
+        else:
+            eta = moved.clamp(0, 1) - x
+            eta = 0.3 * eta / norms.norm(eta, p)[:, None, None, None]
+    assert (off > 0) == (sphere is True)  # the orders differ only where pixels leave [0, 1]
+    found = attacks.pgd(net, x, y, eps=0.3, step=0.2, steps=4, p=p, sphere=sphere)
+    torch.testing.assert_close(found, (x + eta).clamp(0, 1))
+
+
+@pytest.mark.parametrize("attack", [
+    lambda *given, **o: attacks.pgd(*given, steps=1, random_start=True, **o),
+    lambda *given, **o: attacks.margin_pgd(*given, steps=1, restarts=1, **o)], ids=["pgd", "margin_pgd"])
+def test_the_word_inf_starts_in_the_whole_cube_too(attack, net, batch):
+    x, y, net = torch.full((20, 1, 4, 4), 0.5), batch[1], net.eval()
+    starts = []
+    net.register_forward_pre_hook(lambda module, inputs: starts.append(inputs[0].detach() - 0.5))
+    moved = [attack(net, x, y, eps=0.1, step=0.01, p=p, generator=runtime.generator(0)) for p in ("inf", math.inf)]
+    assert torch.equal(*moved)
+    first = starts[0].abs()
+    assert 0.09 < first.max() <= 0.1 and first.mean() == pytest.approx(0.05, abs=0.005)  # uniform in [-.1, .1]
+
+
+@pytest.mark.parametrize("p", (1, 2, math.inf))
+def test_random_starts_are_drawn_on_the_cpu_for_any_device(p):
+    x = torch.rand(3, 1, 2, 2)
+    here, there = (random_in_ball(images, 0.1 * torch.ones(3).to(images), p, runtime.generator(0))
+                   for images in (x, x.to("meta")))
+    assert here.device.type == "cpu" and there.device.type == "meta" and there.shape == x.shape
+
+
+def test_a_generator_elsewhere_is_named(net, batch):
+    class Elsewhere:
+        device = torch.device("cuda")
+
+    with pytest.raises(ValueError, match="generator must be on the CPU"):
+        ATTACKS["pgd random"](net, *batch, generator=Elsewhere())
 
 
 def test_the_sphere_variant_ends_on_the_sphere(net, batch):
