@@ -4,8 +4,10 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from scipy.optimize import linprog
 from torch import nn
 
 from advutils import attacks, norms, regularizers, runtime
@@ -39,6 +41,7 @@ ATTACKS = {
         "eps": 0.5, "step": 0.2, "steps": 7, "smoother": smoother(x), **o}),
     "smooth pgd, perturbation": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "smooth": "perturbation", "smoother": smoother(x), **o}),
+    "deepfool 1": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": 1, **o}),
     "deepfool 2": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, **o}),
     "deepfool inf": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": math.inf, **o}),
     "carlini wagner": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{"steps": 30, "search_steps": 4, **o}),
@@ -49,8 +52,8 @@ ATTACKS = {
     "smooth carlini wagner, norm": lambda m, x, y, **o: attacks.smooth_carlini_wagner(m, x, y, **{
         "steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), "penalty": "norm", **o}),
 }
-MINIMAL = ("deepfool 2", "deepfool inf", "carlini wagner", "carlini wagner, clip", "smooth carlini wagner",
-           "smooth carlini wagner, norm")  # look for the nearest success; the others spend a budget
+MINIMAL = ("deepfool 1", "deepfool 2", "deepfool inf", "carlini wagner", "carlini wagner, clip",
+           "smooth carlini wagner", "smooth carlini wagner, norm")  # look for the nearest success; others have a budget
 NORM = {"fgsm inf": (0.1, math.inf), "fgsm 2": (0.5, 2), "pgd inf": (0.1, math.inf), "pgd 2": (0.5, 2),
         "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "pgd sphere, clipped": (0.5, 2),
         "smooth pgd, gradient": (0.5, 2), "smooth pgd, perturbation": (0.5, 2)}
@@ -134,7 +137,7 @@ def test_minimal_attacks_find_the_closed_form_distance(name):
     model = nn.Linear(9, 2).double()
     x = torch.rand(30, 9, dtype=torch.float64) * 0.02 + 0.49
     y = model(x).argmax(1)
-    p = math.inf if "inf" in name else 2
+    p = {"deepfool 1": 1, "deepfool inf": math.inf}.get(name, 2)
     w = model.weight[1] - model.weight[0]
     distance = ((model(x)[:, 1] - model(x)[:, 0]).abs() / norms.norm(w[None], norms.dual(p))).detach()
     near = distance < 0.4  # farther ones need clipping, which has no closed form
@@ -158,6 +161,40 @@ def test_deepfool_of_any_p_lands_on_the_boundary(p):
     assert (f + (w * step).sum()).abs() < 1e-12
     assert ((f + (w * printed).sum()).abs() < 1e-12) == (p == 2)
     torch.testing.assert_close(norms.norm(step, p), f.abs() / norms.norm(w, norms.dual(p)))
+
+
+@pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
+def test_deepfool_in_l1_spreads_over_pixels_as_a_linear_programme_does(dtype):
+    """An affine network, pixels near the border: no pixel has the room to arrive alone."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 5)).to(dtype)
+    with torch.no_grad():
+        model[1].bias.mul_(8)  # farther away
+    x = torch.rand(40, 1, 8, 8, dtype=dtype)
+    x = torch.where(torch.rand(x.shape) < 0.7, x.round(), x)
+    z = model(x).detach()
+    y = z.argmax(1)
+    out = attacks.deepfool(model, x, num_classes=5, p=1)
+    assert (model(out).argmax(1) != y).all() and out.min() >= 0 and out.max() <= 1
+    weight, pixels, shortest = model[1].weight.detach().double().numpy(), x.double().flatten(1).numpy(), []
+    for n, own in enumerate(y.tolist()):
+        room = np.concatenate([1 - pixels[n], pixels[n]])  # up and down
+        found = [linprog(np.ones(128), A_ub=-np.concatenate([w, -w])[None], b_ub=[-(z[n, own] - z[n, k]).item()],
+                         bounds=np.stack([0 * room, room], 1))
+                 for k in range(5) if k != own for w in [weight[k] - weight[own]]]
+        shortest.append(min(answer.fun for answer in found if answer.success))
+    ratio = norms.norm(out - x, 1).double() / torch.tensor(shortest)
+    assert (((out - x).abs() > 1e-6).flatten(1).sum(1) > 1).sum() > 30  # most need several pixels
+    assert ratio.min() > 1 - 1e-5 and ratio.max() < 1.03
+
+
+def test_deepfool_in_l1_stays_where_no_step_in_the_range_arrives():
+    model = nn.Linear(2, 2).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[0.0, 0.0], [1.0, -1.0]]))
+        model.bias.copy_(torch.tensor([2.5, 0.0]))
+    x = torch.tensor([[0.9, 0.2]], dtype=torch.float64)
+    assert torch.equal(attacks.deepfool(model, x, num_classes=2, p=1), x)
 
 
 def test_deepfool_needs_its_extra_step_where_clipping_takes_part_of_each(monkeypatch):
@@ -622,6 +659,7 @@ x = torch.rand(1500, 12288)
 y = torch.zeros(1500, dtype=torch.long)
 calls = {
     "pgd 2": lambda n: attacks.pgd(model, x[:n], y[:n], eps=1.0, step=0.5, steps=3, p=2),
+    "deepfool 1": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": 1, **o}),
     "deepfool 2": lambda n: attacks.deepfool(model, x[:n], num_classes=classes, max_iter=3),
     "carlini wagner": lambda n: attacks.carlini_wagner(model, x[:n], y[:n], steps=3, search_steps=2),
 }

@@ -114,11 +114,14 @@ page.source(ascent_module.doubt_slope)
 #
 # The overshoot $\eta$ carries the point over the boundary. The authors' code also adds $10^{-4}$ to the distance, which their paper does
 # not say; without it, where clipping takes more from a step than the overshoot gives, the walk converges to the boundary from
-# the inside and never arrives.
+# the inside and never arrives. At $p = 1$ the steepest direction is one pixel, which may have no room left: there a step is the
+# shortest one within $[0, 1]$, which fills up pixel after pixel, those with the largest $|w_l|$ first.
 
 # %% tags=["hide-input"]
 page.source(deepfool_module.descend)
 page.source(deepfool_module._look)
+page.source(deepfool_module._shortest)
+page.source(deepfool_module._filled)
 
 # %% [markdown]
 # ## Carlini and Wagner
