@@ -80,6 +80,12 @@ def logits(z: Tensor, x: Tensor) -> None:
         raise ValueError("model returned NaN or infinite logits")
 
 
+def several_classes(z: Tensor) -> None:
+    """Logits (N, K) of K >= 2 classes; else ``ValueError``: of one class there is nothing to get away to."""
+    if z.shape[1] < 2:
+        raise ValueError(f"model must return logits of at least two classes, got shape {tuple(z.shape)}")
+
+
 def result(image: Tensor) -> None:
     """No NaN in what an attack returns; else ``ValueError``."""
     if not torch.isfinite(image).all():

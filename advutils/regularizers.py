@@ -8,17 +8,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advutils import norms, runtime
+from advutils.attacks.ascent import loss_slope
 
 
 def loss_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """grad_x of the cross-entropy of each example, (N, ...) -> (N, ...).
 
-    The loss is summed, not averaged: row n is then the gradient of example n alone, free of a factor 1/N.
+    The loss is summed, not averaged: row n is then the gradient of example n alone, free of a factor 1/N. It is
+    computed as sigmoid(L') grad L' (:func:`advutils.attacks.ascent_direction`), so that in float32 a sure network's is
+    as small as it should be and not 0. Raises ``ValueError`` for a model of one class.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        loss = F.cross_entropy(model(x), y, reduction="sum")
-        return torch.autograd.grad(loss, x)[0]
+        z = model(x)
+    return torch.autograd.grad(z, x, loss_slope(z, y))[0]
 
 
 def worst_perturbation(gradient: Tensor, *, sigma: float, p: float) -> Tensor:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advutils import checks, evaluation, files, norms, runtime
+from advutils.attacks.ascent import loss_slope
 from advutils.attacks.deepfool import descend
 
 Draw = Callable[[Tensor, torch.Generator], Tensor]  # frames, and where randomness comes from, to images
@@ -122,8 +122,8 @@ def universal_ascent(
         for k, rows in visits:
             with torch.enable_grad():
                 v = out.perturbation.detach().requires_grad_()
-                loss = F.cross_entropy(models[k](x[rows] + v), labels[k, rows], reduction="sum")
-                (g,) = torch.autograd.grad(loss, v)
+                z = models[k](x[rows] + v)
+            (g,) = torch.autograd.grad(z, v, loss_slope(z, labels[k, rows]))
             out.perturbation = norms.project((v.detach() + step * norms.steepest(g[None], p)[0])[None], eps, p)[0]
         return Counter(gradients=sum(len(rows) for _, rows in visits))
 

@@ -1,9 +1,12 @@
 """The same attacks as other libraries have them, with equal settings. One that is not installed is skipped by name."""
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
+from types import ModuleType
 
 from torch import Tensor, nn
 
@@ -22,11 +25,22 @@ def installed() -> dict[str, str]:
     for name, distribution in DISTRIBUTIONS.items():
         try:
             torchvision()  # torchattacks and adv_lib import it
+            without_visdom()
             import_module({"art": "art.attacks.evasion", "adv_lib": "adv_lib.attacks.deepfool"}.get(name, name))
         except (ImportError, RuntimeError):
             continue
         found[name] = version(distribution)
     return found
+
+
+def without_visdom() -> None:
+    """Let ``adv_lib`` be imported where visdom is not installed: an empty module takes its place.
+
+    adv_lib imports it at the top of files, and uses it for charts of a run where a callback asks for them, as none does
+    here. visdom 0.2.4 comes as source only, whose build needs ``pkg_resources``, which setuptools has dropped.
+    """
+    if "visdom" not in sys.modules and find_spec("visdom") is None:
+        sys.modules["visdom"] = ModuleType("visdom")
 
 
 def ours() -> dict[str, Attack]:

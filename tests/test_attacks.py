@@ -1,13 +1,19 @@
 """The contract of every attack, agreement with foolbox, and oracles that need no peer."""
+import copy
 import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from scipy.optimize import linprog
 from torch import nn
 
-from advutils import attacks, norms, runtime
+from advutils import attacks, norms, regularizers, runtime
+from advutils import data as datasets
+from advutils.attacks import ascent
+from advutils.attacks.gradient import random_in_ball
 from advutils.smoothing import ImageSmoother
 
 
@@ -29,10 +35,13 @@ ATTACKS = {
         "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "random_start": True, "generator": runtime.generator(5), **o}),
     "pgd sphere": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": True, **o}),
+    "pgd sphere, clipped": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
+        "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": "clipped", **o}),
     "smooth pgd, gradient": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "smoother": smoother(x), **o}),
     "smooth pgd, perturbation": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
         "eps": 0.5, "step": 0.2, "steps": 7, "smooth": "perturbation", "smoother": smoother(x), **o}),
+    "deepfool 1": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": 1, **o}),
     "deepfool 2": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, **o}),
     "deepfool inf": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": math.inf, **o}),
     "carlini wagner": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{"steps": 30, "search_steps": 4, **o}),
@@ -43,11 +52,11 @@ ATTACKS = {
     "smooth carlini wagner, norm": lambda m, x, y, **o: attacks.smooth_carlini_wagner(m, x, y, **{
         "steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), "penalty": "norm", **o}),
 }
-MINIMAL = ("deepfool 2", "deepfool inf", "carlini wagner", "carlini wagner, clip", "smooth carlini wagner",
-           "smooth carlini wagner, norm")  # look for the nearest success; the others spend a budget
+MINIMAL = ("deepfool 1", "deepfool 2", "deepfool inf", "carlini wagner", "carlini wagner, clip",
+           "smooth carlini wagner", "smooth carlini wagner, norm")  # look for the nearest success; others have a budget
 NORM = {"fgsm inf": (0.1, math.inf), "fgsm 2": (0.5, 2), "pgd inf": (0.1, math.inf), "pgd 2": (0.5, 2),
-        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "smooth pgd, gradient": (0.5, 2),
-        "smooth pgd, perturbation": (0.5, 2)}
+        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "pgd sphere, clipped": (0.5, 2),
+        "smooth pgd, gradient": (0.5, 2), "smooth pgd, perturbation": (0.5, 2)}
 every = pytest.mark.parametrize("name", ATTACKS)
 with_budget = pytest.mark.parametrize("name", NORM)
 minimal = pytest.mark.parametrize("name", MINIMAL)
@@ -128,7 +137,7 @@ def test_minimal_attacks_find_the_closed_form_distance(name):
     model = nn.Linear(9, 2).double()
     x = torch.rand(30, 9, dtype=torch.float64) * 0.02 + 0.49
     y = model(x).argmax(1)
-    p = math.inf if "inf" in name else 2
+    p = {"deepfool 1": 1, "deepfool inf": math.inf}.get(name, 2)
     w = model.weight[1] - model.weight[0]
     distance = ((model(x)[:, 1] - model(x)[:, 0]).abs() / norms.norm(w[None], norms.dual(p))).detach()
     near = distance < 0.4  # farther ones need clipping, which has no closed form
@@ -152,6 +161,40 @@ def test_deepfool_of_any_p_lands_on_the_boundary(p):
     assert (f + (w * step).sum()).abs() < 1e-12
     assert ((f + (w * printed).sum()).abs() < 1e-12) == (p == 2)
     torch.testing.assert_close(norms.norm(step, p), f.abs() / norms.norm(w, norms.dual(p)))
+
+
+@pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
+def test_deepfool_in_l1_spreads_over_pixels_as_a_linear_programme_does(dtype):
+    """An affine network, pixels near the border: no pixel has the room to arrive alone."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 5)).to(dtype)
+    with torch.no_grad():
+        model[1].bias.mul_(8)  # farther away
+    x = torch.rand(40, 1, 8, 8, dtype=dtype)
+    x = torch.where(torch.rand(x.shape) < 0.7, x.round(), x)
+    z = model(x).detach()
+    y = z.argmax(1)
+    out = attacks.deepfool(model, x, num_classes=5, p=1)
+    assert (model(out).argmax(1) != y).all() and out.min() >= 0 and out.max() <= 1
+    weight, pixels, shortest = model[1].weight.detach().double().numpy(), x.double().flatten(1).numpy(), []
+    for n, own in enumerate(y.tolist()):
+        room = np.concatenate([1 - pixels[n], pixels[n]])  # up and down
+        found = [linprog(np.ones(128), A_ub=-np.concatenate([w, -w])[None], b_ub=[-(z[n, own] - z[n, k]).item()],
+                         bounds=np.stack([0 * room, room], 1))
+                 for k in range(5) if k != own for w in [weight[k] - weight[own]]]
+        shortest.append(min(answer.fun for answer in found if answer.success))
+    ratio = norms.norm(out - x, 1).double() / torch.tensor(shortest)
+    assert (((out - x).abs() > 1e-6).flatten(1).sum(1) > 1).sum() > 30  # most need several pixels
+    assert ratio.min() > 1 - 1e-5 and ratio.max() < 1.03
+
+
+def test_deepfool_in_l1_stays_where_no_step_in_the_range_arrives():
+    model = nn.Linear(2, 2).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[0.0, 0.0], [1.0, -1.0]]))
+        model.bias.copy_(torch.tensor([2.5, 0.0]))
+    x = torch.tensor([[0.9, 0.2]], dtype=torch.float64)
+    assert torch.equal(attacks.deepfool(model, x, num_classes=2, p=1), x)
 
 
 def test_deepfool_needs_its_extra_step_where_clipping_takes_part_of_each(monkeypatch):
@@ -201,6 +244,91 @@ def test_a_very_confident_network_is_still_attacked(name):
     eps, p = NORM[name]
     # p = 1 moves one pixel at a time, here always the same one, which has only .5 of room
     assert (norms.norm(out - x, p) > 0.9 * min(eps, 0.5 if p == 1 else eps)).all()
+
+
+class Times(nn.Module):
+    """A network whose logits are multiplied: the same classes, larger margins."""
+
+    def __init__(self, net, factor):
+        super().__init__()
+        self.net, self.factor = net, factor
+
+    def forward(self, x):
+        return self.factor * self.net(x)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A network trained on the embedded digits, and 400 test images with their labels."""
+    (x, y), (images, labels) = (datasets.load("digits", split=split) for split in ("train", "test"))
+    with runtime.seeded(0):
+        net = nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 64), nn.ReLU(), nn.Linear(64, 10))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return net.eval(), images[:400], labels[:400]
+
+
+@pytest.mark.parametrize("factor", (1, 3, 10, 30, 100, 300, 1000, 3000))
+@pytest.mark.parametrize("attack", [
+    lambda *given: attacks.fgsm(*given, eps=0.05), lambda *given: attacks.pgd(*given, eps=0.04, step=0.01, steps=10),
+    lambda *given: attacks.pgd(*given, eps=0.5, step=0.2, steps=10, p=2)], ids=["fgsm", "pgd inf", "pgd 2"])
+def test_a_sure_network_is_attacked_in_float32_as_in_float64(attack, factor, digits):
+    net, x, y = digits
+    fooled = []
+    for model, images in ((Times(net, factor), x), (Times(copy.deepcopy(net).double(), factor), x.double())):
+        fooled.append(model(attack(model, images, y)).argmax(1) != y)
+    wrong = (net(x).argmax(1) != y).sum()
+    assert (fooled[0] != fooled[1]).sum() <= 1 and fooled[1].sum() > wrong + 50 and (~fooled[1]).sum() > 50
+
+
+@pytest.mark.parametrize("factor", (1, 5))
+def test_the_direction_and_the_gradient_are_those_of_cross_entropy(factor, digits):
+    """grad CE = sigmoid(L') grad L'; in float32 too, at margins where torch's own has lost its digits or all of it."""
+    net, x, y = digits
+    exact = Times(copy.deepcopy(net).double(), factor)
+    leaf = x.double().requires_grad_()
+    z = exact(leaf)
+    (slope,) = torch.autograd.grad((z.scatter(1, y[:, None], -math.inf).logsumexp(1) - z.gather(1, y[:, None])[:, 0]
+                                    ).sum(), leaf)
+    torch.testing.assert_close(attacks.ascent_direction(exact, x.double(), y), slope)
+    expected = slope * norms.per_example(torch.sigmoid(ascent.doubt(z, y)), x).detach()
+    if factor == 1:
+        leaf = x.double().requires_grad_()
+        (plain,) = torch.autograd.grad(nn.functional.cross_entropy(exact(leaf), y, reduction="sum"), leaf)
+        torch.testing.assert_close(expected, plain)
+    torch.testing.assert_close(regularizers.loss_gradient(exact, x.double(), y), expected)
+    normal = norms.norm(expected) > 1e-34  # float32 has smaller numbers with fewer digits
+    single = regularizers.loss_gradient(Times(net, factor), x, y).double()
+    assert normal.sum() > 100
+    assert (norms.norm(single - expected) / norms.norm(expected))[normal].max() < 1e-3
+
+
+def test_sure_examples_are_counted_where_that_is_asked_for():
+    model = nn.Linear(2, 3)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, -1.0]]))
+        model.bias.copy_(torch.tensor([16.5, 0.0, 0.0]))
+    x, y = torch.tensor([[0.0, 0.5], [1.0, 0.5], [0.2, 0.5], [1.0, 0.5]]), torch.tensor([0, 0, 0, 1])
+    with attacks.counting_sure() as counts:
+        attacks.fgsm(model, x, y, eps=0.01)
+        assert (counts.looks, counts.sure) == (4, 2)  # margins 16.5, 17.5, 16.7 and -17.5
+        with attacks.counting_sure() as inner:
+            attacks.pgd(model, x, y, eps=0.15, step=0.15, steps=3)
+        regularizers.loss_gradient(model, x, y)
+    attacks.fgsm(model, x, y, eps=0.01)
+    assert (inner.looks, inner.sure) == (12, 2 + 1 + 1)  # the third image's margin falls to 16.55
+    assert (counts.looks, counts.sure) == (8, 4)
+
+
+def test_one_class_is_refused():
+    model, x, y = nn.Linear(3, 1), torch.rand(2, 3), torch.zeros(2, dtype=torch.long)
+    for call in (lambda: attacks.fgsm(model, x, y, eps=0.1), lambda: regularizers.loss_gradient(model, x, y),
+                 lambda: attacks.pgd(model, x, y, eps=0.1, step=0.1, steps=1)):
+        with pytest.raises(ValueError, match="at least two classes"):
+            call()
 
 
 @pytest.mark.parametrize("p", (1, 2, math.inf))
@@ -258,6 +386,7 @@ def test_a_model_elsewhere_is_named(name, net, batch):
 @pytest.mark.parametrize("options, message", [
     ({"eps": -0.1}, "eps"), ({"eps": math.nan}, "eps"), ({"eps": torch.ones(3)}, "eps"), ({"step": 0.0}, "step"),
     ({"steps": 0}, "steps"), ({"p": 3}, "p must be"), ({"random_start": True}, "generator"),
+    ({"sphere": "clip"}, "sphere must be"),
 ])
 def test_bad_options_are_named(options, message, net, batch):
     with pytest.raises(ValueError, match=message):
@@ -306,8 +435,8 @@ def test_one_example_too_large_for_memory_is_an_error(net, batch):
 
 
 def test_smoothing_with_alpha_0_is_no_smoothing(net, batch):
-    x, y = 0.4 + 0.2 * batch[0].double(), batch[1]  # far from 0 and 1
-    net, none = net.double(), ImageSmoother(0.4 + 0.2 * batch[0].double(), alpha=0.0)
+    x, y = batch[0].double(), batch[1]
+    net, none = net.double(), ImageSmoother(x, alpha=0.0)
     given = {"eps": 0.3, "step": 0.1, "steps": 5}
     torch.testing.assert_close(attacks.smooth_pgd(net, x, y, smoother=none, **given),
                                attacks.pgd(net, x, y, p=2, **given))
@@ -388,6 +517,57 @@ def test_one_smooth_step_is_the_formula(net, batch):
 def test_bad_options_of_smooth_pgd_are_named(options, message, net, batch):
     with pytest.raises(ValueError, match=message):
         ATTACKS["smooth pgd, gradient"](net, *batch, **options)
+
+
+@pytest.mark.parametrize("p", (2, math.inf))
+@pytest.mark.parametrize("sphere", (True, "clipped"))
+def test_each_order_on_the_sphere_is_that_of_a_loop_by_hand(sphere, p, net, batch):
+    """The authors clip the step, scale, and clip the image at the end; the variant scales, and clips every step."""
+    x, y, net = batch[0].double().round(decimals=1), batch[1], net.double().eval()
+    eta, off = torch.zeros_like(x), 0
+    for _ in range(4):
+        leaf = (x + eta).requires_grad_()
+        off += ((leaf < 0) | (leaf > 1)).sum()
+        (g,) = torch.autograd.grad(nn.functional.cross_entropy(net(leaf), y, reduction="sum"), leaf)
+        moved = leaf.detach() + 0.2 * (g.sign() if p == math.inf else g / norms.norm(g)[:, None, None, None])
+        if sphere == "clipped":
+            eta = moved - x
+            eta = (x + 0.3 * eta / norms.norm(eta, p)[:, None, None, None]).clamp(0, 1) - x
+        else:
+            eta = moved.clamp(0, 1) - x
+            eta = 0.3 * eta / norms.norm(eta, p)[:, None, None, None]
+    assert (off > 0) == (sphere is True)  # the orders differ only where pixels leave [0, 1]
+    found = attacks.pgd(net, x, y, eps=0.3, step=0.2, steps=4, p=p, sphere=sphere)
+    torch.testing.assert_close(found, (x + eta).clamp(0, 1))
+
+
+@pytest.mark.parametrize("attack", [
+    lambda *given, **o: attacks.pgd(*given, steps=1, random_start=True, **o),
+    lambda *given, **o: attacks.margin_pgd(*given, steps=1, restarts=1, **o)], ids=["pgd", "margin_pgd"])
+def test_the_word_inf_starts_in_the_whole_cube_too(attack, net, batch):
+    x, y, net = torch.full((20, 1, 4, 4), 0.5), batch[1], net.eval()
+    starts = []
+    net.register_forward_pre_hook(lambda module, inputs: starts.append(inputs[0].detach() - 0.5))
+    moved = [attack(net, x, y, eps=0.1, step=0.01, p=p, generator=runtime.generator(0)) for p in ("inf", math.inf)]
+    assert torch.equal(*moved)
+    first = starts[0].abs()
+    assert 0.09 < first.max() <= 0.1 and first.mean() == pytest.approx(0.05, abs=0.005)  # uniform in [-.1, .1]
+
+
+@pytest.mark.parametrize("p", (1, 2, math.inf))
+def test_random_starts_are_drawn_on_the_cpu_for_any_device(p):
+    x = torch.rand(3, 1, 2, 2)
+    here, there = (random_in_ball(images, 0.1 * torch.ones(3).to(images), p, runtime.generator(0))
+                   for images in (x, x.to("meta")))
+    assert here.device.type == "cpu" and there.device.type == "meta" and there.shape == x.shape
+
+
+def test_a_generator_elsewhere_is_named(net, batch):
+    class Elsewhere:
+        device = torch.device("cuda")
+
+    with pytest.raises(ValueError, match="generator must be on the CPU"):
+        ATTACKS["pgd random"](net, *batch, generator=Elsewhere())
 
 
 def test_the_sphere_variant_ends_on_the_sphere(net, batch):
@@ -479,6 +659,7 @@ x = torch.rand(1500, 12288)
 y = torch.zeros(1500, dtype=torch.long)
 calls = {
     "pgd 2": lambda n: attacks.pgd(model, x[:n], y[:n], eps=1.0, step=0.5, steps=3, p=2),
+    "deepfool 1": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": 1, **o}),
     "deepfool 2": lambda n: attacks.deepfool(model, x[:n], num_classes=classes, max_iter=3),
     "carlini wagner": lambda n: attacks.carlini_wagner(model, x[:n], y[:n], steps=3, search_steps=2),
 }

@@ -1,4 +1,9 @@
 """What the benchmark counts and compares, on small networks; and the measurements of the page on attacks."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -52,6 +57,28 @@ def test_foolbox_is_among_the_peers_and_agrees():
     theirs, mine = peers.foolbox(), peers.ours()
     for name in ("pgd-linf", "pgd-l2"):
         torch.testing.assert_close(mine[name](model, x, y), theirs[name](model, x, y), atol=1e-5, rtol=0)
+
+
+def test_make_peers_installs_the_peers_that_the_lock_has_not_and_nothing_else():
+    root = Path(peers.__file__).parents[1]
+    wanted, locked = ([line.split("==")[0] for line in (root / file).read_text().splitlines() if "==" in line]
+                      for file in ("benchmarks/requirements.txt", "requirements.lock"))
+    assert sorted(wanted) == sorted(set(peers.DISTRIBUTIONS.values()) - set(locked)) != []
+
+
+def test_adv_lib_is_a_peer_without_visdom(tmp_path):
+    """A package that imports visdom as adv_lib does, in a process of its own."""
+    (tmp_path / "adv_lib" / "attacks").mkdir(parents=True)
+    (tmp_path / "adv_lib" / "__init__.py").touch()
+    (tmp_path / "adv_lib" / "attacks" / "__init__.py").write_text("import visdom")
+    (tmp_path / "adv_lib" / "attacks" / "deepfool.py").touch()
+    (tmp_path / "adv_lib-0.2.8.dist-info").mkdir()
+    (tmp_path / "adv_lib-0.2.8.dist-info" / "METADATA").write_text("Name: adv-lib\nVersion: 0.2.8\n")
+    code = "from benchmarks import peers; peers.DISTRIBUTIONS = {'adv_lib': 'adv-lib'}; print(peers.installed())"
+    told = subprocess.run(
+        [sys.executable, "-c", code], text=True, capture_output=True, cwd=Path(peers.__file__).parents[1],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])})
+    assert told.stdout.strip() == "{'adv_lib': '0.2.8'}", told.stderr
 
 
 def test_the_plan_leaves_slow_libraries_to_rounds_of_their_own():

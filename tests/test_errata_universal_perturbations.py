@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from advutils import norms, runtime, universal
+from advutils.attacks.deepfool import descend
 
 # Rows: made on; columns: judged on; VGG-F, Inception, VGG-16, VGG-19, ResNet-152
 PRINTED = np.array([[90, 56, 32, 32, 24], [42, 82, 16, 16, 16], [46, 60, 59, 52, 38], [45, 58, 51, 54, 33],
@@ -76,6 +77,32 @@ def test_a_walk_that_does_not_arrive_adds_nothing():
     out = universal.universal_perturbation([Far()], torch.rand(5, 1, 2, 2), passes=1, num_classes=2)
     assert out.history[0]["calls"] == out.history[0]["skipped"] == 5 and out.history[0]["updates"] == 0
     assert out.perturbation.abs().max() == 0
+
+
+class Stairs(nn.Module):
+    """Two classes and one pixel: each step of DeepFool goes .01 further up; after ``steps`` of them the class changes.
+
+    z_1 - z_0 = -exp(-100 x), whose distance to 0 by its slope is .01 everywhere.
+    """
+
+    def __init__(self, steps):
+        super().__init__()
+        self.edge = 1.02 * (steps - 0.5) * (0.01 + 1e-4)
+
+    def forward(self, x):
+        t = x.flatten(1)[:, 0]
+        return torch.stack([0 * t, torch.where(t < self.edge, -torch.exp(-100 * t), 1.0)], 1)
+
+
+@pytest.mark.parametrize("max_iter, steps, counts", [(10, 8, True), (10, 9, False), (5, 3, True), (5, 4, False)])
+def test_a_walk_counts_up_to_max_iter_minus_2_steps(max_iter, steps, counts):
+    model, image = Stairs(steps), torch.zeros(1, 1, 1, 1, dtype=torch.float64)
+    _, taken = descend(model, image, num_classes=2, overshoot=0.02, max_iter=50, p=2)
+    assert taken.item() == steps
+    out = universal.universal_perturbation([model], image, eps=1.0, passes=1, num_classes=2, max_iter=max_iter)
+    found = out.history[0]
+    assert (found["calls"], found["updates"], found["skipped"]) == (1, int(counts), int(not counts))
+    assert (out.perturbation.item() > model.edge) == counts and (out.perturbation.item() == 0) != counts
 
 
 def test_the_number_of_classes_counts_the_predicted_one():

@@ -1,4 +1,5 @@
 """Universal perturbations: the bound, the plain algorithm, the relations between the schedules, and resuming."""
+import copy
 import math
 
 import pytest
@@ -181,6 +182,20 @@ def test_ascent_raises_the_loss_inside_the_ball(nets, images, p, eps, step):
         loss = [nn.functional.cross_entropy(net(x), labels).item() for x in (images, images + v)]
         assert loss[1] > loss[0]
     assert universal.universal_ascent(nets, images, schedule="each", passes=1).history[0]["gradients"] == 120
+
+
+def test_ascent_weighs_sure_images_as_float64_does():
+    """Margins of about 20 and 23: torch's float32 gradient is 0 in some parts there, and the sum takes another way."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    with torch.no_grad():
+        net[1].weight.mul_(0.1)
+        net[1].bias.copy_(torch.tensor([20.0, 0.0, -1.0]))
+        net[1].weight[0] += 0.3 * torch.linspace(-1, 1, 16)
+    x = torch.rand(6, 1, 4, 4, generator=runtime.generator(2))
+    found = [universal.universal_ascent([model], images, eps=1.0, p=2, step=0.1, passes=1, batch_size=6).perturbation
+             for model, images in ((net, x), (copy.deepcopy(net).double(), x.double()))]
+    torch.testing.assert_close(found[0].double(), found[1], atol=1e-5, rtol=1e-4)
 
 
 def test_ascent_continues_exactly_too(nets, images, tmp_path):

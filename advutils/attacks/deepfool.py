@@ -29,6 +29,10 @@ def deepfool(
     direction of the p-norm, where l has the smallest |f_k| / ||w_k||_q and 1/p + 1/q = 1 (their formula divides by
     ||w||_p^2, which is right for p = 2 alone). The sum of the steps is lengthened by ``overshoot``.
 
+    At p = 1 a step along the steepest direction would ask one pixel for more than it has left to 0 or 1, again and
+    again. Each step is then the shortest that stays in [0, 1]: the pixel with the largest |w_l| goes as far as it has
+    room, then the next; l has the shortest such step. A class that no such step reaches is not gone to.
+
     ``x`` (N, ...) in [0, 1]. The label is the model's own prediction; the candidates are the ``num_classes`` largest
     logits at ``x``, the predicted class among them. Returns images in [0, 1] like ``x``: the first iterate of another
     class, or ``x`` itself where ``max_iter`` steps found none.
@@ -61,7 +65,7 @@ def descend(
     here, start, moved, split = x, x, torch.zeros_like(x), memory.Split()
     with runtime.evaluating(model):
         for step in range(max_iter + 1):
-            look = partial(_look, model, num_classes=num_classes, p=p, walk=step < max_iter)
+            look = partial(_look, model, num_classes=num_classes, p=p, fill=p == 1 and clip, walk=step < max_iter)
             arrived, classes, move = split(look, here, classes)
             found[index[arrived]], taken[index[arrived]] = here[arrived], step
             left = ~arrived
@@ -75,7 +79,7 @@ def descend(
     return found, taken
 
 
-def _look(model, x, classes, *, num_classes, p, walk):
+def _look(model, x, classes, *, num_classes, p, fill, walk):
     """Which examples have another class by now, the candidates, and for the rest (if ``walk``) the next step."""
     leaf, z = _logits(model, x, walk)
     largest = z.topk(min(num_classes, z.shape[1]), dim=1).indices if classes.shape[1] <= 1 else classes
@@ -96,12 +100,38 @@ def _look(model, x, classes, *, num_classes, p, walk):
     for k in range(1, candidates.shape[1]):
         towards = torch.zeros_like(z).scatter_(1, candidates[:, k:k + 1], 1).scatter_(1, candidates[:, :1], -1)
         w = torch.autograd.grad(z, leaf, towards, retain_graph=k + 1 < candidates.shape[1])[0][rest]
-        distance = gaps[:, k - 1] / norms.norm(w, q)  # 0 / 0 is nan and 1 / 0 infinite: never nearest
+        # 0 / 0 is nan and 1 / 0 infinite: never nearest
+        distance = _shortest(gaps[:, k - 1], w, x[left]) if fill else gaps[:, k - 1] / norms.norm(w, q)
         closer = distance < nearest
         nearest = torch.where(closer, distance, nearest)
         direction = torch.where(norms.per_example(closer, w), w, direction)
     nearest = torch.where(nearest.isinf(), 0, nearest + NUDGE)
+    if fill:
+        return arrived, classes, _filled(nearest, direction, x[left])
     return arrived, classes, norms.per_example(nearest, direction) * norms.steepest(direction, p)
+
+
+def _shortest(gap, w, x):
+    """The smallest ||r||_1 with <w, r> = gap and x + r in [0, 1], (N,); infinite where there is none."""
+    _, slope, room = _by_slope(w, x)
+    gain = slope * room
+    missing = gap[:, None] - (gain.cumsum(1) - gain)  # when it is this pixel's turn
+    used = torch.where(slope > 0, missing / slope, 0).clamp(min=0).minimum(room)
+    return torch.where(gain.sum(1) >= gap, used.sum(1), torch.inf)
+
+
+def _filled(length, w, x):
+    """r with ||r||_1 = ``length`` and the largest <w, r> for x + r in [0, 1]: one pixel after the other."""
+    order, _, room = _by_slope(w, x)
+    used = (length[:, None] - (room.cumsum(1) - room)).clamp(min=0).minimum(room)
+    return torch.zeros_like(room).scatter_(1, order, used).view_as(w) * w.sign()
+
+
+def _by_slope(w, x):
+    """Numbers of the pixels of each image, those with the largest |w| first; their |w|; how far they can go along w."""
+    room = torch.where(w > 0, 1 - x, x).flatten(1)
+    slope, order = w.abs().flatten(1).sort(dim=1, descending=True, stable=True)
+    return order, slope, room.gather(1, order)
 
 
 def _logits(model, x, graph):

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advutils import checks, memory, norms, runtime
+from advutils.attacks.ascent import ascent_direction
+
+SPHERES = (False, True, "clipped")
 
 
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: float = norms.INF) -> Tensor:
@@ -13,16 +15,17 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: floa
 
     At p = inf this is the fast gradient sign method (Goodfellow et al. 2015, Section 4); at other p it is Lyu et al.
     2015, Eq. (3). ``x`` (N, ...) in [0, 1]; ``y`` (N,) labels to move away from; ``eps`` >= 0 in pixel units of
-    [0, 1], one number or one an example. Where the gradient is exactly zero the image stays.
+    [0, 1], one number or one an example. Where the gradient is exactly zero the image stays. The direction is that of
+    :func:`advutils.attacks.ascent_direction`, which a sure network does not hide in float32.
 
-    Raises ``ValueError`` naming the argument for bad input.
+    Raises ``ValueError`` naming the argument for bad input, and for a model of one class.
     """
     checks.attack(model, x, y)
     radius = norms.per_example(checks.budget(eps, x), x)
     p = norms.check_p(p)
     x = x.detach()
     with runtime.evaluating(model):
-        out = (x + radius * steepest(ascent(model, x, y, memory.Split(), first=True), p)).clamp_(0, 1)
+        out = (x + radius * steepest(ascent_direction(model, x, y), p)).clamp_(0, 1)
     checks.result(out)
     return out
 
@@ -37,7 +40,7 @@ def pgd(
     steps: int,
     p: float = norms.INF,
     random_start: bool = False,
-    sphere: bool = False,
+    sphere: bool | str = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Projected gradient ascent on the cross-entropy (Madry et al. 2018); without a random start, the iterated
@@ -45,47 +48,43 @@ def pgd(
 
     Each step goes ``step`` along the steepest direction of the p-norm, then back into the ball of radius ``eps`` around
     ``x`` and into [0, 1]; p is 1, 2 or inf. The last iterate is returned. ``random_start`` draws the first point
-    uniformly from the cube (inf) or with a uniform direction and radius share (1, 2), from ``generator`` (required);
-    give infinity as a number then (``math.inf``): of the word "inf" a random start makes that of 1 and 2, too short.
-    ``sphere`` goes to the ball's surface after every step instead of into the ball, as the code behind Zhang et al.
-    2019, Eqs. (10)-(11), does: x + eps delta / ||delta||_p.
+    uniformly from the cube (inf) or with a uniform direction and radius share (1, 2), from ``generator`` (required, on
+    the CPU: the same starts wherever ``x`` is).
 
-    Shapes, ranges and errors as in :func:`fgsm`; also ``ValueError`` for step <= 0, steps < 1 or another p.
+    ``sphere=True`` has the order of the code behind Zhang et al. 2019, Eqs. (10)-(11): the step is clipped to [0, 1],
+    then the whole perturbation is scaled, be it longer or shorter, to ||delta||_p = eps; the next gradient is taken at
+    x + delta as it is, and the image is clipped at the end only. ``sphere="clipped"`` scales first and clips after
+    every step, so that every gradient is taken at an image; its perturbations are shorter where pixels are near 0 or 1.
+
+    Shapes, ranges and errors as in :func:`fgsm`; also ``ValueError`` for step <= 0, steps < 1, another p or ``sphere``.
     """
     checks.attack(model, x, y)
     radius = checks.budget(eps, x)
     checks.positive(step=step)
     checks.at_least(1, steps=steps)
-    if norms.check_p(p) not in (1, 2, norms.INF):
+    p = norms.check_p(p)
+    if p not in (1, 2, norms.INF):
         raise ValueError(f"p must be 1, 2 or inf, got {p!r}")
+    if sphere not in SPHERES:
+        raise ValueError(f"sphere must be one of {', '.join(map(repr, SPHERES))}, got {sphere!r}")
     if random_start and generator is None:
         raise ValueError("random_start needs a generator, e.g. advutils.runtime.generator(0)")
     x = x.detach()
     image, split = x, memory.Split()
     if random_start:
-        image = (x + _random_in_ball(x, radius, p, generator)).clamp_(0, 1)
+        image = (x + random_in_ball(x, radius, p, generator)).clamp_(0, 1)
     with runtime.evaluating(model):
         for number in range(steps):
-            delta = image - x + step * steepest(ascent(model, image, y, split, first=number == 0), p)
-            delta = to_sphere(delta, radius, p) if sphere else norms.project(delta, radius, p)
-            image = (x + delta).clamp_(0, 1)
+            move = step * steepest(ascent_direction(model, image, y, split=split, check=number == 0), p)
+            if sphere and sphere != "clipped":
+                image = x + to_sphere((image + move).clamp_(0, 1) - x, radius, p)
+            else:
+                delta = image - x + move
+                delta = to_sphere(delta, radius, p) if sphere else norms.project(delta, radius, p)
+                image = (x + delta).clamp_(0, 1)
+    image = image.clamp_(0, 1)
     checks.result(image)
     return image
-
-
-def ascent(model: nn.Module, x: Tensor, y: Tensor, split: memory.Split, *, first: bool) -> Tensor:
-    """The gradient of each example's cross-entropy; logits and labels are checked in the first pass only."""
-
-    def one_pass(x: Tensor, y: Tensor) -> tuple[Tensor]:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            z = model(leaf)
-            if first:
-                checks.logits(z, x)
-                checks.labels(y, x, classes=z.shape[1])
-            return torch.autograd.grad(F.cross_entropy(z, y, reduction="sum"), leaf)
-
-    return split(one_pass, x, y)[0]
 
 
 def steepest(g: Tensor, p: float) -> Tensor:
@@ -104,12 +103,17 @@ def to_sphere(delta: Tensor, radius: Tensor, p: float) -> Tensor:
     return delta * norms.per_example(radius / torch.where(size > 0, size, 1), delta)
 
 
-def _random_in_ball(x: Tensor, radius: Tensor, p: float, generator: torch.Generator) -> Tensor:
+def random_in_ball(x: Tensor, radius: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    """A random perturbation of each example: uniform in the cube (p = inf), or of uniform direction and radius share.
+
+    Drawn on the CPU and moved, so that it is the same wherever ``x`` is. ``ValueError`` for a generator elsewhere.
+    """
+    if generator.device.type != "cpu":
+        raise ValueError(f"generator must be on the CPU, where random numbers are drawn, got one on {generator.device}")
     share = norms.per_example(radius, x)
     if p == norms.INF:
-        return share * (2 * torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) - 1)
-    direction = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        return share * (2 * torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device) - 1)
+    direction = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
     direction = direction / norms.per_example(norms.norm(direction, p), x)
-    return share * direction * torch.rand(
-        len(x), *[1] * (x.dim() - 1), generator=generator, device=x.device, dtype=x.dtype
-    )
+    shares = torch.rand(len(x), *[1] * (x.dim() - 1), generator=generator, dtype=x.dtype)
+    return share * direction * shares.to(x.device)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from advutils import checks, norms, runtime
-from advutils.attacks.gradient import _random_in_ball, steepest
+from advutils.attacks.gradient import random_in_ball, steepest
 
 
 def margin_pgd(
@@ -20,17 +20,18 @@ def margin_pgd(
     p: float = norms.INF,
     generator: torch.Generator,
 ) -> Tensor:
-    """Ascend max_{j != y} z_j - z_y instead of the cross-entropy, whose gradient vanishes where a network is sure.
+    """Ascend max_{j != y} z_j - z_y, the margin that decides, instead of the cross-entropy.
 
     Up to ``restarts`` random starts of ``steps`` steps each; an image is done as soon as it is fooled. Returned is the
     first point found that fools, and for images that resist the one with the largest margin. Otherwise as
-    :func:`advutils.attacks.pgd`, with its shapes, ranges and errors; infinity as a number (``math.inf``).
+    :func:`advutils.attacks.pgd`, with its shapes, ranges, errors and random starts.
     """
     checks.attack(model, x, y)
     radius = checks.budget(eps, x)
     checks.positive(step=step)
     checks.at_least(1, steps=steps, restarts=restarts)
-    if norms.check_p(p) not in (1, 2, norms.INF):
+    p = norms.check_p(p)
+    if p not in (1, 2, norms.INF):
         raise ValueError(f"p must be 1, 2 or inf, got {p!r}")
     x = x.detach()
     best, highest = x.clone(), torch.full((len(x),), -torch.inf, dtype=x.dtype, device=x.device)
@@ -39,7 +40,7 @@ def margin_pgd(
             left = (highest <= 0).nonzero().flatten()
             if len(left) == 0:
                 break
-            image = (x[left] + _random_in_ball(x[left], radius[left], p, generator)).clamp_(0, 1)
+            image = (x[left] + random_in_ball(x[left], radius[left], p, generator)).clamp_(0, 1)
             for number in range(steps + 1):
                 margin, gradient = _margin(model, image, y[left], wanted=number < steps)
                 better = margin > highest[left]

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from advutils import checks, memory, norms, runtime
 from advutils.attacks import margin_search
+from advutils.attacks.ascent import ascent_direction
 from advutils.attacks.carlini_wagner import clipped
-from advutils.attacks.gradient import ascent, steepest, to_sphere
+from advutils.attacks.gradient import steepest, to_sphere
 from advutils.smoothing import ImageSmoother
 
 SMOOTHED = ("gradient", "perturbation")
@@ -30,7 +31,8 @@ def smooth_pgd(
     added, and the sum projected into the ball. ``smooth="perturbation"`` is what the authors' code does: a step of
     plain ascent, clipping to [0, 1], then the **whole** perturbation so far is smoothed and scaled to length ``eps``,
     be it longer or shorter; the image is clipped at the end only. Both ascend the cross-entropy, as their code does
-    (the text has the margin loss). The last iterate is returned.
+    (the text has the margin loss), along :func:`advutils.attacks.ascent_direction`: smoothing is linear, so that a
+    positive factor an image changes nothing. The last iterate is returned.
 
     ``smoother`` must have been made for ``x``, an (N, C, H, W) batch. Shapes, ranges and errors otherwise as in
     :func:`advutils.attacks.fgsm`; also ``ValueError`` for step <= 0, steps < 1, another ``smooth`` or another smoother.
@@ -46,7 +48,7 @@ def smooth_pgd(
     image, split = x, memory.Split()
     with runtime.evaluating(model), torch.no_grad():
         for number in range(steps):
-            g = ascent(model, image, y, split, first=number == 0)
+            g = ascent_direction(model, image, y, split=split, check=number == 0)
             if smooth == "gradient":
                 moved = image - x + step * steepest(smoother(g), 2)
                 image = (x + norms.project(moved, radius, 2)).clamp_(0, 1)

@@ -17,7 +17,6 @@ from advutils import (
     models,
     norms,
     photographs,
-    regularizers,
     runtime,
     training,
 )
@@ -230,7 +229,7 @@ def along(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
     torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]
     with runtime.evaluating(model):
-        g = regularizers.loss_gradient(model, x, y)
+        g = attacks.ascent_direction(model, x, y)
     noise = torch.randn(x.shape, generator=runtime.generator(seed)).to(x)
 
     def loss(direction: Tensor, length: float) -> float:
@@ -251,7 +250,7 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> dic
     seen, y = front(x[:images]), y[:images]
     with runtime.evaluating(body):
         parts = zip(seen.split(500), y.split(500), strict=True)
-        g = torch.cat([regularizers.loss_gradient(body, *part) for part in parts])
+        g = torch.cat([attacks.ascent_direction(body, *part) for part in parts])
     noise = torch.randn(seen.shape, generator=runtime.generator(seed)).to(seen)
 
     def error(direction: Tensor, length: float) -> float:

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm as normal
 from torch import Tensor, nn
 
-from advutils import data, linesearch, models, regularizers, runtime
+from advutils import attacks, data, linesearch, models, runtime
 
 # The paper does not say what lambda multiplies. Each convention gives the coefficient c of c ||W||^2 beside the mean
 # cross-entropy. Szegedy et al. 2013, whom the paper follows, use the same three lambdas and divide by the 10 units.
@@ -79,7 +79,7 @@ def _distances(model, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Minimum perturbation of the correctly classified images, along the loss gradient; and which images these are."""
     parts = []
     for x, y in zip(images.split(5000), labels.split(5000), strict=True):
-        parts.append(linesearch.ray_distance(model, x, y, regularizers.loss_gradient(model, x, y)))
+        parts.append(linesearch.ray_distance(model, x, y, attacks.ascent_direction(model, x, y)))
     distance = torch.cat(parts)
     right = distance > 0
     return distance[right], right

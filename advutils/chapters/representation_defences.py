@@ -278,7 +278,7 @@ def judged(
     soft, other_soft = widened(sharp, exact), widened(blunt, exact)
     for eps in budgets:
         walk = dict(eps=eps, step=2.5 * eps / steps, steps=steps)
-        starts = [runtime.generator(base + spec["seed"], x.device) for base in (1000, 2000, 3000)]
+        starts = [runtime.generator(base + spec["seed"]) for base in (1000, 2000, 3000)]
         moved = {
             "fgsm": attacks.fgsm(sharp, exact, y, eps=eps), "pgd": attacks.pgd(sharp, exact, y, **walk),
             "margin": attacks.margin_pgd(sharp, exact, y, **walk, restarts=restarts, generator=starts[0]),

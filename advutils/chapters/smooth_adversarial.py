@@ -202,8 +202,7 @@ def correlation(*, data: str, network: str, images: int, smoothing: dict, **spec
         model, x, y = natural(data=data, network=network, first=0, images=images)
     cosines, flat = [], []
     for part, label in zip(x.split(20), y.split(20), strict=True):
-        leaf = part.clone().requires_grad_()
-        (g,) = torch.autograd.grad(F.cross_entropy(model(leaf), label, reduction="sum"), leaf)
+        g = attacks.ascent_direction(model, part, label)
         smooth = ImageSmoother(part, **smoothing)(g)
         size = norms.norm(g) * norms.norm(smooth)
         kept = size > 0

@@ -41,8 +41,8 @@ page = Page("attacks", "1-attacks", globals(), settings={
 })
 settings = page.settings
 # the names of the functions hide those of their files
-gradient_module, deepfool_module, carlini_wagner_module, search_module = (
-    import_module(f"advutils.attacks.{name}") for name in ("gradient", "deepfool", "carlini_wagner", "margin_search"))
+ascent_module, deepfool_module, carlini_wagner_module, search_module = (
+    import_module(f"advutils.attacks.{name}") for name in ("ascent", "deepfool", "carlini_wagner", "margin_search"))
 
 # %% [markdown]
 # ## Threat model
@@ -91,10 +91,15 @@ page.source(attacks.fgsm)
 # Here $\epsilon$ is the budget and $\tau$ the length of a step. Gradients are divided by their true norm. Other libraries guard the l2 norm from below or add to it (foolbox 3.3.4: $10^{-12}$,
 # torchattacks 3.5.1: $10^{-10}$), which silently switches the attack off on a network that is sure of itself (exercise 2); ours does
 # not, and a zero gradient leaves the image where it is.
+#
+# In float32 the norm is not all. Torch's cross-entropy loses the term of its own class from the gradient once $p_y$ rounds to 1, at a
+# margin of 16.6, and all of it near 90. The cross-entropy is $\log(1 + e^{L'})$ with $L' = \log\sum_{k\ne y}e^{z_k} - z_y$, so its gradient is
+# $\sigma(L')\,\nabla L'$: the factor is lost with the norm, and every step follows $\nabla L'$, which keeps its digits.
 
 # %% tags=["hide-input"]
 page.source(attacks.pgd)
-page.source(gradient_module.ascent)
+page.source(attacks.ascent_direction)
+page.source(ascent_module.doubt_slope)
 
 # %% [markdown]
 # ## DeepFool
@@ -109,11 +114,14 @@ page.source(gradient_module.ascent)
 #
 # The overshoot $\eta$ carries the point over the boundary. The authors' code also adds $10^{-4}$ to the distance, which their paper does
 # not say; without it, where clipping takes more from a step than the overshoot gives, the walk converges to the boundary from
-# the inside and never arrives.
+# the inside and never arrives. At $p = 1$ the steepest direction is one pixel, which may have no room left: there a step is the
+# shortest one within $[0, 1]$, which fills up pixel after pixel, those with the largest $|w_l|$ first.
 
 # %% tags=["hide-input"]
 page.source(deepfool_module.descend)
 page.source(deepfool_module._look)
+page.source(deepfool_module._shortest)
+page.source(deepfool_module._filled)
 
 # %% [markdown]
 # ## Carlini and Wagner
@@ -257,9 +265,8 @@ if {("carlini-wagner", "adv_lib"), ("carlini-wagner", "advutils"), ("carlini-wag
 #   and a new forward pass of the rest can be cheaper. `deepfool` decides by the numbers.
 # * `carlini_wagner` measures the length of $x' - x$ with the true $x$; some implementations use $x$ after a round trip through
 #   $\tanh^{-1}$ and $\tanh$, which differs in the seventh digit.
-# * Cross-entropy is the loss of `fgsm` and `pgd`. On a network whose margins are huge its gradient is tiny but not zero, and the true norm
-#   restores the step; in float32 it can underflow to zero all the same, and then only DeepFool and Carlini and Wagner, which
-#   look at logits, still move.
+# * Cross-entropy is the loss of `fgsm` and `pgd`, along $\nabla L'$ (above). A test multiplies a network's logits by up to 3,000, and the same
+#   images fall in float32 as in float64.
 #
 # ## Exercises
 #
