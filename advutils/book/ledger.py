@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from advutils import files, provenance
+from advutils import files, provenance, runtime
 from advutils.book import paths
 from advutils.codehash import code_hash, remember_loaded
 
@@ -159,7 +159,8 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     commit = provenance.commit()
     weights = _weights(parameters)
     started = time.perf_counter()
-    result = function(**parameters)
+    with runtime.precision("highest"):  # what a measurement does not state itself is float32
+        result = function(**parameters)
     values, arrays = result if isinstance(result, tuple) else (result, None)
     if not isinstance(values, dict):
         raise ValueError(f"{function.__name__} must return a dict of JSON values, got {type(values).__name__}")
@@ -250,7 +251,8 @@ def again(record: Record) -> list[tuple[str, object, object]]:
     function = function_of(record)
     if function is None:
         raise LookupError(f"{record.provenance['function']} no longer exists; see commit {record.provenance['commit']}")
-    result = function(**record.parameters)
+    with runtime.precision("highest"):
+        result = function(**record.parameters)
     now = dict(_leaves(json.loads(canonical(result[0] if isinstance(result, tuple) else result))))
     then = dict(_leaves(record.values))
     return [(name, then.get(name), now.get(name)) for name in dict.fromkeys([*then, *now])]

@@ -112,7 +112,6 @@ def trained(
         raise ValueError(f"precision must be 'float32' or 'bfloat16', got {precision!r}")
     if not warm_up < epochs:
         raise ValueError(f"warm_up must be below epochs, got {warm_up} and {epochs}")
-    torch.set_float32_matmul_precision("highest")
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
     images, labels = images[:train_size or None], labels[:train_size or None]
     front, body = network(data=data, train_size=train_size, width=width, spread=spread, keep=keep, seed=seed)
@@ -191,7 +190,6 @@ def attacked(
     where none was found).
     """
     model, (x, y) = named(spec), loaded(spec["data"], "test")
-    torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]
     pixels = x[0].numel()
 
@@ -218,7 +216,6 @@ def attacked(
 def transferred(*, source: dict, target: dict, images: int, eps: float, steps: int) -> dict:
     """Error rate of ``target`` on images made by PGD (l2) on ``source`` alone, and on its own: is it of use?"""
     (x, y), made_on, judged = loaded(target["data"], "test"), named(source), named(target)
-    torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]
 
     def made(model: nn.Module) -> Tensor:
@@ -234,7 +231,6 @@ def along(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
     Values: ``gradient``, ``random``: by length.
     """
     model, (x, y) = named(spec), loaded(spec["data"], "test")
-    torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]
     with runtime.evaluating(model):
         g = regularizers.loss_gradient(model, x, y)
@@ -254,7 +250,6 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> dic
     image's gradient, and along a random direction; ``classes``, among which a guess would be.
     """
     (front, body), (x, y) = named(spec), loaded(spec["data"], "test")
-    torch.set_float32_matmul_precision("highest")
     seen, y = front(x[:images]), y[:images]
     with runtime.evaluating(body):
         parts = zip(seen.split(500), y.split(500), strict=True)
@@ -273,7 +268,6 @@ def fitted(*, spec: dict, images: int) -> dict:
     """Does a trained network overfit? ``error`` and ``loss`` (mean, nats), without dropout, on ``images`` of the images
     that it was trained on: the first ones."""
     (front, body), (x, y) = named(spec), loaded(spec["data"], "train")
-    torch.set_float32_matmul_precision("highest")
     images = min(images, spec.get("train_size") or len(y))
     seen = torch.cat([front(part) for part in x[:images].split(1000)])
     return {"error": evaluation.error_rate(body, seen, y[:images]), "trials": images,
