@@ -50,6 +50,33 @@ def seeded(seed: int):
 
 
 @contextmanager
+def precision(level: str):
+    """Run a block with float32 products and convolutions of one precision and put every flag back afterwards.
+
+    ``level`` "highest": float32. "medium": products of bfloat16 accumulated in float32 where a CPU has them, TF32 on a
+    GPU, convolutions included. (torch's own switch leaves a GPU's convolutions in TF32.) The flags are the process's.
+    """
+    if level not in ("highest", "medium"):
+        raise ValueError(f"level must be 'highest' or 'medium', got {level!r}")
+    backends = torch.backends
+    if hasattr(backends.cudnn, "conv"):  # torch 2.9 and later, where "none" inherits and the old switch makes it "ieee"
+        flags = [(kernels, "fp32_precision") for kernels in
+                 (backends.cudnn.conv, backends.cuda.matmul, backends.mkldnn.matmul)]
+        convolutions = "tf32" if level == "medium" else "ieee"
+    else:
+        flags, convolutions = [(backends.cudnn, "allow_tf32")], level == "medium"
+    products, before = torch.get_float32_matmul_precision(), [getattr(*flag) for flag in flags]
+    try:
+        torch.set_float32_matmul_precision(level)
+        setattr(*flags[0], convolutions)
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        for flag, value in zip(flags, before, strict=True):
+            setattr(*flag, value)
+
+
+@contextmanager
 def evaluating(model: nn.Module):
     """Put ``model`` in evaluation mode for a block and give every submodule its own mode back afterwards."""
     modes = [(module, module.training) for module in model.modules()]

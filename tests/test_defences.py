@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from advutils import attacks, data, evaluation, layers, models, norms, regularizers, runtime
+from advutils import attacks, data, evaluation, layers, models, norms, regularizers, runtime, training
 from advutils.chapters import representation_defences as chapter
 from advutils.chapters import representation_defences_masking as masking
 from advutils.chapters import representation_defences_theory as theory
@@ -109,29 +109,60 @@ def test_limits_are_loosened_by_the_last_minibatch_of_each_epoch(few, monkeypatc
         assert len(found) == (3 if options.get("renormalised") else 0), kind
 
 
-def test_slopes_in_chainers_arithmetic_vanish_at_both_ends():
-    d = torch.arange(-40.0, 40.0, 0.25, requires_grad=True)
-    slope, = torch.autograd.grad(layers.tanh_sigmoid(d).sum(), d)
+@pytest.mark.parametrize("double, left", [(False, (-18.5, -16)), (True, (-38.5, -37))])
+def test_where_slopes_in_chainers_arithmetic_vanish(double, left):
+    d = torch.arange(-60.0, 60.0, 0.25, requires_grad=True)
+    y = layers.tanh_sigmoid(d, double=double)
+    slope, = torch.autograd.grad(y.sum(), d)
     zero = d[slope == 0].detach()
-    assert 16 < zero[zero > 0].min() < 18.5 and -18.5 < zero[zero < 0].max() < -16
-    torch.testing.assert_close(layers.tanh_sigmoid(d), d.sigmoid())
-    double = torch.linspace(-5, 5, 11, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(layers.tanh_sigmoid, double)
+    assert 16 < zero[zero > 0].min() < 18.5 and left[0] < zero[zero < 0].max() < left[1]
+    assert y.dtype == slope.dtype == torch.float32 and torch.equal(slope, (y * (1 - y)).detach())
+    torch.testing.assert_close(y, d.sigmoid())
+    exact = torch.linspace(-5, 5, 11, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: layers.tanh_sigmoid(x, double=double), exact)
 
 
-def test_a_network_in_chainers_arithmetic_gives_the_same_answers():
+def test_both_of_chainers_arithmetics_are_one_in_double_precision():
+    d = torch.linspace(-60, 60, 1001, dtype=torch.float64)
+    assert torch.equal(layers.tanh_sigmoid(d), layers.tanh_sigmoid(d, double=True))
+    torch.testing.assert_close(layers.tanh_sigmoid(d), d.sigmoid(), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("arithmetic", chapter.ARITHMETIC)
+def test_a_network_in_another_arithmetic_gives_the_same_answers(arithmetic):
     x = torch.rand(6, 1, 4, 4, generator=runtime.generator(0)) / 100  # small, or everything is saturated
+    sigmoid = chapter.sigmoid_in(arithmetic)
     for kind in ("S", "GMRES", "A", "PD"):
         model = chapter.network(kind, side=4, seed=0).eval()
         with torch.no_grad():
             for layer in model:
                 if isinstance(layer, layers.Elastic):
                     layer.scale.fill_(0.5)
-        found = chapter.in_chainer(model)
+        found = chapter.with_sigmoid(model, sigmoid)
         torch.testing.assert_close(found(x), model(x), msg=kind)
-        assert not any(isinstance(layer, nn.Sigmoid | layers.ElasticSigmoid) for layer in found), kind
-        torch.testing.assert_close(chapter.gradient(kind, found, x, torch.arange(6), sigmoid=layers.tanh_sigmoid),
+        assert all(layer is sigmoid for layer in found if isinstance(layer, nn.Sigmoid | layers.ElasticSigmoid)), kind
+        torch.testing.assert_close(chapter.gradient(kind, found, x, torch.arange(6), sigmoid=sigmoid),
                                    chapter.gradient(kind, model, x, torch.arange(6)), rtol=1e-3, atol=1e-7, msg=kind)
+
+
+@pytest.mark.parametrize("given, zero", [
+    ({}, 1), ({"arithmetic": "chainer cpu"}, 1), ({"arithmetic": "chainer gpu"}, 0), ({"arithmetic": "torch"}, 0)])
+def test_the_thesis_step_is_taken_in_the_arithmetic_asked_for(few, monkeypatch, given, zero):
+    with runtime.seeded(0):
+        sure = nn.Sequential(nn.Flatten(), nn.Linear(49, 10), nn.Sigmoid(), nn.Linear(10, 10)).eval()
+        with torch.no_grad():
+            sure[1].bias.fill_(-25)  # where a slope is 1e-11, or 0 if it is rounded
+    monkeypatch.setattr(chapter, "trained", lambda **_: (sure, training.History(best_epoch=1)))
+    spec = {"data": "digits", "kind": "S", "side": 7}
+    values = masking.masked(spec=spec, eps=0.1, images=20, **given)
+    assert (values["zero_chainer"], values["zero"]) == (zero, 0)
+    values, _ = chapter.as_printed(spec=spec, against=spec, budgets=[0.1], images=20, **given)
+    assert (values["thesis"]["zero"], values["settled"]["zero"]) == (zero, 0)
+
+
+def test_an_unknown_arithmetic_is_refused():
+    with pytest.raises(ValueError, match="arithmetic must be one of chainer cpu, chainer gpu, torch"):
+        chapter.sigmoid_in("numpy")
 
 
 def test_training_on_attacked_images_stays_in_the_budget(monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from advutils import codehash, files, provenance
+from advutils import codehash, files, provenance, runtime
 from advutils.book import ledger, paths, withdrawn
 from advutils.book.cli import main
 
@@ -46,6 +46,19 @@ def test_measured_once_then_replayed():
     first, second = measure(), measure()
     assert calls == [3.0] and first["square"] == second["square"] == 9.0
     assert not first.replayed and second.replayed and second.arrays["curve"].tolist() == [0, 1, 2]
+
+
+def sensitive(*, x: float) -> dict:
+    convolutions = torch.backends.cudnn.conv.fp32_precision if hasattr(torch.backends.cudnn, "conv") else "ieee"
+    return {"products": torch.get_float32_matmul_precision(), "convolutions": convolutions}
+
+
+def test_measurements_run_in_float32_whatever_the_process_is_set_to():
+    with runtime.precision("medium"):
+        record = measure(sensitive, x=1.0)
+        assert record.values == {"products": "highest", "convolutions": "ieee"}
+        assert all(then == now for _, then, now in ledger.again(record))
+        assert torch.get_float32_matmul_precision() == "medium"
 
 
 def test_replay_modes():

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from advutils import files, provenance
+from advutils import files, provenance, runtime
 from advutils.book import paths, withdrawn
 from advutils.codehash import code_hash, remember_loaded
 
@@ -215,7 +215,8 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     profile, chapter = path.parts[-4:-2]
     memory = provenance.PeakMemory()
     started = time.perf_counter()
-    with networks.noted(profile, chapter) as used:
+    # what a measurement does not state itself is float32
+    with networks.noted(profile, chapter) as used, runtime.precision("highest"):
         result = function(**parameters)
     values, arrays = result if isinstance(result, tuple) else (result, None)
     if not isinstance(values, dict):
@@ -343,7 +344,8 @@ def again(record: Record) -> list[tuple[str, object, object]]:
     function = function_of(record)
     if function is None:
         raise LookupError(f"{record.provenance['function']} no longer exists; see commit {record.provenance['commit']}")
-    result = function(**record.parameters)
+    with runtime.precision("highest"):
+        result = function(**record.parameters)
     now = dict(_leaves(json.loads(canonical(result[0] if isinstance(result, tuple) else result))))
     then = dict(_leaves(record.values))
     return [(name, then.get(name), now.get(name)) for name in dict.fromkeys([*then, *now])]

@@ -4,7 +4,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -95,39 +94,38 @@ def train_dense(
     240 for maxout), ``batch_size`` None is 100. ``matmul`` is torch's float32 matmul precision ("highest", or
     "medium": products of bfloat16 accumulated in float32).
     """
+    if protocol not in ("fixed", "two-stage"):
+        raise ValueError(f"protocol must be 'fixed' or 'two-stage', got {protocol!r}")
     images, labels = _device_data(data, "train")
     if train_size:
         images, labels = images[:train_size], labels[:train_size]
-    torch.set_float32_matmul_precision(matmul)
     with runtime.seeded(seed):
         model = _network(network, width).to(images.device)
     batch_size = batch_size or 100
     recipe = RECIPES[network]
     loss = objective(penalty=penalty, p=p, sigma=sigma, stop_gradient=stop_gradient, clip=clip, mask=mask)
     arguments = {"objective": loss, "epochs": epochs, "seed": seed, "batch_size": batch_size, **recipe}
-    if protocol == "fixed":
-        return model, training.train(model, images, labels, checkpoint=checkpoint, **arguments)
-    if protocol != "two-stage":
-        raise ValueError(f"protocol must be 'fixed' or 'two-stage', got {protocol!r}")
-
-    kept = round(len(labels) * (1 - HELD_OUT))
-    first = training.train(
-        model, images[:kept], labels[:kept], checkpoint=checkpoint.with_suffix(".first.pt"), patience=PATIENCE,
-        monitor=lambda m: evaluation.error_rate(m, images[kept:], labels[kept:]), **arguments,
-    )
-    target = evaluation.mean_loss(model, images[:kept], labels[:kept])
-    # pylearn2's second stage goes on with the learning rate and momentum of the best epoch
-    steps = first.best_epoch * math.ceil(kept / batch_size)
-    schedule = recipe["schedule"]
-    momentum = schedule.momentum_at(first.best_epoch)
-    continued = training.Schedule(
-        lr=schedule.rate(steps), lr_divisor=schedule.lr_divisor, momentum=(momentum, momentum)
-    )
-    second = training.train(
-        model, images, labels, checkpoint=checkpoint, target=target,
-        monitor=lambda m: evaluation.mean_loss(m, images[kept:], labels[kept:]),
-        **(arguments | {"schedule": continued, "seed": seed + 1000}),
-    )
+    with runtime.precision(matmul):
+        if protocol == "fixed":
+            return model, training.train(model, images, labels, checkpoint=checkpoint, **arguments)
+        kept = round(len(labels) * (1 - HELD_OUT))
+        first = training.train(
+            model, images[:kept], labels[:kept], checkpoint=checkpoint.with_suffix(".first.pt"), patience=PATIENCE,
+            monitor=lambda m: evaluation.error_rate(m, images[kept:], labels[kept:]), **arguments,
+        )
+        target = evaluation.mean_loss(model, images[:kept], labels[:kept])
+        # pylearn2's second stage goes on with the learning rate and momentum of the best epoch
+        steps = first.best_epoch * math.ceil(kept / batch_size)
+        schedule = recipe["schedule"]
+        momentum = schedule.momentum_at(first.best_epoch)
+        continued = training.Schedule(
+            lr=schedule.rate(steps), lr_divisor=schedule.lr_divisor, momentum=(momentum, momentum)
+        )
+        second = training.train(
+            model, images, labels, checkpoint=checkpoint, target=target,
+            monitor=lambda m: evaluation.mean_loss(m, images[kept:], labels[kept:]),
+            **(arguments | {"schedule": continued, "seed": seed + 1000}),
+        )
     return model, second
 
 
@@ -156,7 +154,6 @@ def dense_network(
     misclassified test images) and ``loss`` (training objective per epoch).
     """
     model, history = trained(**spec)
-    torch.set_float32_matmul_precision("highest")  # whatever it was trained with, it is judged in float32
     images, labels = _device_data(spec["data"], "test")
     mistakes = evaluation.wrong(model, images, labels)
     generator = runtime.generator(spec["seed"])

@@ -114,7 +114,6 @@ def train_convolutional(
         raise ValueError("lr must be given for optimizer='adam': the published schedules are for momentum")
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be 'float32' or 'bfloat16', got {precision!r}")
-    torch.set_float32_matmul_precision("highest")
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
     if held_out:
         test, images, labels = (images[-held_out:], labels[-held_out:]), images[:-held_out], labels[:-held_out]
@@ -183,7 +182,6 @@ def attacked(
     where none was found).
     """
     model, (x, y) = named(spec), loaded(spec["data"], "test")
-    torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]
     pixels = x[0].numel()
 
@@ -210,7 +208,6 @@ def attacked(
 def transferred(*, source: dict, target: dict, images: int, eps: float, steps: int) -> dict:
     """Error rate of ``target`` on images made by PGD (l2) on ``source`` alone, and on its own: is it of use?"""
     (x, y), made_on, judged = loaded(target["data"], "test"), named(source), named(target)
-    torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]
 
     def made(model: nn.Module) -> Tensor:
@@ -226,7 +223,6 @@ def along(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
     Values: ``gradient``, ``random``: by length.
     """
     model, (x, y) = named(spec), loaded(spec["data"], "test")
-    torch.set_float32_matmul_precision("highest")
     x, y = x[:images], y[:images]
     with runtime.evaluating(model):
         g = attacks.ascent_direction(model, x, y)
@@ -246,7 +242,6 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> dic
     image's gradient, and along a random direction; ``classes``, among which a guess would be.
     """
     (front, body), (x, y) = named(spec), loaded(spec["data"], "test")
-    torch.set_float32_matmul_precision("highest")
     seen, y = front(x[:images]), y[:images]
     with runtime.evaluating(body):
         parts = zip(seen.split(500), y.split(500), strict=True)
@@ -265,7 +260,6 @@ def fitted(*, spec: dict, images: int) -> dict:
     """Does a trained network overfit? ``error`` and ``loss`` (mean, nats), without dropout, on ``images`` of the images
     that it was trained on: the first ones."""
     (front, body), (x, y) = named(spec), loaded(spec["data"], "train")
-    torch.set_float32_matmul_precision("highest")
     images = min(images, spec.get("train_size") or len(y))
     seen = torch.cat([front(part) for part in x[:images].split(1000)])
     return {"error": evaluation.error_rate(body, seen, y[:images]), "trials": images,

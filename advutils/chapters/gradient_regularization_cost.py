@@ -44,7 +44,6 @@ def training_cost(*, data: str, network: str, images: int, rounds: int, seed: in
     its products and convolutions, forward and backward. Times are meaningful only while nothing else runs.
     """
     x, y = (part[:images].to(runtime.device()) for part in datasets.load(data, split="train"))
-    torch.set_float32_matmul_precision("highest")
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
     forward, operations = {}, {}
     for number in range(rounds + 1):

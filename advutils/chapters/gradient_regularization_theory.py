@@ -197,7 +197,6 @@ def second_order(*, images: int, sigmas: list[float], **spec) -> tuple[dict, dic
 def judged(images: int, **spec) -> tuple[nn.Module, Tensor, Tensor]:
     """The trained network in float64 and the first ``images`` test images (0: all), ready to be measured."""
     model, _ = trained(**spec)
-    torch.set_float32_matmul_precision("highest")
     x, y = data.load(spec["data"], split="test")
     if images:
         x, y = x[:images], y[:images]

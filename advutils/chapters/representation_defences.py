@@ -43,6 +43,10 @@ MOMENTUM = 0.85
 BATCH = 20
 STATISTICS = 200  # images that the thesis attacks and judges together
 VALIDATION = 0.07
+# Chainer computes a sigmoid by tanh, on a CPU in the type of its argument, on a GPU in double precision. Where slopes
+# are rounded to 0 decides what the thesis' attack can do.
+ARITHMETIC = {"chainer cpu": layers.TanhSigmoid(), "chainer gpu": layers.TanhSigmoid(double=True),
+              "torch": nn.Sigmoid()}
 FEW = 100  # images that Pairwise Difference is attacked on, and so all kinds for its sake
 
 
@@ -155,26 +159,29 @@ def train_defence(
 # -- Tables 3.2 and 3.3 --------------------------------------------------------------------------------------------
 
 
-def as_printed(*, spec: dict, against: dict, budgets: list[float], images: int) -> tuple[dict, dict]:
+def as_printed(
+    *, spec: dict, against: dict, budgets: list[float], images: int, arithmetic: str = "chainer cpu",
+) -> tuple[dict, dict]:
     """Tables 3.2 and 3.3: one network under the thesis' attack, as the thesis judges it and as one should.
 
     ``spec``: arguments of :func:`trained` without ``weights``; ``against``: those of the network that the black-box
     examples come from. The first ``images`` test images (0: all), true labels. Values under "thesis" (last weights,
-    training mode, minibatches of 200, sigmoids as :func:`in_chainer`) and under "settled" (best weights, evaluation
-    mode): ``clean``, and by budget (in [0, 1]) ``white`` and ``black``, accuracies, ``zero``, the share of pixels in
+    training mode, minibatches of 200, sigmoids in ``arithmetic``, an entry of :data:`ARITHMETIC`: the thesis' testbench
+    asks for a GPU, so its own is "chainer gpu") and under "settled" (best weights, evaluation mode, torch's sigmoids):
+    ``clean``, and by budget (in [0, 1]) ``white`` and ``black``, accuracies, ``zero``, the share of pixels in
     which the gradient is exactly 0, and ``scales``, the factors that Elastic Sigmoids have learnt, by layer (empty
-    where there are none; under "thesis", in Chainer's arithmetic, that of the last layer alone). Also ``trials``,
+    where there are none; under "thesis" that of the last layer alone). Also ``trials``,
     ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the held-out images).
     """
     x, y = loaded(spec["data"], "test", spec["side"])
     x, y = x[:images or None], y[:images or None]
     values: dict = {"trials": len(y)}
-    for name, weights, mode, sigmoid in (("thesis", "last", batch_statistics, layers.tanh_sigmoid),
+    for name, weights, mode, sigmoid in (("thesis", "last", batch_statistics, sigmoid_in(arithmetic)),
                                          ("settled", "best", runtime.evaluating, torch.sigmoid)):
         model, history = trained(**spec, weights=weights)
         other, _ = trained(**against, weights=weights)
         if name == "thesis":
-            model, other = in_chainer(model), in_chainer(other)
+            model, other = with_sigmoid(model, sigmoid), with_sigmoid(other, sigmoid)
         found = values[name] = {"scales": [layer.scale.item() for layer in model if isinstance(layer, layers.Elastic)]}
         with mode(model), mode(other):
             found["clean"] = accuracy(model, x, y)
@@ -197,16 +204,23 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return sum((model(images).argmax(1) == labels).sum().item() for images, labels in parts(x, y)) / len(y)
 
 
-def in_chainer(model: nn.Sequential) -> nn.Sequential:
-    """A copy of a network whose sigmoids are computed as Chainer does (:func:`layers.tanh_sigmoid`)."""
+def sigmoid_in(arithmetic: str) -> nn.Module:
+    """The sigmoid as one of :data:`ARITHMETIC` computes it; ``ValueError`` for another name."""
+    if arithmetic not in ARITHMETIC:
+        raise ValueError(f"arithmetic must be one of {', '.join(ARITHMETIC)}, got {arithmetic!r}")
+    return ARITHMETIC[arithmetic]
+
+
+def with_sigmoid(model: nn.Sequential, sigmoid: nn.Module) -> nn.Sequential:
+    """A copy of a network whose sigmoids are computed by ``sigmoid``, a layer without parameters."""
     found = copy.deepcopy(model)
     for place, layer in enumerate(found):
         if isinstance(layer, layers.ElasticSigmoid):
             stretched = layers.Elastic()
             stretched.scale = layer.scale
-            found[place] = nn.Sequential(stretched, layers.TanhSigmoid())
+            found[place] = nn.Sequential(stretched, sigmoid)
         elif isinstance(layer, nn.Sigmoid):
-            found[place] = layers.TanhSigmoid()
+            found[place] = sigmoid
     return found
 
 

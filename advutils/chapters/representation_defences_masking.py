@@ -10,11 +10,12 @@ from advutils import attacks, evaluation, layers, runtime
 from advutils.chapters import representation_defences as chapter
 
 
-def masked(*, spec: dict, eps: float, images: int) -> dict:
+def masked(*, spec: dict, eps: float, images: int, arithmetic: str = "chainer cpu") -> dict:
     """Does the thesis' step fail for want of a gradient? Last weights, as the thesis', in evaluation mode.
 
     Values, accuracies on the first ``images`` test images: ``clean``; under one step on the thesis' loss, with sigmoids
-    as Chainer computes them in float32 (``squared_chainer``), as torch does (``squared``), in float64 (``squared64``);
+    in ``arithmetic``, an entry of :data:`chapter.ARITHMETIC` ("chainer gpu" is the thesis' own), in float32
+    (``squared_chainer``), as torch computes them (``squared``), in float64 (``squared64``);
     on the cross-entropy of the logits in float64 (``cross64``), and the same along the gradient of
     :func:`chapter.widened` (``wide64``). ``zero_chainer``, ``zero`` and ``zero64``: share of pixels whose gradient of
     the squared loss is 0; ``zero_images...``: share of images where it is 0 in all pixels. ``saturated``: share of
@@ -25,7 +26,8 @@ def masked(*, spec: dict, eps: float, images: int) -> dict:
     x, y, kind = x[:images], y[:images], spec["kind"]
     values = {"saturated": saturation(model, x), "clean": 1 - evaluation.error_rate(model, x, y)}
     double, exact = copy.deepcopy(model).double(), x.double()
-    for name, same, pixels, sigmoid in (("_chainer", chapter.in_chainer(model), x, layers.tanh_sigmoid),
+    printed = chapter.sigmoid_in(arithmetic)
+    for name, same, pixels, sigmoid in (("_chainer", chapter.with_sigmoid(model, printed), x, printed),
                                         ("", model, x, torch.sigmoid), ("64", double, exact, torch.sigmoid)):
         none = chapter.gradient(kind, same, pixels, y, sigmoid=sigmoid) == 0
         values[f"zero{name}"] = chapter.share(none)

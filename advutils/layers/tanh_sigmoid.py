@@ -7,28 +7,35 @@ from torch import Tensor, nn
 
 class _HalfTanh(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
-        y = torch.tanh(x * 0.5) * 0.5 + 0.5
+    def forward(ctx, x, double):
+        inner = x.double() if double else x
+        y = (torch.tanh(inner * 0.5) * 0.5 + 0.5).to(x.dtype)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, grad):
         y, = ctx.saved_tensors
-        return grad * y * (1 - y)
+        return grad * y * (1 - y), None
 
 
-def tanh_sigmoid(x: Tensor) -> Tensor:
-    """tanh(x / 2) / 2 + 1 / 2 with the slope y (1 - y), (...) -> [0, 1].
+def tanh_sigmoid(x: Tensor, *, double: bool = False) -> Tensor:
+    """tanh(x / 2) / 2 + 1 / 2 with the slope y (1 - y), (...) -> [0, 1] of the same type.
 
-    The sigmoid, but in single precision output and slope are rounded alike at both ends: both slopes are exactly 0 from
-    about 17 on, where ``torch.sigmoid`` has slopes down to e^-88 at the left. For first derivatives only.
+    The sigmoid, but in single precision the slope is exactly 0 where y is rounded to 0 or 1. As Chainer computes it on
+    a CPU that is so from about 17 on at both ends. With ``double``, as on a GPU (y in double precision, then rounded),
+    it is so from about 17 on at the right, and only below -38 at the left. ``torch.sigmoid`` has slopes down to e^-88
+    at the left. For first derivatives only.
     """
-    return _HalfTanh.apply(x)
+    return _HalfTanh.apply(x, double)
 
 
 class TanhSigmoid(nn.Module):
     """:func:`tanh_sigmoid` as a layer, (N, ...) -> the same."""
 
+    def __init__(self, *, double: bool = False):
+        super().__init__()
+        self.double_inside = double
+
     def forward(self, x: Tensor) -> Tensor:
-        return tanh_sigmoid(x)
+        return tanh_sigmoid(x, double=self.double_inside)
