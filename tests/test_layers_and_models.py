@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from advutils import models
+from advutils import constraints, models
 from advutils.layers import Dropout, Maxout, Normalize
-from advutils.training import limit_row_norms
 
 
 def test_maxout_takes_the_largest_of_adjacent_rows_and_is_linear_with_one_piece():
@@ -39,9 +38,9 @@ def test_normalize_and_errors():
             bad()
 
 
-def test_limit_row_norms_shrinks_only_what_is_too_long():
+def test_max_norm_shrinks_only_what_is_too_long():
     weight = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
-    limit_row_norms(weight, 1.0)
+    constraints.limit([(weight, 1.0)])
     torch.testing.assert_close(weight, torch.tensor([[0.6, 0.8], [0.3, 0.4]]))
 
 

@@ -1,4 +1,5 @@
 """The training loop: reproducible, resumable, constrained, and the schedules of pylearn2."""
+import io
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from advutils import runtime, training
+from advutils import files, runtime, training
 from advutils.chapters import gradient_regularization as chapter
 from advutils.layers import Dropout
 
@@ -148,6 +149,29 @@ def test_a_damaged_checkpoint_is_never_used(toy, tmp_path):
     assert torch.equal(weights(model), weights(whole))
 
 
+def test_another_networks_checkpoint_is_never_used(toy, tmp_path):
+    """Copied to this name, it is whole; but it says whose it is."""
+    run(fresh(), toy, seed=8, checkpoint=tmp_path / "other.pt")
+    (tmp_path / "c.pt").write_bytes((tmp_path / "other.pt").read_bytes())
+    whole, model = fresh(), fresh()
+    run(whole, toy)
+    run(model, toy, checkpoint=tmp_path / "c.pt")
+    assert torch.equal(weights(model), weights(whole))
+
+
+def test_weights_that_are_no_numbers_are_never_used(toy, tmp_path):
+    whole, model = fresh(), fresh()
+    run(whole, toy)
+    run(fresh(), toy, checkpoint=tmp_path / "c.pt")
+    state = torch.load(io.BytesIO(files.read_sealed(tmp_path / "c.pt")), weights_only=True)
+    state["model"]["1.weight"][0, 0] = float("nan")
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    files.write_sealed(tmp_path / "c.pt", stream.getvalue())
+    run(model, toy, checkpoint=tmp_path / "c.pt")
+    assert torch.equal(weights(model), weights(whole))
+
+
 def test_patience_restores_the_best_weights(toy):
     values = iter([5.0, 3.0, 4.0, 3.0, 9.0])
     seen = []
@@ -160,6 +184,19 @@ def test_patience_restores_the_best_weights(toy):
     history = run(model, toy, epochs=50, monitor=monitor, patience=3)
     assert history.best_epoch == 2 and len(history.loss) == 5  # an equal value is no improvement
     assert torch.equal(weights(model), seen[1])
+
+
+def test_a_finished_run_has_its_best_and_its_last_weights(toy, tmp_path):
+    values, seen = iter([3.0, 5.0, 4.0, 6.0]), []
+
+    def monitor(model):
+        seen.append(weights(model).clone())
+        return next(values)
+
+    for restore, epoch in ((True, 0), (False, 3), (True, 0)):  # the first call trains, the others load
+        model = fresh()
+        run(model, toy, monitor=monitor, patience=4, checkpoint=tmp_path / "c.pt", restore=restore)
+        assert torch.equal(weights(model), seen[epoch]) and len(seen) == 4
 
 
 def test_target_stops(toy):
@@ -198,4 +235,4 @@ def test_two_stages(monkeypatch, tmp_path):
     monkeypatch.setattr(chapter, "PATIENCE", 2)
     _, history = chapter.trained(data="digits", network="sigmoid-mlp", width=30, batch_size=25, epochs=12, seed=0,
                                  protocol="two-stage")
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 2 and history.finished and history.monitor
+    assert len(list((tmp_path / "networks" / "train_dense").glob("*.pt"))) == 2 and history.finished and history.monitor

@@ -54,39 +54,44 @@ def noted(profile: str, chapter: str) -> Iterator[Use]:
 
 def identity(train: Callable, spec: dict) -> dict:
     """All that a network's weights depend on, as JSON; its hash, with the function's name, is the network's key."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
+                if parameter.default is not inspect.Parameter.empty}
+    spec = defaults | spec
     name = spec.get("data")
     sums = {split: data.checksum(name, split) for split in data.splits(name)} if name in data.NAMES else None
     return {"spec": spec, "code": code_hash(train, spec), "data": sums, "threads": torch.get_num_threads(),
             "device": runtime.device().type, "torch": str(torch.__version__)}
 
 
+def key(make: Callable, spec: dict) -> str:
+    """The name of a network's files. What ``spec`` leaves out counts with the default of ``make``."""
+    return ledger.key(make.__name__, identity(make, spec))
+
+
 def checkpoint(make: Callable, spec: dict) -> Path:
     """Where what ``make(checkpoint=..., **spec)`` makes is kept: in the cache folder, under its key."""
-    name, key = make.__name__, ledger.key(make.__name__, identity(make, spec))
+    name, found = make.__name__, key(make, spec)
     if use := _USE.get():
-        use.networks[key] = {"function": f"{make.__module__}.{name}", "key": key}
-    return runtime.cache_root() / "networks" / name / f"{key}.pt"
+        use.networks[found] = {"function": f"{make.__module__}.{name}", "key": found}
+    return runtime.cache_root() / "networks" / name / f"{found}.pt"
 
 
 def kept(train: Callable[..., tuple[nn.Module, training.History]], spec: dict, **how
          ) -> tuple[nn.Module, training.History]:
     """The network that ``train(checkpoint=..., **spec, **how)`` trains: loaded if it is kept, else trained now.
 
-    ``spec`` is JSON and says all that the weights depend on; what it leaves out counts with the default of ``train``.
-    ``how`` (say, which weights to load) must not change the training. One process trains a network at a time, others
-    that want it wait.
+    ``spec`` is JSON and says all that the weights depend on. ``how`` (say, which weights to load) must not change the
+    training, and has no defaults in ``train``. One process trains a network at a time, others that want it wait.
     """
-    defaults = {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
-                if parameter.default is not inspect.Parameter.empty and name not in how}
-    spec = defaults | spec
     path = checkpoint(train, spec)
     beside = path.with_suffix(".json")
     with files.locked(path.with_suffix(".lock")):
         model, history = train(checkpoint=path, **spec, **how)
-        if not beside.exists():
+        weights = digest(model.state_dict())
+        if not beside.exists() or weights not in ledger.read(beside)["weights"].values():
             _describe(train, spec, path)
     if use := _USE.get():
-        use.networks[path.stem]["weights"] = digest(model.state_dict())
+        use.networks[path.stem]["weights"] = weights
         place = ledger.path_of(use.profile, use.chapter, train.__name__, identity(train, spec))
         if not place.exists():
             own = ledger.read(beside)

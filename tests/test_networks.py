@@ -1,0 +1,119 @@
+"""The store of trained networks: a key that holds all that training can reach, records that say what they rest on."""
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from advutils import codehash, training
+from advutils.book import ledger, networks
+from advutils.chapters import gradient_regularization as chapter
+
+SPEC = dict(data="digits", network="sigmoid-mlp", penalty="none", epochs=2, seed=0, width=20, batch_size=25)
+JUDGED = dict(noise=[], draws=1, attack_images=5, attack_l2=[], attack_linf=[], **SPEC)
+
+
+@pytest.fixture(autouse=True)
+def folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path / "results"))
+    return tmp_path
+
+
+def measured(replay="never"):
+    return ledger.measure(chapter.dense_network, JUDGED, profile="quick", chapter="c", replay=replay)
+
+
+def edited(monkeypatch, old, new):
+    """Let the code hash read another text of the chapter, as after an edit."""
+    text = Path(chapter.__file__).read_text()
+    assert text.count(old) == 1
+    parsed = codehash._parsed
+
+    def other(module):
+        source, tree = parsed(module)
+        return source, ast.parse(text.replace(old, new)) if module == chapter.__name__ else tree
+
+    monkeypatch.setattr(codehash, "_parsed", other)
+    forget()
+
+
+def forget():
+    """Empty every cache of the code hash, as a new process has it."""
+    for value in vars(codehash).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def fresh_hash(monkeypatch):
+    yield
+    monkeypatch.undo()
+    forget()
+
+
+def test_a_network_is_trained_once_and_is_a_record(folders):
+    first, second = measured(), measured()
+    assert first.values == second.values and first.provenance["networks"] == second.provenance["networks"]
+    (used,) = first.provenance["networks"]
+    record = ledger.read(folders / "results" / "quick" / "c" / "train_dense" / f"{used['key']}.json")
+    assert record["weights"]["last"] == used["weights"] and len(record["loss"]) == 2
+    assert record.parameters["spec"] | SPEC == record.parameters["spec"]
+    assert used["key"] not in first.path.stem
+    assert ledger.stale(record) is False
+
+
+def test_another_rate_in_the_recipe_is_another_network_and_another_number(monkeypatch):
+    """The checkpoint of the first edition outlived the recipe that it was trained by."""
+    before = measured()
+    recipe = chapter.RECIPES["sigmoid-mlp"]
+    edited(monkeypatch, "lr=0.2, lr_divisor", "lr=0.0001, lr_divisor")
+    slow = recipe | {"schedule": dataclasses.replace(recipe["schedule"], lr=0.0001)}
+    monkeypatch.setitem(chapter.RECIPES, "sigmoid-mlp", slow)
+    assert ledger.stale(before)
+    after = measured()
+    assert after["error"] != before["error"]
+    assert after.provenance["networks"][0]["key"] != before.provenance["networks"][0]["key"]
+
+
+def test_a_changed_function_behind_a_network_makes_its_records_changed(monkeypatch):
+    record = measured()
+    edited(monkeypatch, "return models.sigmoid_mlp(hidden=(width or 600, width or 600))",
+           "return models.sigmoid_mlp(hidden=(width or 500, width or 600))")
+    assert ledger.stale(record)
+
+
+def test_other_threads_train_other_weights_and_find_the_same_records():
+    threads, here = torch.get_num_threads(), measured()
+    try:
+        torch.set_num_threads(threads + 1)
+        assert networks.key(chapter.train_dense, SPEC) != here.provenance["networks"][0]["key"]
+        assert measured(replay="only").path == here.path
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_defaults_count_as_if_they_were_given():
+    assert networks.key(chapter.train_dense, SPEC) == networks.key(chapter.train_dense, SPEC | {"mask": "shared"})
+    assert networks.key(chapter.train_dense, SPEC) != networks.key(chapter.train_dense, SPEC | {"mask": "fresh"})
+
+
+@pytest.mark.parametrize("damage", ["torn", "swapped", "nan"])
+def test_weights_that_are_not_the_networks_own_are_trained_again(damage, folders, monkeypatch):
+    right = measured()
+    path = next((folders / "cache" / "networks" / "train_dense").glob("*.pt"))
+    if damage == "torn":
+        path.write_bytes(path.read_bytes()[:-9])
+    if damage == "swapped":
+        chapter.trained(**SPEC | {"seed": 1})
+        other = next(p for p in path.parent.glob("*.pt") if p != path)
+        path.write_bytes(other.read_bytes())
+    if damage == "nan":
+        model, history = chapter.trained(**SPEC)
+        torch.nn.init.constant_(model[1].weight, float("nan"))
+        training._save(path, model, None, history, None)
+    trained = []
+    real = training._epoch
+    monkeypatch.setattr(training, "_epoch", lambda *args: trained.append(1) or real(*args))
+    assert measured().provenance["networks"] == right.provenance["networks"] and len(trained) == 2
