@@ -1,6 +1,7 @@
 """Records: measured once, whole or absent, never used when damaged."""
 import importlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -107,6 +108,38 @@ def test_a_damaged_record_is_named_and_never_used(suffix, damage, capsys):
     again = measure()
     assert calls == [3.0, 3.0] and again["square"] == 9.0 and "measuring again" in capsys.readouterr().err
     assert measure(replay="only")["square"] == 9.0
+
+
+def aged(*files_):
+    """Make files look as if they had been written some time ago."""
+    for file in files_:
+        os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 60))
+
+
+@pytest.mark.parametrize("suffix", (".json", ".npz"))
+def test_what_has_not_changed_is_not_read_twice_and_what_has_is(suffix, monkeypatch):
+    path = measure().path
+    read, seen = ledger.read, []
+    monkeypatch.setattr(ledger, "read", lambda path: (seen.append(path), read(path))[1])
+    for _ in range(2):  # so young that another writing might look the same
+        assert [record["square"] for record in ledger.records()] == [9.0]
+    assert len(seen) == 2
+    aged(path, path.with_suffix(".npz"))
+    first, second = ledger.survey()[0] + ledger.survey()[0]
+    assert len(seen) == 3 and first is second
+    torn = path.with_suffix(suffix)
+    with open(torn, "r+b") as stream:  # in place: the same size
+        stream.seek(20)
+        stream.write(b"?")
+    assert ledger.survey()[0] == [] and len(seen) == 4
+    torn.unlink()
+    assert ledger.survey()[0] == []
+
+
+def test_checking_a_record_does_not_unpack_its_arrays(monkeypatch):
+    path = measure().path
+    monkeypatch.setattr(np, "load", None)
+    assert ledger.read(path)["square"] == 9.0 and ledger.records()
 
 
 @pytest.fixture
