@@ -5,7 +5,8 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +49,26 @@ def read_sealed(path: Path) -> bytes:
     if len(raw) < 32 or hashlib.sha256(raw[32:]).digest() != raw[:32]:
         raise DamagedFile(f"{path} is damaged: its SHA-256 does not match its content")
     return raw[32:]
+
+
+Look = tuple[int, int, int] | None
+
+
+def look(path: Path) -> Look:
+    """What a file looks like from outside: when it was written (ns), size and inode; None if it is not there."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def settled(looks: Iterable[Look]) -> bool:
+    """Whether files that looked so would look otherwise if somebody wrote to them from now on.
+
+    A file system's clock ticks slowly, so that two writings within a tick cannot be told apart.
+    """
+    return all(seen is None or time.time_ns() - seen[0] > 2 * 10**9 for seen in looks)
 
 
 @contextmanager

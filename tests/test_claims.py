@@ -2,6 +2,7 @@
 import ast
 import json
 import math
+import os
 import shutil
 
 import pytest
@@ -244,6 +245,21 @@ def test_a_claim_whose_records_are_damaged_says_so_and_the_commands_fail(chapter
         assert done.exit_code == 1 and f"{torn.stem}.json is damaged" in done.stderr, words
     assert [row["state"] for row in json.loads(advbook("status", "--json").stdout)].count("damaged") == 1
     assert advbook("claims", "representation").exit_code == 0  # another chapter
+
+
+def test_verdicts_are_kept_until_a_file_changes_that_they_follow_from(chapter, monkeypatch):
+    for file in chapter.rglob("*.*"):
+        os.utime(file, (0, 0))
+    calls, judge = [], claims._evaluate
+    monkeypatch.setattr(claims, "_evaluate", lambda name, sources: (calls.append(name), judge(name, sources))[1])
+    first = claims.evaluate()
+    first[0]["verdict"] = "spoilt by a reader"
+    assert claims.evaluate()[0]["verdict"] in claims.VERDICTS
+    once = len(calls)
+    assert once == len(paths.chapters())
+    file = sorted((chapter / "fooling").glob("*.npz"))[0]
+    file.write_bytes(file.read_bytes()[:-1])
+    assert "records damaged" in {claim["verdict"] for claim in claims.evaluate()} and len(calls) == 2 * once
 
 
 def test_a_claim_without_records_is_withdrawn_where_those_that_it_selects_are(chapter):

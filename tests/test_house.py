@@ -25,7 +25,7 @@ def test_environment_yml_equals_the_lock():
 
 
 def test_documents():
-    for name in ("README.md", "LICENSE", "CITATION.cff", "CONTRIBUTING.md"):
+    for name in ("README.md", "LICENSE", "CITATION.cff", "CONTRIBUTING.md", "CHANGELOG.md"):
         assert (ROOT / name).stat().st_size > 200
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "title", "message", "authors"} <= set(citation)

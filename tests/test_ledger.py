@@ -1,6 +1,7 @@
 """Records: measured once, whole or absent, never used when damaged."""
 import importlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import torch
 from click.testing import CliRunner
 
 from advutils import codehash, files, provenance, runtime
-from advutils.book import ledger, paths, withdrawn
+from advutils.book import claims, ledger, paths, withdrawn
 from advutils.book.cli import main
 
 pretrained = importlib.import_module("advutils.models.pretrained")  # the package has a function of that name
@@ -120,6 +121,38 @@ def test_a_damaged_record_is_named_and_never_used(suffix, damage, capsys):
     again = measure()
     assert calls == [3.0, 3.0] and again["square"] == 9.0 and "measuring again" in capsys.readouterr().err
     assert measure(replay="only")["square"] == 9.0
+
+
+def aged(*files_):
+    """Make files look as if they had been written some time ago."""
+    for file in files_:
+        os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 60))
+
+
+@pytest.mark.parametrize("suffix", (".json", ".npz"))
+def test_what_has_not_changed_is_not_read_twice_and_what_has_is(suffix, monkeypatch):
+    path = measure().path
+    read, seen = ledger.read, []
+    monkeypatch.setattr(ledger, "read", lambda path: (seen.append(path), read(path))[1])
+    for _ in range(2):  # so young that another writing might look the same
+        assert [record["square"] for record in ledger.records()] == [9.0]
+    assert len(seen) == 2
+    aged(path, path.with_suffix(".npz"))
+    first, second = ledger.survey()[0] + ledger.survey()[0]
+    assert len(seen) == 3 and first is second
+    torn = path.with_suffix(suffix)
+    with open(torn, "r+b") as stream:  # in place: the same size
+        stream.seek(20)
+        stream.write(b"?")
+    assert ledger.survey()[0] == [] and len(seen) == 4
+    torn.unlink()
+    assert ledger.survey()[0] == []
+
+
+def test_checking_a_record_does_not_unpack_its_arrays(monkeypatch):
+    path = measure().path
+    monkeypatch.setattr(np, "load", None)
+    assert ledger.read(path)["square"] == 9.0 and ledger.records()
 
 
 @pytest.fixture
@@ -418,9 +451,22 @@ def test_auto_measures_a_quick_record_again_whose_code_has_changed_and_no_other(
     assert value(2, "standard") == (1, True, True)
 
 
+def all_committed():
+    """The records in the checkout but the quick ones, which nobody commits; raises if one is damaged."""
+    folder = paths.root() / "results"
+    return [ledger.read(path) for profile in claims.JUDGED for path in sorted(folder.glob(f"{profile}/*/*/*.json"))]
+
+
 def test_committed_records_are_whole():
     """Every record in the checkout can be read, and nothing damaged lies beside them."""
-    found = list((paths.root() / "results").glob("*/*/*/*.json"))
-    for path in found:
-        json.dumps(ledger.read(path).values, allow_nan=False)
+    found = all_committed()
+    for record in found:
+        json.dumps(record.values, allow_nan=False)
     assert found
+
+
+def test_committed_records_come_from_committed_code():
+    """From the second edition on; 113 records of the first were made while files differed from their commit."""
+    made = [(record.path.name, record.provenance["date"], record.provenance["dirty"]) for record in all_committed()]
+    assert [entry for entry in made if entry[1] >= "2026-11-28" and entry[2] is not False] == []
+    assert sum(dirty is not False for *_, dirty in made) <= 113

@@ -66,12 +66,18 @@ class Record:
     def arrays(self) -> dict[str, np.ndarray]:
         if self.arrays_sha256 is None:
             return {}
+        with np.load(io.BytesIO(self.packed()), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def packed(self) -> bytes:
+        """The content of the file of arrays, empty if there are none; :class:`DamagedRecord` if it is another's."""
+        if self.arrays_sha256 is None:
+            return b""
         target = self.path.with_suffix(".npz")
         raw = target.read_bytes() if target.exists() else b""
         if files.sha256(raw) != self.arrays_sha256:
             raise DamagedRecord(self.path, f"the SHA-256 of {target.name} differs from the one in {self.path.name}")
-        with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        return raw
 
     def __getitem__(self, name: str):
         return self.values[name]
@@ -121,7 +127,7 @@ def read(path: Path) -> Record:
     own = (*_origin(record), record.name, key(record.name, record.parameters))
     if own != (*path.parts[-4:-1], path.stem):
         raise DamagedRecord(path, f"it is the record {'/'.join(own)}")
-    _ = record.arrays  # a damaged array file makes the record damaged
+    record.packed()  # a damaged file of arrays makes the record damaged; to unpack it takes longer than all the rest
     return record
 
 
@@ -281,12 +287,29 @@ def _call(parameters: dict) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
 
 
+_KEPT: dict[Path, tuple[tuple, Record]] = {}  # records that were read before, and what their files looked like
+
+
+def _read_once(path: Path) -> Record:
+    """As :func:`read`, but from memory if the record's files are those that were read before in this process."""
+    looks = files.look(path), files.look(path.with_suffix(".npz"))
+    if path in _KEPT and _KEPT[path][0] == looks:
+        return _KEPT[path][1]
+    record = read(path)
+    if files.settled(looks):
+        _KEPT[path] = looks, record
+    return record
+
+
 def survey(profile: str = "*", chapter: str = "*", name: str = "*") -> tuple[list[Record], list[DamagedRecord]]:
-    """All records that match: the whole ones, and what is wrong with the others."""
+    """All records that match: the whole ones, and what is wrong with the others.
+
+    What has not changed is not read twice: do not change a record's values.
+    """
     whole, damaged = [], []
     for path in sorted(paths.results().glob(f"{profile}/{chapter}/{name}/*.json")):
         try:
-            whole.append(read(path))
+            whole.append(_read_once(path))
         except DamagedRecord as error:
             damaged.append(error)
     return whole, damaged

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 PROFILES = ("quick", "standard", "paper")  # from smallest to largest
@@ -9,8 +10,12 @@ PROFILES = ("quick", "standard", "paper")  # from smallest to largest
 
 def root() -> Path:
     """The top of the checkout: the first folder with ``_toc.yml`` above this file or the current directory."""
-    here = Path(__file__).resolve()
-    for folder in (*here.parents, Path.cwd(), *Path.cwd().parents):
+    return _root(Path.cwd())
+
+
+@cache
+def _root(start: Path) -> Path:
+    for folder in (*Path(__file__).resolve().parents, start, *start.parents):
         if (folder / "_toc.yml").exists() and (folder / "notebooks").is_dir():
             return folder
     raise FileNotFoundError(

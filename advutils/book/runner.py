@@ -12,8 +12,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 from advutils.book import claims, paths, withdrawn
 from advutils.book.ledger import MissingRecord, Withdrawn
 from advutils.codehash import OURS
@@ -126,6 +124,8 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
 
 def _finish(part: Path, output: Path, facts: dict) -> None:
     """Remove what is private or changes between equal runs, add our facts, put the file in its place."""
+    import nbformat
+
     notebook = nbformat.read(part, as_version=4)
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
@@ -207,6 +207,8 @@ def _last(events: list[dict]) -> dict:
 
 def expected(path: Path) -> int | None:
     """How many measurements the notebook made the last time, None if it never ran here."""
+    import nbformat
+
     for edition in ("run", "published"):
         target = executed_path(path, edition)
         if target.exists():
@@ -215,6 +217,8 @@ def expected(path: Path) -> int | None:
 
 
 def _up_to_date(path: Path, given: dict, edition: str) -> Result | None:
+    import nbformat
+
     target = executed_path(path, edition)
     if not target.exists():
         return None
@@ -253,6 +257,8 @@ def _published(path: Path, report) -> Result:
 
 def _without_numbers(path: Path, result: Result) -> Result:
     """Publish a notebook's text and code; a box under its title says why it has no numbers, and which verdicts fell."""
+    import nbformat
+
     from advutils.book.page import badge
 
     notebook = nbformat.read(path, as_version=4)

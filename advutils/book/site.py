@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from advutils import files, provenance
-from advutils.book import claims, ledger, paths, withdrawn
+from advutils.book import changes, claims, ledger, paths, withdrawn
 from advutils.book.page import BADGES, SCOPE, badge
 
 BUILDERS = ("jupyter-book", "sphinx", "sphinx-book-theme", "myst-nb", "jupyter-server-mathjax")
@@ -187,6 +187,21 @@ def _sentence(text: str) -> str:
     return " ".join(str(text).split())
 
 
+def changed(executed: dict[str, Path]) -> str:
+    """Each verdict and number that is not the first edition's, with the reason."""
+    rows = []
+    for row in changes.rows():
+        then, now = row["then"], row["now"]
+        name = f"[{row['id']}](#{row['id']})" if now else row["id"]
+        rows.append([name, badge(then["verdict"]), badge(now["verdict"]) if now else "no longer asked",
+                     then["recorded"] or "–", now["recorded"] or "–" if now else "–", _sentence(row["reason"])])
+    text = table(["claim", "verdict then", "now", "numbers then", "now", "reason"], rows) if rows else (
+        "No verdict and no number differs so far.")
+    if withdrawn.table().exists():
+        text += '\n\nThe withdrawn records: <a href="../results/withdrawn.csv">withdrawn.csv</a>.'
+    return text
+
+
 def errata(executed: dict[str, Path]) -> str:
     """Every erratum with an anchor of its own: what is printed, what is right, why, and the test that checks it."""
     parts = []
@@ -249,4 +264,4 @@ def versions(executed: dict[str, Path]) -> str:
 
 
 GENERATED = {"scoreboard_short": scoreboard_short, "scoreboard": scoreboard, "errata": errata, "pages": pages,
-             "status": status, "versions": versions}
+             "changes": changed, "status": status, "versions": versions}
