@@ -119,6 +119,12 @@ def test_a_claim_is_judged_only_where_its_premise_holds(premise, verdict):
     assert judged["verdict"] == verdict and ("premise" in judged["why"]) == (verdict == "inconclusive")
 
 
+def test_a_claim_is_judged_once_all_the_planned_units_are_there():
+    assert claims.verdict_of({**CLAIM, "units": 3}, records(0.0115))["verdict"] == "reproduced"
+    early = claims.verdict_of({**CLAIM, "units": 4}, records(0.0115))
+    assert early["verdict"] == "not attempted" and early["recorded"] == ""
+
+
 @pytest.mark.parametrize("change", [{"reproduced": "trained"}, {"trend": "other < 1"}, {
     "values": CLAIM["values"] | {"plain": {"from": "net", "where": {}, "take": "eror"}}}])
 def test_a_claim_that_does_not_fit_the_records_is_named(change):
@@ -279,6 +285,13 @@ def test_a_claim_without_records_is_withdrawn_where_those_that_it_selects_are(ch
     assert refused.exit_code == 1 and "what is wrong" in refused.stderr and verdicts() == before
     assert advbook("withdraw", "Wrong sign.", *files).output == f"{len(files)} records withdrawn, 0 were before\n"
     assert not any((chapter / "fooling").iterdir())
+    # so it stays where the settings of the measurement are chosen anew
+    rules = {claim["id"]: claim for claim in claims.load("claims", chapter.name)}
+    name, claim = next((name, claim) for name, claim in rules.items() if name in missing)
+    for selection in claim["values"].values():
+        if isinstance(selection, dict) and selection["from"] == "fooling":
+            selection["where"] = selection["where"] | {"split": -1}
+    assert claims.verdict_of(claim, [], (), withdrawn.load())["verdict"] == "withdrawn"
     for name, claim in verdicts().items():
         if name in missing:
             assert (claim["verdict"], claim["why"]) == ("withdrawn", "Wrong sign."), name

@@ -172,7 +172,7 @@ def select(selection: dict, records: list[ledger.Record]) -> list[float]:
     return numbers
 
 
-def _matches(selection: dict, record: ledger.Record | withdrawn.Withdrawal) -> bool:
+def _matches(selection: dict, record: ledger.Record) -> bool:
     return record.name == selection["from"] and all(
         _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items())
 
@@ -208,6 +208,7 @@ def verdict_of(claim: dict, records: list[ledger.Record], damaged: Sequence[ledg
 
     A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
     rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.
+    ``units`` is how many numbers were planned for each value (default 1): with fewer it is not attempted yet.
     ``ValueError`` names a claim whose values or rules do not fit the records or the language.
     """
     try:
@@ -233,7 +234,7 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
                 missing.add(name)
             else:
                 samples[name] = _as_sample(_node(ast.parse(selection, mode="eval").body, samples, selection))
-        elif numbers := select(selection, records):
+        elif len(numbers := select(selection, records)) >= claim.get("units", 1):
             samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
         else:
             missing.add(name)
@@ -255,13 +256,16 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
 
 
 def _reasons(claim: dict, names: set[str], missing: set[str], taken_back: Sequence[withdrawn.Withdrawal]) -> list[str]:
-    """Why the records are withdrawn that values which the rules need, and do not have, would be taken from."""
+    """Why the records are withdrawn that values which the rules need, and do not have, would be taken from.
+
+    Withdrawn records of a function count, whatever their parameters: its settings may have been chosen anew.
+    """
     needed = set(names)
     for name, selection in reversed(claim["values"].items()):  # an expression uses values above it
         if name in needed and isinstance(selection, str):
             needed |= _used(selection)
-    wanted = [claim["values"][name] for name in needed & missing if isinstance(claim["values"][name], dict)]
-    return sorted({row.reason for row in taken_back if any(_matches(selection, row) for selection in wanted)})
+    wanted = {claim["values"][name]["from"] for name in needed & missing if isinstance(claim["values"][name], dict)}
+    return sorted({row.reason for row in taken_back if row.name in wanted})
 
 
 def _word(reproduced: bool | None, trend: bool | None) -> str:
