@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
@@ -81,3 +81,21 @@ def locked(path: Path) -> Iterator[None]:
     with open(path, "w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def one_locked(paths: list[Path]) -> Iterator[Path]:
+    """As :func:`locked`, with whichever of several lock files is free first; says which."""
+    with ExitStack() as stack:
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        streams = {path: stack.enter_context(open(path, "w")) for path in paths}
+        while True:
+            for path, stream in streams.items():
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield path
+                return
+            time.sleep(0.2)

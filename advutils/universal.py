@@ -246,6 +246,6 @@ def _resume(path: Path | None, generator: torch.Generator) -> Universal | None:
         raw = files.read_sealed(path)
     except files.DamagedFile:
         return None  # starts again; a number never comes from a damaged file
-    state = torch.load(io.BytesIO(raw), weights_only=True)
+    state = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     generator.set_state(state.pop("generator"))
     return Universal(**state)

@@ -119,8 +119,10 @@ def small_book(tmp_path, monkeypatch):
 
 def test_a_site_is_staged_built_and_not_built_twice(small_book):
     root, executed, _, calls = small_book
+    (root / "results" / "withdrawn.csv").write_text("record\n")
     assert (site.build_site(executed) / "index.html").read_text() == "built"
     assert (root / "_build/source/notebooks/fake/1-page.ipynb").exists()
+    assert (root / "_build/site/results/withdrawn.csv").read_text() == "record\n"
     assert (root / "_build/site/results/quick/fake/f/1.json").read_text() == "{}"
     assert "| quick | 3 | 1.5 |" in (root / "_build/source/book/intro.md").read_text()
     site.build_site(executed)

@@ -134,6 +134,16 @@ def test_a_killed_run_continues_exactly(nets, images, tmp_path, schedule):
     assert torch.equal(again.perturbation, whole.perturbation) and again.history == whole.history
 
 
+def test_a_checkpoint_of_a_gpu_is_read_where_there_is_none(nets, images, tmp_path, monkeypatch):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    path = tmp_path / "checkpoint"
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        whole = found(nets, images, checkpoint=path)
+    assert torch.equal(found(nets, images, checkpoint=path).perturbation, whole.perturbation)
+
+
 def test_a_damaged_checkpoint_is_not_used(nets, images, tmp_path):
     path = tmp_path / "v.pt"
     whole = found(nets, images, checkpoint=path)

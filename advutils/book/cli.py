@@ -40,7 +40,7 @@ def _parse(pairs: tuple[str, ...]) -> dict:
 @click.argument("target", required=False)
 @click.option("--profile", type=click.Choice(paths.PROFILES), default="quick", show_default=True)
 @click.option("--seeds", type=int, help="number of seeds, instead of the profile's own")
-@click.option("--jobs", type=int, default=0, help="notebooks at a time; 0: one a core")
+@click.option("--jobs", type=int, default=0, help="notebooks at a time; 0: one for each GPU, or core")
 @click.option("--replay", type=click.Choice(ledger.REPLAY), default="auto", show_default=True)
 @click.option("-p", "pairs", multiple=True, metavar="NAME=VALUE", help="a parameter of the notebook")
 def run(target, profile, seeds, jobs, replay, pairs) -> None:

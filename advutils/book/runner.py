@@ -6,12 +6,16 @@ import hashlib
 import json
 import multiprocessing
 import os
+import platform
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from advutils import files
 from advutils.book import claims, paths, withdrawn
 from advutils.book.ledger import MissingRecord, Withdrawn
 from advutils.codehash import OURS
@@ -78,15 +82,57 @@ def _recorded(path: Path) -> list[Path]:
     return [*found, *filter(Path.exists, [withdrawn.table()])]
 
 
-def _digest(files: list[Path], parameters: dict | None = None) -> str:
+def _digest(content: list[Path], parameters: dict | None = None) -> str:
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
-    for item in files:
+    for item in content:
         digest.update(f"{item.name}\n".encode() + item.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int) -> Result:
-    """Execute one notebook in a kernel of its own, over ipc sockets in a folder of its own: nothing can clash."""
+def cores() -> int:
+    """How many cores this process may use: fewer than the machine has in a container or a cluster's job."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus() -> list[str]:
+    """The GPUs that measurements may use, as ``CUDA_VISIBLE_DEVICES`` names them; none if they run elsewhere."""
+    import torch
+
+    from advutils import runtime
+
+    device = runtime.device()
+    if device.type != "cuda":
+        return []
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
+    return names if device.index is None else [names[device.index]]
+
+
+@contextmanager
+def _one_gpu(names: list[str]) -> Iterator[None]:
+    """Wait for one of these GPUs and have it alone, so that two notebooks never share one; if there are any."""
+    if not names:
+        yield
+        return
+    # a cluster numbers the GPUs of each job from 0
+    place = paths.build() / "locks" / f"gpu-{platform.node()}-{os.environ.get('SLURM_JOB_ID', '')}"
+    locks = {place.with_name(f"{place.name}-{name}"): name for name in names}
+    with files.one_locked(list(locks)) as lock:
+        os.environ |= {"CUDA_VISIBLE_DEVICES": locks[lock], "ADVUTILS_DEVICE": "cuda"}
+        yield
+
+
+def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int,
+            on: Sequence[str] = ()) -> Result:
+    """Execute one notebook in a kernel of its own, over ipc sockets in a folder of its own: nothing can clash.
+
+    ``on`` are GPUs (see :func:`gpus`); it has one of them alone while it runs.
+    """
+    with _one_gpu(list(on)):
+        return _execute(path, parameters, output, progress, threads)
+
+
+def _execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int) -> Result:
     os.environ |= {"ADVBOOK_PROGRESS": str(progress), "OMP_NUM_THREADS": str(threads),
                    "MKL_NUM_THREADS": str(threads)}
     for name, value in ALLOCATOR.items():
@@ -149,7 +195,8 @@ def run(
     """Execute the notebooks that ``target`` names and return one :class:`Result` each.
 
     A notebook whose executed copy is up to date is skipped, except under ``replay='never'``. ``jobs`` 0 means one
-    process a core; threads per process are set so that all jobs together use each core once.
+    process for each core that may be used, or for each GPU where measurements run on GPUs; threads per process are set
+    so that all jobs together use each core once, or to ``OMP_NUM_THREADS`` if that is less.
     ``report(states, seconds)`` is called about five times a second with one line of state a notebook.
     """
     todo = find(target)
@@ -160,22 +207,23 @@ def run(
         if skipped:
             results[path] = skipped
     todo = [path for path in todo if path not in results]
-    cores = os.cpu_count() or 1
-    jobs = min(jobs or cores, max(len(todo), 1))
-    threads = max(1, cores // jobs)
+    on = gpus() if todo and replay != "only" else []
+    jobs = min(jobs or len(on) or cores(), max(len(todo), 1))
+    threads = max(1, cores() // jobs)
+    threads = min(threads, int(os.environ.get("OMP_NUM_THREADS") or threads))
     if todo:
         with tempfile.TemporaryDirectory(prefix="advbook") as folder:
-            results |= _run_all(todo, given, edition, Path(folder), jobs, threads, report)
+            results |= _run_all(todo, given, edition, Path(folder), jobs, threads, on, report)
     return [results[path] for path in find(target)]
 
 
-def _run_all(todo, given, edition, folder, jobs, threads, report) -> dict[Path, Result]:
+def _run_all(todo, given, edition, folder, jobs, threads, on, report) -> dict[Path, Result]:
     context = multiprocessing.get_context("spawn")  # papermill and torch threads do not survive a fork
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
         futures: dict[Path, Future] = {}
         for number, path in enumerate(todo):
             output, progress = executed_path(path, edition), folder / str(number)
-            futures[path] = pool.submit(execute, path, given, output, progress, threads)
+            futures[path] = pool.submit(execute, path, given, output, progress, threads, on)
         started = time.perf_counter()
         while not all(future.done() for future in futures.values()):
             if report:
