@@ -8,7 +8,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from advutils.book import claims, paths
+from advutils.book import claims, paths, withdrawn
 from advutils.book.claims import Sample, evaluate_rule, less, near
 from advutils.book.cli import main
 
