@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,13 +49,25 @@ def noise_error(model: nn.Module, images: Tensor, labels: Tensor, *, std: float,
     ``std`` >= 0 in the units of the images. Draws from ``generator`` alone.
     Raises ``ValueError`` for a negative ``std``.
     """
+    return noise_wrong(model, images, labels, std=std, generator=generator).sum().item() / len(labels)
+
+
+def noise_wrong(
+    model: nn.Module, images: Tensor, labels: Tensor, *, std: float, generator: torch.Generator,
+) -> Tensor:
+    """As :func:`noise_error`, by image: (N,) bool."""
     if not std >= 0:
         raise ValueError(f"std must be >= 0, got {std!r}")
-    errors = 0
+    parts = []
     for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True):
         noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
-        errors += wrong(model, x + std * noise, y).sum().item()
-    return errors / len(labels)
+        parts.append(wrong(model, x + std * noise, y))
+    return torch.cat(parts)
+
+
+def packed(masks: Tensor) -> np.ndarray:
+    """Truth values by image, (..., N), as bits for a record's arrays: (..., ceil(N / 8)) uint8; ``np.unpackbits``."""
+    return np.packbits(masks.cpu().numpy(), axis=-1)
 
 
 def wilson(errors: float, trials: int, *, z: float = 1.959964) -> tuple[float, float]:

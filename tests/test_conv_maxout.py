@@ -1,4 +1,5 @@
 """Convolutional maxout layer by layer, its limits and learning rates, and whitening."""
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -189,7 +190,9 @@ def test_one_step_flips_the_images_whose_margin_is_shorter(monkeypatch):
     monkeypatch.setattr(convolutional, "named", lambda spec: torch.nn.Sequential(torch.nn.Identity(), plane))
     monkeypatch.setattr(convolutional, "loaded", lambda name, split: (x, y))
     lengths = [0.25, 0.5, 1.0]
-    found = convolutional.one_step(spec={"data": "any"}, images=150, lengths=lengths, seed=0)
+    found, which = convolutional.one_step(spec={"data": "any"}, images=150, lengths=lengths, seed=0)
     assert found["classes"] == 2 and found["clean"] == 0
     assert found["gradient"] == pytest.approx([(margin[:150] < d).double().mean().item() for d in lengths], abs=0.011)
     assert all(random < straight for random, straight in zip(found["random"], found["gradient"], strict=True))
+    by_image = np.unpackbits(which["gradient"], axis=-1)[:, :150]
+    assert by_image.mean(1).tolist() == pytest.approx(found["gradient"])

@@ -47,6 +47,12 @@ def doubt(z: Tensor, y: Tensor) -> Tensor:
     return (z.scatter(1, own, -torch.inf) - z.gather(1, own)).logsumexp(1)
 
 
+def sure(z: Tensor, y: Tensor) -> Tensor:
+    """Whose margin z_y - max_{k != y} z_k is over :data:`SURE`: (N, K), (N,) -> (N,) bool."""
+    own = y[:, None]
+    return (z.gather(1, own) - z.scatter(1, own, -torch.inf).amax(1, keepdim=True))[:, 0] > SURE
+
+
 def doubt_slope(z: Tensor, y: Tensor) -> Tensor:
     """dL'/dz, (N, K): the softmax of the other logits, and -1 at y. ``ValueError`` for one class."""
     checks.several_classes(z)
@@ -54,7 +60,7 @@ def doubt_slope(z: Tensor, y: Tensor) -> Tensor:
     others = z.detach().scatter(1, own, -torch.inf)
     if (counts := _ACTIVE.get()) is not None:
         counts.looks += len(z)
-        counts.sure += int((z.detach().gather(1, own) - others.amax(1, keepdim=True) > SURE).sum())
+        counts.sure += int(sure(z.detach(), y).sum())
     return others.softmax(1).scatter_(1, own, -1)
 
 

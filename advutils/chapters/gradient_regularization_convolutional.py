@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advutils import (
@@ -20,6 +21,7 @@ from advutils import (
     runtime,
     training,
 )
+from advutils.attacks import ascent
 from advutils.book import networks
 from advutils.chapters.gradient_regularization import objective
 from advutils.chapters.gradient_regularization import trained as dense_trained
@@ -143,26 +145,39 @@ def train_convolutional(
 
 
 def convolutional_network(*, noise: list[float], draws: int, **spec) -> tuple[dict, dict]:
-    """One trained network (arguments of :func:`trained`): Tables II to V.
+    """One trained network (arguments of :func:`train_convolutional`): Tables II to V.
 
     Values: ``error`` (test images), ``trials``, ``train_loss``, ``length`` (mean l2 length of what the network sees of
-    a test image), ``seconds_per_epoch``, ``training_seconds``, and ``noise``, a list of ``draws``
-    error rates for each standard deviation, the noise added to what the network sees: pixels of digits, whitened units
-    of CIFAR-10. Arrays: ``loss`` (training objective) and ``curve`` (test error) by epoch.
+    a test image), ``seconds_per_epoch``, ``training_seconds``, and ``noise``, a list of ``draws`` error rates for each
+    standard deviation, the noise added to what the network sees: pixels of digits, whitened units of CIFAR-10.
+    Arrays: ``loss`` (training objective) and ``curve`` (error, see there) by epoch; ``wrong`` (N,) and ``noise_wrong``
+    (stds, draws, N), which test images are wrong, as bits.
     """
     model, history = trained(**spec)
     images, labels = loaded(spec["data"], "test")
     seen = torch.cat([model[0](part) for part in images.split(1000)])
     generator = runtime.generator(spec["seed"])
+    wrong = evaluation.wrong(model[1], seen, labels)
+    noisy = torch.stack([torch.stack([
+        evaluation.noise_wrong(model[1], seen, labels, std=std, generator=generator) for _ in range(draws)])
+        for std in noise])
     values = {
-        "error": evaluation.error_rate(model[1], seen, labels), "trials": len(labels), "train_loss": history.loss[-1],
+        "error": rate(wrong), "trials": len(labels), "train_loss": history.loss[-1],
         "length": norms.norm(seen).mean().item(),
-        "seconds_per_epoch": statistics.mean(history.seconds),
-        "training_seconds": sum(history.seconds),
-        "noise": [[evaluation.noise_error(model[1], seen, labels, std=std, generator=generator) for _ in range(draws)]
-                  for std in noise],
+        "seconds_per_epoch": statistics.mean(history.seconds), "training_seconds": sum(history.seconds),
+        "noise": [[rate(draw) for draw in of_std] for of_std in noisy],
     }
-    return values, {"loss": history.loss, "curve": history.monitor}
+    return values, {"loss": history.loss, "curve": history.monitor, **bits(wrong=wrong, noise_wrong=noisy)}
+
+
+def rate(mask: Tensor) -> float:
+    """Share of images that are wrong."""
+    return mask.sum().item() / mask.numel()
+
+
+def bits(**masks: Tensor) -> dict:
+    """Arrays of a record: which images, (..., N), as bits."""
+    return {name: evaluation.packed(mask) for name, mask in masks.items()}
 
 
 def named(spec: dict) -> nn.Module:
@@ -173,48 +188,57 @@ def named(spec: dict) -> nn.Module:
 def attacked(
     *, spec: dict, images: int, eps_l2: list[float], eps_linf: list[float], steps: int, search_steps: int,
     search_iterations: int, search_images: int,
-) -> dict:
+) -> tuple[dict, dict]:
     """Error rates of a trained network under attack, on the first ``images`` test images, wrong ones included.
 
     Values: ``clean``; ``l2``, ``linf``: by budget, under PGD of ``steps`` steps of 2.5 eps / steps; ``noise``: under
     Gaussian noise of the same expected l2 norm, by budget of ``eps_l2``; ``fgsm``: one step at each of ``eps_linf``;
+    ``sure``: share of the gradients taken where the margin was over :data:`advutils.attacks.ascent.SURE`;
     ``distances``: l2 lengths by Carlini and Wagner on the first ``search_images`` (0 for those that were wrong, null
-    where none was found).
+    where none was found). Arrays: which images are wrong, as bits, under the names of the values.
     """
     model, (x, y) = named(spec), loaded(spec["data"], "test")
     x, y = x[:images], y[:images]
-    pixels = x[0].numel()
 
-    def pgd(eps: float, p: float) -> float:
+    def pgd(eps: float, p: float) -> Tensor:
         moved = attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps, p=p)
-        return evaluation.error_rate(model, moved, y)
+        return evaluation.wrong(model, moved, y)
 
-    generator = runtime.generator(0)
+    generator, root = runtime.generator(0), x[0].numel() ** 0.5
+    with attacks.counting_sure() as counts:
+        masks = {
+            "clean": evaluation.wrong(model, x, y),
+            "l2": torch.stack([pgd(eps, 2) for eps in eps_l2]),
+            "linf": torch.stack([pgd(eps, norms.INF) for eps in eps_linf]),
+            "fgsm": torch.stack([evaluation.wrong(model, attacks.fgsm(model, x, y, eps=eps), y) for eps in eps_linf]),
+            "noise": torch.stack([evaluation.noise_wrong(model, x, y, std=eps / root, generator=generator)
+                                  for eps in eps_l2]),
+        }
     some, truth = x[:search_images], y[:search_images]
-    wrong = evaluation.wrong(model, some, truth)
     found = attacks.carlini_wagner(model, some, truth, search_steps=search_steps, steps=search_iterations)
     lengths, fooled = norms.norm(found - some), evaluation.wrong(model, found, truth)
-    return {
-        "clean": evaluation.error_rate(model, x, y),
-        "l2": [pgd(eps, 2) for eps in eps_l2],
-        "linf": [pgd(eps, norms.INF) for eps in eps_linf],
-        "fgsm": [evaluation.error_rate(model, attacks.fgsm(model, x, y, eps=eps), y) for eps in eps_linf],
-        "noise": [evaluation.noise_error(model, x, y, std=eps / pixels**0.5, generator=generator) for eps in eps_l2],
-        "distances": [0.0 if early else length if late else None for early, late, length in
-                      zip(wrong.tolist(), fooled.tolist(), lengths.tolist(), strict=True)],
-    }
+    values = {name: [rate(row) for row in mask] if mask.dim() > 1 else rate(mask) for name, mask in masks.items()}
+    values |= {"sure": counts.sure / counts.looks,
+               "distances": [0.0 if early else length if late else None for early, late, length in
+                             zip(masks["clean"][:search_images].tolist(), fooled.tolist(), lengths.tolist(),
+                                 strict=True)]}
+    return values, bits(**masks)
 
 
-def transferred(*, source: dict, target: dict, images: int, eps: float, steps: int) -> dict:
-    """Error rate of ``target`` on images made by PGD (l2) on ``source`` alone, and on its own: is it of use?"""
+def transferred(*, source: dict, target: dict, images: int, eps: float, steps: int) -> tuple[dict, dict]:
+    """Error rate of ``target`` on images made by PGD (l2) on ``source`` alone, and on its own: is it of use?
+
+    Arrays: which images are wrong, as bits, under the names of the values.
+    """
     (x, y), made_on, judged = loaded(target["data"], "test"), named(source), named(target)
     x, y = x[:images], y[:images]
 
-    def made(model: nn.Module) -> Tensor:
-        return attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps, p=2)
+    def wrong(model: nn.Module) -> Tensor:
+        moved = attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps, p=2)
+        return evaluation.wrong(judged, moved, y)
 
-    return {"transferred": evaluation.error_rate(judged, made(made_on), y),
-            "own": evaluation.error_rate(judged, made(judged), y)}
+    masks = {"transferred": wrong(made_on), "own": wrong(judged)}
+    return {name: rate(mask) for name, mask in masks.items()}, bits(**masks)
 
 
 def along(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
@@ -234,12 +258,13 @@ def along(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
     return {"gradient": [loss(g, length) for length in lengths], "random": [loss(noise, length) for length in lengths]}
 
 
-def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> dict:
+def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> tuple[dict, dict]:
     """Error rates of a trained network one step away from the first ``images`` test images, by l2 length.
 
     The step is the perturbation of Equation (3), p = 2, with sigma = length, in the units in which the network is
     trained (CIFAR-10: whitened), without dropout. Values: ``clean``; ``gradient`` and ``random``, by length: along each
-    image's gradient, and along a random direction; ``classes``, among which a guess would be.
+    image's gradient, and along a random direction; ``classes``, among which a guess would be. Arrays: which images are
+    wrong, as bits.
     """
     (front, body), (x, y) = named(spec), loaded(spec["data"], "test")
     seen, y = front(x[:images]), y[:images]
@@ -248,19 +273,26 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> dic
         g = torch.cat([attacks.ascent_direction(body, *part) for part in parts])
     noise = torch.randn(seen.shape, generator=runtime.generator(seed)).to(seen)
 
-    def error(direction: Tensor, length: float) -> float:
-        return evaluation.error_rate(body, seen + length * norms.steepest(direction, 2), y)
+    def wrong(direction: Tensor) -> Tensor:
+        return torch.stack([evaluation.wrong(body, seen + length * norms.steepest(direction, 2), y)
+                            for length in lengths])
 
-    return {"classes": body(seen[:1]).shape[1], "clean": evaluation.error_rate(body, seen, y),
-            "gradient": [error(g, length) for length in lengths],
-            "random": [error(noise, length) for length in lengths]}
+    masks = {"clean": evaluation.wrong(body, seen, y), "gradient": wrong(g), "random": wrong(noise)}
+    return {"classes": body(seen[:1]).shape[1], "clean": rate(masks["clean"]),
+            **{name: [rate(row) for row in masks[name]] for name in ("gradient", "random")}}, bits(**masks)
 
 
-def fitted(*, spec: dict, images: int) -> dict:
-    """Does a trained network overfit? ``error`` and ``loss`` (mean, nats), without dropout, on ``images`` of the images
-    that it was trained on: the first ones."""
+def fitted(*, spec: dict, images: int) -> tuple[dict, dict]:
+    """Does a trained network overfit? On ``images`` of the images that it was trained on, the first ones.
+
+    Values, without dropout: ``error``, ``loss`` (mean, nats), ``trials``, and ``sure``, the share of images with a
+    margin over :data:`advutils.attacks.ascent.SURE`. Array: which images are ``wrong``, as bits.
+    """
     (front, body), (x, y) = named(spec), loaded(spec["data"], "train")
     images = min(images, spec.get("train_size") or len(y))
-    seen = torch.cat([front(part) for part in x[:images].split(1000)])
-    return {"error": evaluation.error_rate(body, seen, y[:images]), "trials": images,
-            "loss": evaluation.mean_loss(body, seen, y[:images])}
+    seen, y = torch.cat([front(part) for part in x[:images].split(1000)]), y[:images]
+    with torch.no_grad(), runtime.evaluating(body):
+        z = torch.cat([body(part) for part in seen.split(1000)])
+    wrong = z.argmax(1) != y
+    return {"error": rate(wrong), "trials": images, "loss": F.cross_entropy(z, y).item(),
+            "sure": rate(ascent.sure(z, y))}, bits(wrong=wrong)
