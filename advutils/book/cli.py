@@ -141,7 +141,7 @@ def again(path) -> None:
 @click.argument("commit")
 @click.argument("only", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="prove, and write nothing")
-@click.option("--limit", default=60, show_default=True, help="seconds that one small run may take")
+@click.option("--limit", default=60, show_default=True, help="seconds of a processor that one small run may take")
 def restamp(commit, only, dry_run, limit) -> None:
     """Prove that changed records (under the paths ONLY) of the code of COMMIT still hold, and say so in them.
 
