@@ -166,6 +166,30 @@ def again(path) -> None:
     click.echo(f"{len(found) - len(different)} of {len(found)} values are equal to the last digit")
 
 
+@main.command()
+@click.argument("commit")
+@click.argument("only", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="prove, and write nothing")
+@click.option("--limit", default=60, show_default=True, help="seconds of a processor that one small run may take")
+def restamp(commit, only, dry_run, limit) -> None:
+    """Prove that changed records (under the paths ONLY) of the code of COMMIT still hold, and say so in them.
+
+    The old code and the new run side by side at a small size, once for each function and kind of call. Records whose
+    pair gives the same bits get the new code hash; what stays unproved is listed in results/to-measure.csv.
+    """
+    from advutils.book import restamp as proof
+
+    try:
+        found = proof.restamp(commit, only=only, dry_run=dry_run, limit=limit, report=click.echo)
+    except (ValueError, RuntimeError) as error:
+        _fail(error)
+    _table(["pair", "records", "verdict", "why"],
+           [[pair.label, str(len(pair.records)), pair.verdict, pair.why] for pair in found])
+    click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(pair.verdict for pair in found).items()))
+    if any(pair.verdict != "proved" for pair in found):
+        sys.exit(1)
+
+
 @main.group()
 def data() -> None:
     """Data sets: where they are, fetch them, verify them."""
