@@ -88,6 +88,11 @@ FIRST = {path.parent.name: path for path in reversed(runner.find())}.values()  #
     for path in runner.find()])
 @pytest.mark.timeout(1200)
 def test_all_cells_run_twice_in_one_kernel(path, monkeypatch):
+    results = paths.build() / "twice"  # `make site` would take quick records for a page whose own are missing
+    results.mkdir(parents=True, exist_ok=True)
+    if not (results / "standard").exists():
+        (results / "standard").symlink_to(paths.root() / "results" / "standard")
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(results))
     monkeypatch.setenv("PYTHONPATH", str(paths.root()))
     notebook = twice(path)
     assert not any(output.output_type == "error" for cell in notebook.cells if cell.cell_type == "code"
