@@ -75,11 +75,11 @@ def pgd(
         image = (x + random_in_ball(x, radius, p, generator)).clamp_(0, 1)
     with runtime.evaluating(model):
         for number in range(steps):
-            move = step * steepest(ascent_direction(model, image, y, split=split, check=number == 0), p)
+            delta = step * steepest(ascent_direction(model, image, y, split=split, check=number == 0), p)
             if sphere and sphere != "clipped":
-                image = x + to_sphere((image + move).clamp_(0, 1) - x, radius, p)
+                image = x + to_sphere((image + delta).clamp_(0, 1) - x, radius, p)
             else:
-                delta = image - x + move
+                delta = image - x + delta
                 delta = to_sphere(delta, radius, p) if sphere else norms.project(delta, radius, p)
                 image = (x + delta).clamp_(0, 1)
     image = image.clamp_(0, 1)
