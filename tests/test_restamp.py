@@ -204,8 +204,8 @@ def test_kinds_of_call(one, two, same):
 
 
 def test_every_whole_number_of_committed_records_that_makes_a_run_long_is_capped():
-    sizes = {"batch_size", "channel", "dimension", "num_classes", "n", "out", "pixels", "scales", "seed", "side", "sides", "size",
-             "train_size"}
+    sizes = {"batch_size", "channel", "dimension", "num_classes", "n", "out", "pixels", "scales", "seed", "side",
+             "sides", "size", "train_size"}
     found = restamp.pairs(ledger.records("standard"))
     assert len(found) > 200
     for pair in found:
