@@ -1,10 +1,13 @@
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # parallel test runs on two cores do not fight
 
 import pytest
 import torch
 from torch import nn
+
+from advutils import runtime
 
 torch.set_num_threads(1)
 
@@ -26,3 +29,20 @@ def batch():
     """Twenty images (N, 1, 4, 4) in [0, 1] and labels in 0..3."""
     generator = torch.Generator().manual_seed(1)
     return torch.rand(20, 1, 4, 4, generator=generator), torch.randint(0, 4, (20,), generator=generator)
+
+
+@pytest.fixture(params=["standin", pytest.param("cuda", marks=pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no GPU"))])
+def device(request, monkeypatch):
+    """A device other than the CPU for the measurements: one that is not there, and a GPU where there is one."""
+    if request.param == "standin":
+        standin = pytest.importorskip("standin", exc_type=ImportError)
+        monkeypatch.setattr(torch, "load", standin.load)
+        monkeypatch.setattr(torch.cuda, "get_rng_state", torch.standin.get_rng_state)
+        monkeypatch.setattr(torch.cuda, "set_rng_state", torch.standin.set_rng_state)
+    monkeypatch.setenv("ADVUTILS_DEVICE", request.param)
+    for module in [module for name, module in sys.modules.items() if name.startswith("advutils")]:
+        for kept in vars(module).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()  # tensors on another device
+    return runtime.device()

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advutils import norms, photographs
+from advutils import norms, photographs, runtime
 from advutils.bilateral import magnification
 from advutils.chapters import smooth_adversarial
 from advutils.smoothing import ImageSmoother
@@ -85,7 +85,7 @@ def magnified(
     ``perturbations``, of which each channel is scaled to [0, 1] by itself.
     """
     model = smooth_adversarial.natural_network(network)
-    x = crop(photograph, window).float()
+    x = crop(photograph, window).float().to(runtime.device())
     with torch.no_grad():
         y = model(x).argmax(1)
     images, values = [x], {"length": [], "fooled": []}
@@ -111,9 +111,9 @@ def magnified(
         return 1 - ((signal * pixels.neighbours(signal)).sum() / signal.square().sum()).item()
 
     values["roughness"] = [roughness(each[None].double()) for each in r]
-    values["noise"] = roughness(torch.randn(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    values["noise"] = roughness(torch.randn(x.shape, dtype=torch.float64, generator=runtime.generator(0)).to(x.device))
     return values, {name: _bytes(array) for name, array in arrays.items()}
 
 
 def _bytes(images: Tensor) -> np.ndarray:
-    return (images.permute(0, 2, 3, 1) * 255).round().byte().numpy()
+    return (images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
