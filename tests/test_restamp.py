@@ -181,13 +181,14 @@ def test_a_killed_run_leaves_records_whole_and_the_next_one_goes_on(repo, tmp_pa
 
 
 def test_small_parameters_keep_words_and_places_and_zeros_that_mean_all():
-    given = {"images": 0, "epochs": 0, "warm_up": 2, "seed": 7, "eps": [0.1, 0.2, 0.3], "noise": [0.5, 1.0], "lr": 0.1,
-             "train_size": 0, "index": [3, 900], "targets": ["a", "b", "c"], "clip": True, "width": None, "powers": [
-                 1, 2, "inf"], "spec": {"epochs": 40, "options": [{"steps": 100}]}, "first": {"passes": 8}}
-    assert restamp.small(given) == {
-        "images": restamp.CAPS["images"], "epochs": 0, "warm_up": 1, "seed": 7, "eps": [0.1, 0.3], "noise": [0.5, 1.0],
-        "lr": 0.1, "train_size": restamp.CAPS["train_size"], "index": [3, 20], "targets": ["a", "b", "c"], "clip": True,
-        "width": None, "powers": [1, "inf"], "spec": {"epochs": 2, "options": [{"steps": 4}]}, "first": {"passes": 1}}
+    given = {
+        "images": 0, "epochs": 0, "warm_up": 2, "seed": 7, "lr": 0.1, "train_size": 0, "index": [3, 900],
+        "eps": [0.1, 0.2, 0.3, 0.4, 0.5], "noise": [0.5, 1.0], "powers": [1, 2, 4, "inf"], "targets": ["a", "b", "c"],
+        "clip": True, "width": None, "spec": {"epochs": 40, "options": [{"steps": 100}]}, "first": {"passes": 8}}
+    assert restamp.small(given) == given | {
+        "images": restamp.CAPS["images"], "warm_up": 1, "train_size": restamp.CAPS["train_size"], "index": [3, 20],
+        "eps": [0.1, 0.3, 0.5], "powers": [1, 4, "inf"], "spec": {"epochs": 2, "options": [{"steps": 4}]},
+        "first": {"passes": 1}}
 
 
 @pytest.mark.parametrize("one, two, same", [

@@ -34,7 +34,7 @@ CAPS = {
     "dimensions": 4,
 }
 ALL = ("train_size", "images")  # 0 of these means all there are
-# Of lists of this name the first entry and the last are enough
+# Of lists of this name the first entry, the middle one and the last are enough
 ENDS = ("attack_l2", "attack_linf", "budgets", "dimensions", "eps", "eps_l2", "eps_linf", "iterations", "lengths",
         "noise", "powers", "search_steps", "shares", "sides", "sigmas")
 PLACES = ("first", "index", "seed", "split", "target_seed", *ALL)  # numbers of which 0 is like any other
@@ -66,7 +66,7 @@ def small(value, name: str = ""):
     if isinstance(value, dict):
         return {key: small(part, key) for key, part in value.items()}
     if isinstance(value, list):
-        kept = [value[0], value[-1]] if name in ENDS and len(value) > 2 else value
+        kept = [value[0], value[len(value) // 2], value[-1]] if name in ENDS and len(value) > 3 else value
         return [small(part, name) for part in kept]
     if name not in CAPS or isinstance(value, bool | str) or value is None:
         return value
