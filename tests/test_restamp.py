@@ -35,11 +35,15 @@ def broken(*, x):
     return {"y": x}
 def slow(*, x):
     return {"y": x}
+def aside():
+    return 0
+def leaning(*, x):
+    return {"y": x + aside()}
 """
 NEW = (OLD.replace("RATE = 0.5", "RATE = 0.25 * 2").replace('"a": 1, "b": 2', '"a": 2 - 1, "b": 3')
        .replace("x + 0.0", "x + 1e-12").replace("EPS = 0.2", "EPS = 0.1")
        .replace("def broken(*, x):", "def broken(*, x):\n    raise KeyError(x)")
-       .replace("def slow(*, x):", "def slow(*, x):\n    while True: pass"))
+       .replace("def slow(*, x):", "def slow(*, x):\n    while True: pass").replace("return 0", "return 1 - 1"))
 
 
 def forget():
@@ -128,6 +132,17 @@ def test_what_keeps_its_bits_is_restamped_and_says_why_and_the_rest_is_listed(re
     text = to_measure.path().read_bytes()
     again = restamp.restamp(old, only=(made[6].path,), limit=2)
     assert [pair.label for pair in again] == ["broken()"] and to_measure.path().read_bytes() == text
+
+
+def test_what_calls_a_function_that_small_runs_prove_nothing_of_is_not_proved(repo):
+    old = repo(OLD)
+    record("leaning", {"x": 1.0}), record("steady", {"x": 3.0})
+    repo(NEW)
+    assert {pair.label: pair.verdict for pair in restamp.restamp(old, dry_run=True)} == {
+        "leaning()": "proved", "steady()": "proved"}
+    found = {pair.label: pair for pair in restamp.restamp(old, unless=("advutils_probe.aside", "advutils_no.such"))}
+    assert found["steady()"].verdict == "proved" and found["leaning()"].verdict == "not proved"
+    assert "it calls advutils_probe.aside" in found["leaning()"].why
 
 
 def test_the_command_says_what_it_proved_and_refuses_code_that_nobody_can_check_out(repo, tmp_path):

@@ -171,7 +171,9 @@ def again(path) -> None:
 @click.argument("only", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="prove, and write nothing")
 @click.option("--limit", default=60, show_default=True, help="seconds of a processor that one small run may take")
-def restamp(commit, only, dry_run, limit) -> None:
+@click.option("--unless", multiple=True, metavar="MODULE.NAME",
+              help="no proof for what calls this function, whose change small runs do not show")
+def restamp(commit, only, dry_run, limit, unless) -> None:
     """Prove that changed records (under the paths ONLY) of the code of COMMIT still hold, and say so in them.
 
     The old code and the new run side by side at a small size, once for each function and kind of call. Records whose
@@ -180,7 +182,7 @@ def restamp(commit, only, dry_run, limit) -> None:
     from advutils.book import restamp as proof
 
     try:
-        found = proof.restamp(commit, only=only, dry_run=dry_run, limit=limit, report=click.echo)
+        found = proof.restamp(commit, only=only, unless=unless, dry_run=dry_run, limit=limit, report=click.echo)
     except (ValueError, RuntimeError) as error:
         _fail(error)
     _table(["pair", "records", "verdict", "why"],

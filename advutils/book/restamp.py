@@ -107,7 +107,7 @@ def changed(only: tuple[Path, ...] = ()) -> list[ledger.Record]:
 
 
 def restamp(
-    commit: str, *, only: tuple[Path, ...] = (), dry_run: bool = False, limit: int = 60,
+    commit: str, *, only: tuple[Path, ...] = (), unless: tuple[str, ...] = (), dry_run: bool = False, limit: int = 60,
     report: Callable[[str], None] = print,
 ) -> list[Pair]:
     """Try to prove that records of the code of ``commit`` are records of the present code; returns what was tried.
@@ -115,8 +115,9 @@ def restamp(
     In scope are the changed records under ``only`` (default: all) whose code is that of ``commit``. Those of proved
     pairs get the new hash at the end, one by one; all other changed records are written to the list of
     :mod:`advutils.book.to_measure`. A pair whose small run takes more than ``limit`` seconds (of a processor) is not
-    proved. Raises ``ValueError`` for a commit that does not exist, and for code that is not committed unless
-    ``dry_run``, which writes nothing.
+    proved, nor is one that calls a function of ``unless`` (module.name): those whose change acts at another size, or
+    under a condition, than these runs have. Raises ``ValueError`` for a commit that does not exist, and for code that
+    is not committed unless ``dry_run``, which writes nothing.
     """
     old, new = _git("rev-parse", "--verify", f"{commit}^{{commit}}"), _git("rev-parse", "HEAD")
     if not dry_run and _git("status", "--porcelain", "--", *(f":/{name}*" for name in codehash.OURS)):
@@ -135,7 +136,7 @@ def restamp(
         run = [pair for pair in found if not pair.verdict]
         jobs = [_job(pair.function, pair.small) for pair in run]
         with ThreadPoolExecutor(2) as pool:
-            sides = list(pool.map(lambda tree: _side(tree, jobs, limit=limit), (before, paths.root())))
+            sides = list(pool.map(lambda tree: _side(tree, jobs, limit=limit, unless=unless), (before, paths.root())))
     for pair, *results in zip(run, *sides, strict=True):
         pair.verdict, pair.why = compare(*results)
     if not dry_run:
@@ -153,6 +154,8 @@ def compare(old: dict | None, new: dict | None) -> tuple[str, str]:
             return "not proved", f"the {side} side ended before it"
         if "error" in told:
             return "not proved", f"the {side} code: {told['error']}"
+        if told["called"]:
+            return "not proved", f"it calls {', '.join(told['called'])}, of which small runs prove nothing"
     for place in dict.fromkeys([*old["values"], *new["values"]]):
         one, two = old["values"].get(place, "nothing"), new["values"].get(place, "nothing")
         if one != two:
@@ -186,7 +189,9 @@ def _tree(commit: str) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _side(tree: Path, jobs: list[dict], *, only_hashes: bool = False, limit: int = 0) -> list:
+def _side(
+    tree: Path, jobs: list[dict], *, only_hashes: bool = False, limit: int = 0, unless: tuple[str, ...] = (),
+) -> list:
     """What the code in ``tree`` says of each job, in a process, with a cache of trained networks, of its own."""
     with tempfile.TemporaryDirectory(prefix="advutils-side-") as name:
         folder = Path(name)
@@ -195,7 +200,7 @@ def _side(tree: Path, jobs: list[dict], *, only_hashes: bool = False, limit: int
                 (folder / "data").mkdir(exist_ok=True)
                 (folder / "data" / place.name).symlink_to(place.resolve())
         (folder / "task").write_text(json.dumps({
-            "jobs": jobs, "only_hashes": only_hashes, "limit": limit, "cut": CUT, "tree": str(tree),
+            "jobs": jobs, "only_hashes": only_hashes, "limit": limit, "cut": CUT, "tree": str(tree), "unless": unless,
             "codehash": codehash.__file__}))
         found_in = [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])]
         given = {"PYTHONPATH": os.pathsep.join(found_in), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0",

@@ -44,17 +44,21 @@ def results(task: dict) -> Iterator[dict]:
     warnings.simplefilter("ignore")
     seen: dict[str, list[str]] = {}
     _cut_data(task["cut"])
-    names = sorted(_watch(seen))
+    names, called = sorted(_watch(seen)), []
+    for place in task["unless"]:
+        _count(place, called)
     parent = os.getppid()
     for job in task["jobs"]:
         if os.getppid() != parent:  # nobody waits for the answer any more
             return
         seen.clear()
+        called.clear()
         try:
             told = {"values": _run(job, task["limit"], task["tree"])}
         except Exception as error:
             told = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:200]}
-        yield told | {"watched": {name: list(dict.fromkeys(seen.get(name, []))) for name in names}}
+        yield told | {"watched": {name: list(dict.fromkeys(seen.get(name, []))) for name in names},
+                      "called": list(dict.fromkeys(called))}
 
 
 def _run(job: dict, limit: int, tree: str) -> dict[str, str]:
@@ -123,6 +127,23 @@ def _watch(seen: dict[str, list[str]]) -> Iterator[str]:
             if callable(getattr(found, name)):
                 setattr(found, name, _noting(getattr(found, name), f"{module}.{name}", seen))
                 yield f"{module}.{name}"
+
+
+def _count(place: str, called: list[str]) -> None:
+    """Note every call of the function ``place``, if this side has it."""
+    module, _, name = place.rpartition(".")
+    try:
+        found = importlib.import_module(module)
+        function = getattr(found, name)
+    except (ModuleNotFoundError, AttributeError):
+        return
+
+    @functools.wraps(function)
+    def counting(*args, **kwargs):
+        called.append(place)
+        return function(*args, **kwargs)
+
+    setattr(found, name, counting)
 
 
 def _noting(function: Callable, name: str, seen: dict[str, list[str]]) -> Callable:
