@@ -31,8 +31,7 @@ def batch():
     return torch.rand(20, 1, 4, 4, generator=generator), torch.randint(0, 4, (20,), generator=generator)
 
 
-@pytest.fixture(params=["standin", pytest.param("cuda", marks=pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="no GPU"))])
+@pytest.fixture(params=["standin"] + ["cuda"] * torch.cuda.is_available())
 def device(request, monkeypatch):
     """A device other than the CPU for the measurements: one that is not there, and a GPU where there is one."""
     if request.param == "standin":

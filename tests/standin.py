@@ -79,9 +79,7 @@ def _run(function, args, kwargs):
     _refuse(function, args, leaves)
     wanted = kwargs.get("device")
     homes = {id(leaf.values): leaf for leaf in leaves if isinstance(leaf, Elsewhere)}
-    moved = [leaf.values if isinstance(leaf, Elsewhere) else torch.device("cpu") if leaf == DEVICE else leaf
-             for leaf in leaves]
-    args, kwargs = tree_unflatten(moved, form)
+    args, kwargs = tree_unflatten([_on_the_cpu(leaf) for leaf in leaves], form)
     found = function(*args, **kwargs)
 
     def placed(out):
@@ -95,6 +93,12 @@ def _run(function, args, kwargs):
         return home
 
     return tree_map(placed, found)
+
+
+def _on_the_cpu(leaf):
+    if isinstance(leaf, torch.device) and leaf.type == DEVICE.type:
+        return torch.device("cpu")
+    return leaf.values if isinstance(leaf, Elsewhere) else leaf
 
 
 def _refuse(function, args, leaves) -> None:
