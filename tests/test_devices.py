@@ -141,9 +141,6 @@ CASES = {
                                  length=3.0, seed=0)],
     },
 }
-KNOWN = {  # what is not mended yet: case -> reason
-    "representation_defences.judged-0": "asks for generators on the device; attacks do not draw on the CPU yet",
-}
 SLOW = ("gradient_regularization_theory.second_order-0", "representation_counting.detection-1")
 
 
@@ -153,7 +150,6 @@ def cases():
             for number, parameters in enumerate(calls):
                 name = f"{module}.{function}-{number}"
                 marks = [pytest.mark.slow] if name in SLOW else []
-                marks += [pytest.mark.xfail(reason=KNOWN[name], strict=True)] if name in KNOWN else []
                 yield pytest.param(module, function, parameters, id=name, marks=marks)
 
 
