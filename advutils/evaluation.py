@@ -60,7 +60,7 @@ def noise_wrong(
         raise ValueError(f"std must be >= 0, got {std!r}")
     parts = []
     for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True):
-        noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
         parts.append(wrong(model, x + std * noise, y))
     return torch.cat(parts)
 

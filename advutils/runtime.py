@@ -35,9 +35,12 @@ def _folder(variable: str) -> Path:
     return Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "advutils")).expanduser()
 
 
-def generator(seed: int, on: torch.device | str = "cpu") -> torch.Generator:
-    """A random generator on device ``on``, seeded with ``seed``; the global one is not touched."""
-    return torch.Generator(device=on).manual_seed(seed)
+def generator(seed: int) -> torch.Generator:
+    """A random generator, seeded with ``seed``; the global one is not touched.
+
+    It draws on the CPU, and what it drew is moved: the same numbers on every device.
+    """
+    return torch.Generator().manual_seed(seed)
 
 
 @contextmanager

@@ -271,6 +271,7 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> tup
     with runtime.evaluating(body):
         parts = zip(seen.split(500), y.split(500), strict=True)
         g = torch.cat([attacks.ascent_direction(body, *part) for part in parts])
+        classes = body(seen[:1]).shape[1]
     noise = torch.randn(seen.shape, generator=runtime.generator(seed)).to(seen)
 
     def wrong(direction: Tensor) -> Tensor:
@@ -278,7 +279,7 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> tup
                             for length in lengths])
 
     masks = {"clean": evaluation.wrong(body, seen, y), "gradient": wrong(g), "random": wrong(noise)}
-    return {"classes": body(seen[:1]).shape[1], "clean": rate(masks["clean"]),
+    return {"classes": classes, "clean": rate(masks["clean"]),
             **{name: [rate(row) for row in masks[name]] for name in ("gradient", "random")}}, bits(**masks)
 
 

@@ -78,7 +78,7 @@ def pretrained(name: str) -> nn.Sequential:
 
 def _known(name: str) -> str:
     if name not in FILES and name not in FETCHED:
-        raise ValueError(f"name must be one of {', '.join([*FILES, *FETCHED])}, got {name!r}")
+        raise ValueError(f"name must be one of {', '.join(FILES)}, {', '.join(FETCHED)}, got {name!r}")
     return name
 
 
