@@ -117,3 +117,11 @@ def test_weights_that_are_not_the_networks_own_are_trained_again(damage, folders
     real = training._epoch
     monkeypatch.setattr(training, "_epoch", lambda *args: trained.append(1) or real(*args))
     assert measured().provenance["networks"] == right.provenance["networks"] and len(trained) == 2
+
+
+def test_the_record_of_a_network_is_not_measured_again_by_itself():
+    used = measured().provenance["networks"][0]
+    record = next(each for each in ledger.records("quick") if each.path.stem == used["key"])
+    assert ledger.is_network(record) and not ledger.is_network(measured())
+    with pytest.raises(LookupError, match="trained network"):
+        ledger.again(record)

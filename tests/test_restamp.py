@@ -145,6 +145,12 @@ def test_what_calls_a_function_that_small_runs_prove_nothing_of_is_not_proved(re
     assert "it calls advutils_probe.aside" in found["leaning()"].why
 
 
+def test_the_list_is_summed_by_chapter(repo):
+    repo(OLD)
+    to_measure.write([(record("steady", {"x": x}), "why") for x in (1.0, 2.0)])
+    assert to_measure.by_chapter() == {"chapter": (2, pytest.approx(15 / 3600))}
+
+
 def test_the_command_says_what_it_proved_and_refuses_code_that_nobody_can_check_out(repo, tmp_path):
     old = repo(OLD)
     made = record("steady", {"x": 3.0})

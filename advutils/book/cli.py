@@ -10,7 +10,7 @@ import click
 
 from advutils import provenance
 from advutils.book import claims as claims_module
-from advutils.book import ledger, paths, runner, withdrawn
+from advutils.book import ledger, paths, runner, to_measure, withdrawn
 
 
 @click.group()
@@ -142,6 +142,10 @@ def status(as_json) -> None:
         for row in rows:
             if row["state"] != "current":
                 click.echo(f"{row['state']}: {row['record']}")
+        if wanted := to_measure.by_chapter():
+            click.echo("\nto be measured again (results/to-measure.csv says why):")
+            _table(["chapter", "records", "core-hours of the calls"],
+                   [[chapter, str(n), f"{hours:.1f}"] for chapter, (n, hours) in wanted.items()])
     _fail_if_damaged(damaged)
 
 

@@ -343,6 +343,11 @@ def _find_benchmarks() -> None:
         sys.path.append(str(paths.root()))  # they lie beside the package, not in it
 
 
+def is_network(record: Record) -> bool:
+    """Whether a record is that of a trained network (:mod:`advutils.book.networks`), and not of a measurement."""
+    return {"spec", "code"} <= record.parameters.keys()
+
+
 def stale(record: Record) -> bool | None:
     """Whether the code behind a record has changed since; None if its function no longer exists.
 
@@ -362,8 +367,11 @@ def stale(record: Record) -> bool | None:
 def again(record: Record) -> list[tuple[str, object, object]]:
     """Make a record's measurement again, store nothing, and compare: (name, recorded, now) of each value.
 
-    Values in lists and dicts are named by their place ("pgd.0"). Raises ``LookupError`` if the function is gone.
+    Values in lists and dicts are named by their place ("pgd.0"). Raises ``LookupError`` if the function is gone, or for
+    the record of a network.
     """
+    if is_network(record):
+        raise LookupError("it is the record of a trained network; make one of those that rest on it again")
     function = function_of(record)
     if function is None:
         raise LookupError(f"{record.provenance['function']} no longer exists; see commit {record.provenance['commit']}")

@@ -225,19 +225,28 @@ class Page:
                      {False: "as then", True: "changed", None: "gone"}[state],
                      f"{origin['seconds']:.1f} s", f"{machine.get('processor') or machine['device']}, "
                      f"{machine['device']}, {machine['threads']} threads", origin["date"][:10]]
+            cells.insert(4, _networks(origin.get("networks")))
             place = html.escape(str(_place(record)))
             cells = [html.escape(str(cell)) for cell in cells]
             cells[0] = cells[0].replace(".", ".<wbr>")  # a long name may break there
             cells.insert(2, f'<a class="record" href="../../{place}">{place}</a>')
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        head = "".join(f"<th>{name}</th>" for name in
-                       ("measurement", "parameters", "record", "commit", "code", "time of the call", "machine", "date"))
+        head = "".join(f"<th>{name}</th>" for name in (
+            "measurement", "parameters", "record", "commit", "code", "networks", "time of the call", "machine", "date"))
         display(HTML(f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
                      "<p>“+”: files of the checkout differed from the commit. “changed”: code that the measurement can "
-                     "reach has changed since. A network that was trained before is only loaded in the time of the "
-                     "call.</p>"
+                     "reach has changed since. “networks”: the keys of the trained networks that a record rests on; "
+                     "“weights not kept”: made before networks were records. A network that was trained before is only "
+                     "loaded in the time of the call.</p>"
                      f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
                      "</div></details>"))
+
+
+def _networks(used: list[dict] | None) -> str:
+    """The trained networks that a record rests on, by key, for the list of records."""
+    if used is None:
+        return "weights not kept"
+    return ", ".join(f"{each['function'].rpartition('.')[2]} {each['key'][:8]}" for each in used) or "none"
 
 
 def _place(record: ledger.Record) -> Path:

@@ -103,7 +103,7 @@ def changed(only: tuple[Path, ...] = ()) -> list[ledger.Record]:
     wanted = [path.resolve() for path in only]
     return [record for profile in PROFILES for record in ledger.records(profile)
             if not wanted or any(record.path.resolve().is_relative_to(path) for path in wanted)
-            if "code" not in record.parameters and ledger.stale(record)]
+            if not ledger.is_network(record) and ledger.stale(record)]
 
 
 def restamp(

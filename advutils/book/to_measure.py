@@ -24,6 +24,16 @@ def listed() -> list[dict]:
         return [row | {"seconds": float(row["seconds"])} for row in csv.DictReader(stream)]
 
 
+def by_chapter() -> dict[str, tuple[int, float]]:
+    """How many records of each chapter are on the list, and their core-hours: of the calls, without the training of
+    networks that were there already."""
+    found: dict[str, tuple[int, float]] = {}
+    for row in listed():
+        n, hours = found.get(row["chapter"], (0, 0.0))
+        found[row["chapter"]] = n + 1, hours + row["seconds"] / 3600
+    return found
+
+
 def write(reasons: list[tuple[ledger.Record, str]]) -> None:
     """Replace the list by these records, each with the reason why it is to be measured again."""
     text = io.StringIO()
