@@ -17,13 +17,13 @@ serve:  ## show the built site on localhost
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/site $(PORT)
 
 test: env  ## the fast tests
-	@$(BIN)/python -m pytest -q -m "not slow and not check and not browser"
+	@$(BIN)/python -m pytest -q -n auto -m "not slow and not check and not browser"
 
 check: env  ## what takes longer than CI should: every notebook twice in one kernel
 	@$(BIN)/python -m pytest -q -m check
 
 slow: env  ## the tests that need the real data; without it they are skipped
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -n auto -m slow
 
 bench: env  ## the attacks beside other libraries, on embedded data; run it on an idle machine
 	@$(BIN)/python -m benchmarks

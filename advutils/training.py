@@ -50,7 +50,7 @@ class History:
     loss: list[float] = field(default_factory=list)  # mean objective over the epoch's minibatches
     monitor: list[float] = field(default_factory=list)  # the monitored quantity after the epoch, if any
     seconds: list[float] = field(default_factory=list)
-    best_epoch: int = 0  # counted from 1; the epoch whose weights the model carries at the end
+    best_epoch: int = 0  # counted from 1; the epoch of the best weights, the last one without patience
     finished: bool = False
 
 
@@ -130,6 +130,8 @@ def train(
                 history.finished = True
                 if best is None:
                     history.best_epoch = epoch
+                if not _finite(model.state_dict()):  # the last step: the loss has not seen it
+                    raise FloatingPointError(f"the weights are not finite after epoch {epoch}; lower the learning rate")
             if checkpoint is not None:
                 _save(checkpoint, model, stepper, history, best)
             if stop and best is not None and restore:

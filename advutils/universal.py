@@ -235,7 +235,7 @@ def classes(model: nn.Module, images: Tensor, v: Tensor | float = 0.0) -> Tensor
 
 def _save(path: Path, out: Universal, generator: torch.Generator) -> None:
     buffer = io.BytesIO()
-    torch.save(vars(out) | {"generator": generator.get_state()}, buffer)
+    torch.save(vars(out) | {"generator": generator.get_state(), "name": path.name}, buffer)
     files.write_sealed(path, buffer.getvalue())
 
 
@@ -243,9 +243,10 @@ def _resume(path: Path | None, generator: torch.Generator) -> Universal | None:
     if path is None or not path.exists():
         return None
     try:
-        raw = files.read_sealed(path)
+        state = torch.load(io.BytesIO(files.read_sealed(path)), map_location="cpu", weights_only=True)
     except files.DamagedFile:
-        return None  # starts again; a number never comes from a damaged file
-    state = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+        return None  # starts again; a number never comes from a damaged file, nor from another perturbation's
+    if state.pop("name", "") != path.name or not torch.isfinite(state["perturbation"]).all():
+        return None
     generator.set_state(state.pop("generator"))
     return Universal(**state)

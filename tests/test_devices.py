@@ -13,9 +13,9 @@ SOFT = dict(kernel="gaussian", bandwidth=10.0, alpha=0.9)
 DENSE = dict(data="digits", network="sigmoid-mlp", width=10, batch_size=50, epochs=1, train_size=100)
 PLAIN = DENSE | dict(penalty="none", seed=0)
 TAUGHT = PLAIN | dict(width=30, epochs=8, train_size=0)
-CONV = dict(data="digits", penalty="perturbation", p=2, sigma=0.5, epochs=2, warm_up=1, seed=0, train_size=40,
+CONV = dict(data="digits", penalty="perturbation", p=2, sigma=0.5, epochs=2, seed=0, train_size=40,
             width=0.1, batch_size=20, optimizer="adam", lr=0.001)
-COLOUR = CONV | dict(data="photographs", penalty="none", warm_up=0, epochs=1, mask="fresh", width=0.05)
+COLOUR = CONV | dict(data="photographs", penalty="none", epochs=1, mask="fresh", width=0.05)
 SHAPES = dict(size=64, scales=[7, 12], one_scale=True, limit=2, images=40, epochs=1)
 COUNTER = SHAPES | dict(plan="small", width=0.5, batch_size=20, lr=1e-3, precision="float32", activation="softplus",
                         renormalised=True, seed=0)

@@ -9,6 +9,8 @@ import torch
 from advutils import codehash, training
 from advutils.book import ledger, networks
 from advutils.chapters import gradient_regularization as chapter
+from advutils.chapters import gradient_regularization_convolutional as convolutional
+from advutils.chapters import representation_defences as defences
 
 SPEC = dict(data="digits", network="sigmoid-mlp", penalty="none", epochs=2, seed=0, width=20, batch_size=25)
 JUDGED = dict(noise=[], draws=1, attack_images=5, attack_l2=[], attack_linf=[], **SPEC)
@@ -58,7 +60,7 @@ def test_a_network_is_trained_once_and_is_a_record(folders):
     assert first.values == second.values and first.provenance["networks"] == second.provenance["networks"]
     (used,) = first.provenance["networks"]
     record = ledger.read(folders / "results" / "quick" / "c" / "train_dense" / f"{used['key']}.json")
-    assert record["weights"]["last"] == used["weights"] and len(record["loss"]) == 2
+    assert [record["weights"]["last"]] == used["weights"] and len(record["loss"]) == 2
     assert record.parameters["spec"] | SPEC == record.parameters["spec"]
     assert used["key"] not in first.path.stem
     assert ledger.stale(record) is False
@@ -97,6 +99,58 @@ def test_other_threads_train_other_weights_and_find_the_same_records():
 def test_defaults_count_as_if_they_were_given():
     assert networks.key(chapter.train_dense, SPEC) == networks.key(chapter.train_dense, SPEC | {"mask": "shared"})
     assert networks.key(chapter.train_dense, SPEC) != networks.key(chapter.train_dense, SPEC | {"mask": "fresh"})
+
+
+def test_a_part_of_what_is_returned_has_the_hash_that_the_record_has(folders):
+    """A convolutional network comes back behind its preprocessing; loading it leaves its record alone."""
+    spec = dict(data="digits", penalty="none", p=2, sigma=0.0, epochs=1, seed=0, train_size=40, width=0.1, lr=1e-3,
+                optimizer="adam")
+    convolutional.trained(**spec)
+    (beside,) = (folders / "cache" / "networks" / "train_convolutional").glob("*.json")
+    model, _ = convolutional.trained(**spec)
+    before = beside.stat()
+    convolutional.trained(**spec)
+    assert networks.digest(model.state_dict()) == ledger.read(beside)["weights"]["last"]
+    assert (beside.stat().st_mtime_ns, beside.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_both_weights_of_one_network_are_named():
+    with networks.noted("quick", "c") as use:
+        for weights in ("last", "best", "last"):
+            defences.trained(data="digits", kind="S", side=7, epochs=3, seed=0, train_size=60, weights=weights)
+    (used,) = use.networks.values()
+    assert len(used["weights"]) == len(set(used["weights"])) <= 2
+    record = ledger.read(ledger.paths.results() / "quick" / "c" / "train_defence" / f"{used['key']}.json")
+    assert set(used["weights"]) <= set(record["weights"].values())
+
+
+def test_a_record_of_a_network_that_is_damaged_or_of_other_weights_is_written_again(folders):
+    (used,) = measured().provenance["networks"]
+    place = folders / "results" / "quick" / "c" / "train_dense" / f"{used['key']}.json"
+    beside = next((folders / "cache" / "networks" / "train_dense").glob("*.json"))
+    for path in (place, beside):
+        path.write_bytes(path.read_bytes()[:-9])
+    measured()
+    assert [ledger.read(place)["weights"]["last"]] == used["weights"]
+    other = ledger.read(place)
+    ledger.write(place, other.name, other.parameters, other.values | {"weights": {"last": "another machine's"}}, None,
+                 other.provenance)
+    measured()
+    assert [ledger.read(place)["weights"]["last"]] == used["weights"]
+
+
+def test_both_stages_of_a_training_are_in_its_record(monkeypatch):
+    monkeypatch.setattr(chapter, "PATIENCE", 2)
+    _, history = chapter.trained(**SPEC | {"epochs": 4, "protocol": "two-stage"})
+    _, loaded = chapter.trained(**SPEC | {"epochs": 4, "protocol": "two-stage"})
+    assert len(history.loss) > 2 and vars(loaded) == vars(history)
+
+
+def test_a_folder_of_ones_own_counts_by_its_files(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    before = networks._content(str(tmp_path))
+    (tmp_path / "b.jpg").write_bytes(b"22")
+    assert networks._content(str(tmp_path)) != before and networks._content("photographs") != before
 
 
 @pytest.mark.parametrize("damage", ["torn", "swapped", "nan"])

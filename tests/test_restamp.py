@@ -118,6 +118,7 @@ def test_what_keeps_its_bits_is_restamped_and_says_why_and_the_rest_is_listed(re
         assert ledger.stale(now) is False and now.values == each.values and now.parameters == each.parameters
         entry, = now.provenance.pop("restamped")
         assert entry["commits"] == [old, new] and entry["code"] == each.provenance["code"] and entry["reason"]
+        assert entry["unless"] == []
         assert entry["parameters"] == restamp.small(pairs[f"{each.name}({'a' * (each.name == 'moving')})"].records[
             0].parameters)
         assert now.provenance == each.provenance | {"code": now.provenance["code"]}
@@ -148,7 +149,9 @@ def test_what_calls_a_function_that_small_runs_prove_nothing_of_is_not_proved(re
 def test_the_list_is_summed_by_chapter(repo):
     repo(OLD)
     to_measure.write([(record("steady", {"x": x}), "why") for x in (1.0, 2.0)])
-    assert to_measure.by_chapter() == {"chapter": (2, pytest.approx(15 / 3600))}
+    old = {row["record"] for row in to_measure.listed()}
+    assert to_measure.by_chapter(old) == {"chapter": (2, pytest.approx(15 / 3600))}
+    assert to_measure.by_chapter(old - {min(old)})["chapter"][0] == 1  # measured again
 
 
 def test_the_command_says_what_it_proved_and_refuses_code_that_nobody_can_check_out(repo, tmp_path):

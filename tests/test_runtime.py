@@ -67,9 +67,10 @@ def test_another_precision_is_refused():
         pass
 
 
-def test_a_network_is_trained_in_the_precision_it_names_and_leaves_the_callers(monkeypatch):
+def test_a_network_is_trained_in_the_precision_it_names_and_leaves_the_callers(monkeypatch, tmp_path):
     seen, before = [], flags()
     monkeypatch.setattr(training, "train", lambda *_, **__: seen.append(torch.get_float32_matmul_precision()))
     for matmul in ("medium", "highest"):
-        dense.trained(data="digits", network="sigmoid-mlp", width=5, epochs=1, seed=0, matmul=matmul)
+        dense.train_dense(checkpoint=tmp_path, data="digits", network="sigmoid-mlp", width=5, epochs=1, seed=0,
+                          matmul=matmul)
     assert seen == ["medium", "highest"] and flags() == before

@@ -149,6 +149,20 @@ def test_a_damaged_checkpoint_is_never_used(toy, tmp_path):
     assert torch.equal(weights(model), weights(whole))
 
 
+def test_a_last_step_to_no_numbers_is_an_error(toy):
+    """The loss of an epoch is that before its last step."""
+    def loss(model, x, y):
+        calls.append(1)
+        out = model(x)
+        if len(calls) == 6:  # the last minibatch
+            out.register_hook(lambda gradient: gradient * float("nan"))
+        return F.cross_entropy(out, y)
+
+    calls = []
+    with pytest.raises(FloatingPointError, match="weights"):
+        training.train(fresh(), *toy, objective=loss, epochs=1, seed=0, batch_size=20)
+
+
 def test_another_networks_checkpoint_is_never_used(toy, tmp_path):
     """Copied to this name, it is whole; but it says whose it is."""
     run(fresh(), toy, seed=8, checkpoint=tmp_path / "other.pt")

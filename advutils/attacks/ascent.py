@@ -43,20 +43,20 @@ def doubt(z: Tensor, y: Tensor) -> Tensor:
 
     The cross-entropy is log(1 + exp(L')), its gradient sigmoid(L') times that of L'.
     """
-    own = y[:, None]
+    own = y[:, None].long()
     return (z.scatter(1, own, -torch.inf) - z.gather(1, own)).logsumexp(1)
 
 
 def sure(z: Tensor, y: Tensor) -> Tensor:
     """Whose margin z_y - max_{k != y} z_k is over :data:`SURE`: (N, K), (N,) -> (N,) bool."""
-    own = y[:, None]
+    own = y[:, None].long()
     return (z.gather(1, own) - z.scatter(1, own, -torch.inf).amax(1, keepdim=True))[:, 0] > SURE
 
 
 def doubt_slope(z: Tensor, y: Tensor) -> Tensor:
     """dL'/dz, (N, K): the softmax of the other logits, and -1 at y. ``ValueError`` for one class."""
     checks.several_classes(z)
-    own = y[:, None]
+    own = y[:, None].long()
     others = z.detach().scatter(1, own, -torch.inf)
     if (counts := _ACTIVE.get()) is not None:
         counts.looks += len(z)

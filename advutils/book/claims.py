@@ -204,7 +204,7 @@ def verdict_of(claim: dict, records: list[ledger.Record], damaged: Sequence[ledg
 
     ``damaged`` are the records that cannot be read. Their parameters are not known, only their function, from the
     folder: a claim that takes anything from one of these functions is not judged. ``taken_back`` are the withdrawn
-    ones: a claim that would be judged if they were there is withdrawn.
+    ones: a claim that lacks values of a function of which there are some is withdrawn.
 
     A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
     rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.

@@ -142,7 +142,7 @@ def status(as_json) -> None:
         for row in rows:
             if row["state"] != "current":
                 click.echo(f"{row['state']}: {row['record']}")
-        if wanted := to_measure.by_chapter():
+        if wanted := to_measure.by_chapter({row["record"] for row in rows if row["state"] != "current"}):
             click.echo("\nto be measured again (results/to-measure.csv says why):")
             _table(["chapter", "records", "core-hours of the calls"],
                    [[chapter, str(n), f"{hours:.1f}"] for chapter, (n, hours) in wanted.items()])

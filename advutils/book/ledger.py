@@ -207,7 +207,7 @@ def _found(path: Path, replay: str) -> Record | None:
             raise
         print(f"ledger: {error}; measuring again", file=sys.stderr)
         return None
-    again = replay == "auto" and profile_of(record) == "quick" and stale(record)
+    again = replay == "auto" and profile_of(record) == "quick" and stale(record) is not False
     return None if again else record
 
 

@@ -4,6 +4,7 @@ A network's key is the hash of all that its training can reach: the training fun
 the code behind it, the data's checksum, threads, kind of device and torch's version. Other code, other weights; so no
 number can come from weights whose code has changed. The key stands in the provenance of every record that rests on the
 network, never in that record's own key: a reader with other cores trains other weights and finds the same records.
+Universal perturbations are kept in the same way, without a record of their own: the measurements have their history.
 
 Weights lie in ``networks/`` of the cache folder, sealed. The record of a network, beside those of the measurements,
 keeps their hash and the learning curve:
@@ -13,6 +14,7 @@ keeps their hash and the learning curve:
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import inspect
 import io
 from collections.abc import Callable, Iterator
@@ -52,15 +54,23 @@ def noted(profile: str, chapter: str) -> Iterator[Use]:
         _USE.reset(token)
 
 
-def identity(train: Callable, spec: dict) -> dict:
+def identity(make: Callable, spec: dict) -> dict:
     """All that a network's weights depend on, as JSON; its hash, with the function's name, is the network's key."""
-    defaults = {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
+    defaults = {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()
                 if parameter.default is not inspect.Parameter.empty}
     spec = defaults | spec
-    name = spec.get("data")
-    sums = {split: data.checksum(name, split) for split in data.splits(name)} if name in data.NAMES else None
-    return {"spec": spec, "code": code_hash(train, spec), "data": sums, "threads": torch.get_num_threads(),
-            "device": runtime.device().type, "torch": str(torch.__version__)}
+    return {"spec": spec, "code": code_hash(make, spec), "data": _content(spec.get("data")),
+            "threads": torch.get_num_threads(), "device": runtime.device().type, "torch": str(torch.__version__)}
+
+
+def _content(name: str | None) -> dict | None:
+    """What tells the content of a data set: checksums, the version of the library that has it, or a folder's files."""
+    if name in data.NAMES:
+        return {split: data.checksum(name, split) for split in data.splits(name)}
+    if name is not None and Path(name).is_dir():
+        files_in = sorted((str(path.relative_to(name)), path.stat().st_size) for path in Path(name).rglob("*.*"))
+        return {"files": files.sha256(repr(files_in).encode())}
+    return {"scikit-image": importlib.metadata.version("scikit-image")}  # photographs
 
 
 def key(make: Callable, spec: dict) -> str:
@@ -68,52 +78,68 @@ def key(make: Callable, spec: dict) -> str:
     return ledger.key(make.__name__, identity(make, spec))
 
 
-def checkpoint(make: Callable, spec: dict) -> Path:
-    """Where what ``make(checkpoint=..., **spec)`` makes is kept: in the cache folder, under its key."""
-    name, found = make.__name__, key(make, spec)
+def computed(make: Callable, spec: dict, **how):
+    """What ``make(checkpoint=..., **spec, **how)`` returns, which keeps it in its checkpoint: a file of the store.
+
+    ``spec`` is JSON and says all that the result depends on. ``how`` (say, which weights to load) must not change what
+    is kept, and has no defaults in ``make``. One process computes it at a time, others that want it wait; in float32,
+    unless ``make`` says otherwise.
+    """
+    found = key(make, spec)
+    path = runtime.cache_root() / "networks" / make.__name__ / f"{found}.pt"
     if use := _USE.get():
-        use.networks[found] = {"function": f"{make.__module__}.{name}", "key": found}
-    return runtime.cache_root() / "networks" / name / f"{found}.pt"
+        use.networks.setdefault(found, {"function": f"{make.__module__}.{make.__name__}", "key": found})
+    with files.locked(path.with_suffix(".lock")), runtime.precision("highest"):
+        return make(checkpoint=path, **spec, **how)
 
 
 def kept(train: Callable[..., tuple[nn.Module, training.History]], spec: dict, **how
          ) -> tuple[nn.Module, training.History]:
     """The network that ``train(checkpoint=..., **spec, **how)`` trains: loaded if it is kept, else trained now.
 
-    ``spec`` is JSON and says all that the weights depend on. ``how`` (say, which weights to load) must not change the
-    training, and has no defaults in ``train``. One process trains a network at a time, others that want it wait.
+    As :func:`computed`; and the network gets a record, beside its weights and beside those of the measurement that
+    asks for it. That is of the weights that were trained last: another processor trains others under the same key, and
+    a measurement's own provenance has the hash of those that it used.
     """
-    path = checkpoint(train, spec)
-    beside = path.with_suffix(".json")
-    with files.locked(path.with_suffix(".lock")):
-        model, history = train(checkpoint=path, **spec, **how)
-        weights = digest(model.state_dict())
-        if not beside.exists() or weights not in ledger.read(beside)["weights"].values():
-            _describe(train, spec, path)
+    model, history = computed(train, spec, **how)
+    weights, path = digest(model.state_dict()), runtime.cache_root() / "networks" / train.__name__
+    beside = path / f"{key(train, spec)}.json"
+    if weights not in _known(beside):
+        _describe(train, spec, beside, history)
     if use := _USE.get():
-        use.networks[path.stem]["weights"] = weights
+        used = use.networks[beside.stem].setdefault("weights", [])
+        used += [weights] if weights not in used else []
         place = ledger.path_of(use.profile, use.chapter, train.__name__, identity(train, spec))
-        if not place.exists():
+        if weights not in _known(place):
             own = ledger.read(beside)
             ledger.write(place, own.name, own.parameters, own.values, None,
                          own.provenance | {"profile": use.profile, "chapter": use.chapter})
     return model, history
 
 
-def _describe(train: Callable, spec: dict, path: Path) -> None:
-    """Write the record of a network that was just trained beside its weights."""
-    state = torch.load(io.BytesIO(files.read_sealed(path)), map_location="cpu", weights_only=True)
-    history, parameters = state["history"], identity(train, spec)
-    values = {name: history[name] for name in ("loss", "monitor", "seconds", "best_epoch")}
+def _known(record: Path) -> list[str]:
+    """The hashes of weights in a network's record; none if it is absent or damaged."""
+    try:
+        return list(ledger.read(record)["weights"].values())
+    except (OSError, ledger.DamagedRecord):
+        return []
+
+
+def _describe(train: Callable, spec: dict, place: Path, history: training.History) -> None:
+    """Write the record of a network that was just trained, beside its weights."""
+    state = torch.load(io.BytesIO(files.read_sealed(place.with_suffix(".pt"))), map_location="cpu", weights_only=True)
+    values = {name: getattr(history, name) for name in ("loss", "monitor", "seconds", "best_epoch")}
     values["weights"] = {name: digest(state[part]) for name, part in (("last", "model"), ("best", "best"))
                          if state[part] is not None}
-    origin = ledger.origin(train, parameters, seconds=sum(history["seconds"]))
-    ledger.write(path.with_suffix(".json"), train.__name__, parameters, values, None, origin)
+    parameters = identity(train, spec)
+    origin = ledger.origin(train, parameters, seconds=sum(history.seconds))
+    ledger.write(place, train.__name__, parameters, values, None, origin)
 
 
 def digest(weights: dict[str, Tensor]) -> str:
-    """SHA-256 of weights: names, in order, and bits."""
+    """SHA-256 of weights in their order: types, shapes and bits. Names do not count: those of a part are shorter."""
     total = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        total.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    for value in weights.values():
+        total.update(f"{value.dtype} {tuple(value.shape)}".encode())
+        total.update(value.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()

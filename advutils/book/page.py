@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from advutils.book import claims, ledger, paths
+from advutils.codehash import remember_loaded
 
 BADGES = {"reproduced": "reproduced", "reproduced in trend": "trend", "not reproduced": "not",
           "inconclusive": "inconclusive", "records damaged": "damaged", "withdrawn": "withdrawn",
@@ -79,6 +80,8 @@ class Page:
                 raise ValueError(f"parameter {name} must be {type(own).__name__} like {own!r}, got {value!r}")
         self.settings = SimpleNamespace(**{**settings[self.profile], **self.overrides})
         self.records: list[ledger.Record] = []
+        if self.replay != "only":
+            remember_loaded()  # what was imported until now is what runs, whatever is edited from now on
         style()
         self._show_settings()
 
@@ -100,7 +103,7 @@ class Page:
             self._tell(withdrawn=error.reason)
             raise
         self.records.append(record)
-        self._tell(done=function.__name__, replayed=record.replayed, older=bool(ledger.stale(record)))
+        self._tell(done=function.__name__, replayed=record.replayed, older=ledger.stale(record) is not False)
         return record
 
     def _tell(self, **event) -> None:
@@ -234,7 +237,7 @@ class Page:
         head = "".join(f"<th>{name}</th>" for name in (
             "measurement", "parameters", "record", "commit", "code", "networks", "time of the call", "machine", "date"))
         display(HTML(f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
-                     "<p>“+”: files of the checkout differed from the commit. “changed”: code that the measurement can "
+                     "<p>“+”: our code differed from the commit. “changed”: code that the measurement can "
                      "reach has changed since. “networks”: the keys of the trained networks that a record rests on; "
                      "“weights not kept”: made before networks were records. A network that was trained before is only "
                      "loaded in the time of the call.</p>"

@@ -142,7 +142,7 @@ def restamp(
     if not dry_run:
         for pair in found:
             for record in pair.records if pair.verdict == "proved" else ():
-                _stamp(record, pair.small, old, new)
+                _stamp(record, pair.small, old, new, unless)
         _list(found, old)
     return found
 
@@ -214,11 +214,12 @@ def _side(
         return [json.loads(line) for line in lines] + [None] * (len(jobs) - len(lines))
 
 
-def _stamp(record: ledger.Record, parameters: dict, old: str, new: str) -> None:
-    """Give a record the present code hash, and the reason."""
+def _stamp(record: ledger.Record, parameters: dict, old: str, new: str, unless: tuple[str, ...]) -> None:
+    """Give a record the present code hash, and the reason: all that it takes to repeat the proof."""
     document = json.loads(record.path.read_bytes())
     origin = document["provenance"]
     entry = {"reason": REASON, "commits": [old, new], "code": origin["code"], "parameters": parameters, "images": CUT,
+             "unless": list(unless),
              "machine": provenance.machine() | {"threads": 1}, "date": provenance.now()}
     origin["code"] = codehash.code_hash(origin["function"], record.parameters)
     origin["restamped"] = [*origin.get("restamped", []), entry]

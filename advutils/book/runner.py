@@ -299,8 +299,15 @@ def _published(path: Path, report) -> Result:
         result = run(name_of(path), profile=profile, replay="only", edition="published", report=report)[0]
         if not result.error.startswith((f"{MissingRecord.__name__}:", f"{Withdrawn.__name__}:")):
             return result
+        if not result.withdrawn and (fallen := _fallen(path)):  # a new measurement of the page is missing, say
+            result = dataclasses.replace(result, withdrawn=fallen[0]["why"])
         taken_back = result if result.withdrawn else taken_back
     return _without_numbers(path, taken_back) if taken_back else result
+
+
+def _fallen(path: Path) -> list[dict]:
+    """The claims of a notebook that are withdrawn."""
+    return [claim for claim in claims.evaluate() if (claim["page"], claim["verdict"]) == (name_of(path), "withdrawn")]
 
 
 def _without_numbers(path: Path, result: Result) -> Result:
@@ -311,7 +318,7 @@ def _without_numbers(path: Path, result: Result) -> Result:
 
     notebook = nbformat.read(path, as_version=4)
     fallen = [f"* {badge('withdrawn')} [`{claim['id']}`](#{claim['id']}) {' '.join(claim['claim'].split())}"
-              for claim in claims.evaluate() if (claim["page"], claim["verdict"]) == (name_of(path), "withdrawn")]
+              for claim in _fallen(path)]
     text = ["```{warning}", f"The numbers of this page are withdrawn. {result.withdrawn}", "",
             "They are being measured again; until then the page has its text and its code. What was measured before is "
             'in <a href="../../results/withdrawn.csv">results/withdrawn.csv</a>.', "", *fallen, "```"]

@@ -24,11 +24,13 @@ def listed() -> list[dict]:
         return [row | {"seconds": float(row["seconds"])} for row in csv.DictReader(stream)]
 
 
-def by_chapter() -> dict[str, tuple[int, float]]:
-    """How many records of each chapter are on the list, and their core-hours: of the calls, without the training of
-    networks that were there already."""
+def by_chapter(old: set[str]) -> dict[str, tuple[int, float]]:
+    """How many records of each chapter are on the list and still among the ``old`` ones, and their core-hours: of the
+    calls, without the training of networks that were there already."""
     found: dict[str, tuple[int, float]] = {}
     for row in listed():
+        if row["record"] not in old:
+            continue
         n, hours = found.get(row["chapter"], (0, 0.0))
         found[row["chapter"]] = n + 1, hours + row["seconds"] / 3600
     return found

@@ -62,7 +62,7 @@ def objective(*, penalty: str, p: float | str, sigma: float, stop_gradient: bool
 
 
 def trained(**spec) -> tuple[nn.Sequential, training.History]:
-    """The network of :func:`train_dense` and its history; kept, so that a second call only loads it."""
+    """The network of :func:`train_dense` and its history, of both stages; kept, so that a second call only loads it."""
     return networks.kept(train_dense, spec)
 
 
@@ -126,6 +126,8 @@ def train_dense(
             monitor=lambda m: evaluation.mean_loss(m, images[kept:], labels[kept:]),
             **(arguments | {"schedule": continued, "seed": seed + 1000}),
         )
+    for field in ("loss", "monitor", "seconds"):
+        setattr(second, field, getattr(first, field) + getattr(second, field))
     return model, second
 
 

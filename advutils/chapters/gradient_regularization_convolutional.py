@@ -54,7 +54,6 @@ VARIANTS = {
         "p=inf": {"penalty": "perturbation", "p": "inf", "sigma": 0.1, "mask": "fresh"},
         "p=inf, large": {"penalty": "perturbation", "p": "inf", "sigma": 0.25, "mask": "fresh"},
         "p=2, shared mask": {"penalty": "perturbation", "p": 2, "sigma": 1.0},
-        "p=inf, shared mask": {"penalty": "perturbation", "p": "inf", "sigma": 0.1},
     },
     "cifar10": {
         "none": {"penalty": "none", "p": 2, "sigma": 0.0},
@@ -96,16 +95,15 @@ def trained(**spec) -> tuple[nn.Sequential, training.History]:
 def train_convolutional(
     *, checkpoint: Path, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int,
     train_size: int = 0, held_out: int = 0, width: float = 1.0, spread: float = 0.005, batch_size: int = 128,
-    precision: str = "float32", lr: float | None = None, optimizer: str = "momentum", momentum: float | None = None,
-    keep: float = 0.5, lr_scale: float = 0.05, mask: str = "shared",
+    precision: str = "float32", lr: float | None = None, optimizer: str = "momentum", keep: float = 0.5,
+    lr_scale: float = 0.05, mask: str = "shared",
 ) -> tuple[nn.Sequential, training.History]:
     """Train a convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
     The network is trained on preprocessed images, so for CIFAR-10 ``sigma`` is a length in whitened units. ``lr``
     replaces the published schedule by one whose rate falls linearly from ``lr`` towards a hundredth over the epochs,
-    with a constant ``momentum`` (None: the published .5, which hardly grows in few epochs) or Adam. ``lr_scale``
-    multiplies the rate of CIFAR's convolutions, ``keep`` is the share of hidden features that dropout keeps;
-    ``mask`` says under which dropout mask the perturbation is computed, as in
+    which Adam needs. ``lr_scale`` multiplies the rate of CIFAR's convolutions, ``keep`` is the share of hidden features
+    that dropout keeps; ``mask`` says under which dropout mask the perturbation is computed, as in
     :func:`advutils.regularizers.perturbed_loss`. With ``precision`` "bfloat16" convolutions and products take and give
     that type while training (less than half the time where a processor has it), the weights stay float32.
     ``history.monitor`` is the error after each epoch, in that precision, on the test images, or with ``held_out`` on
@@ -123,8 +121,6 @@ def train_convolutional(
     front, body = network(data=data, train_size=len(labels), width=width, spread=spread, keep=keep, lr_scale=lr_scale,
                           seed=seed)
     schedule = SCHEDULES[KINDS[data]] if lr is None else Linear(lr=lr, decay_epochs=epochs)
-    if momentum is not None:
-        schedule = replace(schedule, momentum=(momentum, momentum))
     if isinstance(schedule, Linear):
         schedule = replace(schedule, batches=-(-len(labels) // batch_size))
     inside, outside = (torch.cat([front(part) for part in x.split(1000)]) for x in (images, test[0]))

@@ -86,7 +86,7 @@ def random_crops(images: Tensor, generator: torch.Generator, *, side: int) -> Te
 
 def perturbation(**spec) -> universal.Universal:
     """The perturbation of :func:`compute_perturbation`; made once, and then read from the cache."""
-    return compute_perturbation(checkpoint=store.checkpoint(compute_perturbation, spec), **spec)
+    return store.computed(compute_perturbation, spec)
 
 
 def compute_perturbation(
