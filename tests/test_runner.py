@@ -121,9 +121,9 @@ def test_only_a_missing_record_sends_a_page_to_the_next_profile(error, used, mon
         (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
         (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
 
-    def run(name, *, profile, **_):
+    def run(todo, *, profile, **_):
         asked.append(profile)
-        return [runner.Result(name, 0.0, 0, 1, error if profile == "paper" else "")]
+        return [runner.Result(path.stem, 0.0, 0, 1, error if profile == "paper" else "") for path in todo]
 
     monkeypatch.setattr(runner, "run", run)
     assert [bool(result.error) for result in runner.publish()] == [used == ["paper"] and error != ""]
@@ -175,12 +175,29 @@ def test_a_profile_that_is_complete_or_fails_otherwise_comes_before_the_withdraw
         (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
         (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
 
-    def run(name, *, profile, **_):
+    def run(todo, *, profile, **_):
         word = outcomes[profile]
-        return [runner.Result(name, 0.0, 0, 1, f"{word}: x" if word else "", withdrawn="y" * (word == "Withdrawn"))]
+        return [runner.Result(path.stem, 0.0, 0, 1, f"{word}: x" if word else "", withdrawn="y" * (word == "Withdrawn"))
+                for path in todo]
 
     monkeypatch.setattr(runner, "run", run)
     assert [(result.error, result.withdrawn) for result in runner.publish()] == [(expected, "")]
+
+
+def test_a_page_with_withdrawn_claims_never_has_quick_numbers(monkeypatch, tmp_path):
+    """Its first missing record may be one that was never withdrawn."""
+    path = tmp_path / "tiny" / "1-tiny.ipynb"
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
+    monkeypatch.setattr(runner, "find", lambda: [path])
+    monkeypatch.setattr(runner.claims, "evaluate", lambda: [
+        {"id": "t", "page": "tiny/1-tiny", "verdict": "withdrawn", "why": "Wrong sign."}])
+    monkeypatch.setattr(runner, "_without_numbers", lambda path, result: result)
+    for profile in ("standard", "quick"):
+        (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
+        (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
+    monkeypatch.setattr(runner, "run", lambda todo, *, profile, **_: [
+        runner.Result("tiny", 0.0, 0, 1, "MissingRecord: x") for _ in todo] if profile == "standard" else 1 / 0)
+    assert runner.publish()[0].withdrawn == "Wrong sign."
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def _finish(part: Path, output: Path, facts: dict) -> None:
 
 
 def run(
-    target: str | None = None,
+    target: str | list[Path] | None = None,
     *,
     profile: str = "quick",
     replay: str = "auto",
@@ -192,21 +192,21 @@ def run(
     parameters: dict | None = None,
     report=None,
 ) -> list[Result]:
-    """Execute the notebooks that ``target`` names and return one :class:`Result` each.
+    """Execute the notebooks that ``target`` names (or is a list of) and return one :class:`Result` each.
 
     A notebook whose executed copy is up to date is skipped, except under ``replay='never'``. ``jobs`` 0 means one
     process for each core that may be used, or for each GPU where measurements run on GPUs; threads per process are set
     so that all jobs together use each core once, or to ``OMP_NUM_THREADS`` if that is less.
     ``report(states, seconds)`` is called about five times a second with one line of state a notebook.
     """
-    todo = find(target)
+    wanted = target if isinstance(target, list) else find(target)
     given = {**(parameters or {}), "profile": profile, "replay": replay}
     results = {}
-    for path in todo:
+    for path in wanted:
         skipped = None if replay == "never" else _up_to_date(path, given, edition)
         if skipped:
             results[path] = skipped
-    todo = [path for path in todo if path not in results]
+    todo = [path for path in wanted if path not in results]
     on = gpus() if todo and replay != "only" else []
     jobs = min(jobs or len(on) or cores(), max(len(todo), 1))
     threads = max(1, cores() // jobs)
@@ -214,7 +214,7 @@ def run(
     if todo:
         with tempfile.TemporaryDirectory(prefix="advbook") as folder:
             results |= _run_all(todo, given, edition, Path(folder), jobs, threads, on, report)
-    return [results[path] for path in find(target)]
+    return [results[path] for path in wanted]
 
 
 def _run_all(todo, given, edition, folder, jobs, threads, on, report) -> dict[Path, Result]:
@@ -285,24 +285,23 @@ def publish(report=None) -> list[Result]:
     A record that is missing sends it to the next profile; any other error is the notebook's result. Where the missing
     record is withdrawn, and no profile that is judged is complete, the page appears without numbers, and says why.
     """
-    return [_published(path, report) for path in find()]
-
-
-def _published(path: Path, report) -> Result:
-    chapter, taken_back = path.parent.name, None
-    result = Result(name_of(path), 0.0, 0, 0, "no records; run `make book` first")
+    results = {path: Result(name_of(path), 0.0, 0, 0, "no records; run `make book` first") for path in find()}
+    taken_back: dict[Path, Result] = {}
+    done: set[Path] = set()
     for profile in reversed(paths.PROFILES):
-        if taken_back and profile not in claims.JUDGED:  # numbers of digits do not stand in for withdrawn ones
-            break
-        if not any((paths.results() / profile / chapter).glob("*/*.json")) and not withdrawn.load(profile, chapter):
-            continue
-        result = run(name_of(path), profile=profile, replay="only", edition="published", report=report)[0]
-        if not result.error.startswith((f"{MissingRecord.__name__}:", f"{Withdrawn.__name__}:")):
-            return result
-        if not result.withdrawn and (fallen := _fallen(path)):  # a new measurement of the page is missing, say
-            result = dataclasses.replace(result, withdrawn=fallen[0]["why"])
-        taken_back = result if result.withdrawn else taken_back
-    return _without_numbers(path, taken_back) if taken_back else result
+        judged = profile in claims.JUDGED  # numbers of digits do not stand in for withdrawn ones
+        todo = [path for path in results if path not in done and (judged or path not in taken_back)
+                and (any((paths.results() / profile / path.parent.name).glob("*/*.json"))
+                     or withdrawn.load(profile, path.parent.name))]
+        made = run(todo, profile=profile, replay="only", edition="published", report=report) if todo else []
+        for path, result in zip(todo, made, strict=True):
+            results[path] = result
+            if not result.error.startswith((f"{MissingRecord.__name__}:", f"{Withdrawn.__name__}:")):
+                done.add(path)
+            elif why := result.withdrawn or next((claim["why"] for claim in _fallen(path)), ""):
+                taken_back[path] = dataclasses.replace(result, withdrawn=why)
+    return [_without_numbers(path, taken_back[path]) if path in taken_back and path not in done else result
+            for path, result in results.items()]
 
 
 def _fallen(path: Path) -> list[dict]:
