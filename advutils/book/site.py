@@ -188,15 +188,16 @@ def _sentence(text: str) -> str:
 
 
 def changed(executed: dict[str, Path]) -> str:
-    """Each verdict and number that is not the first edition's, with the reason."""
-    rows = []
+    """Each verdict and number that is not the first edition's, under the reason."""
+    reasons: dict[str, list[list[str]]] = {}
     for row in changes.rows():
         then, now = row["then"], row["now"]
         name = f"[{row['id']}](#{row['id']})" if now else row["id"]
-        rows.append([name, badge(then["verdict"]), badge(now["verdict"]) if now else "no longer asked",
-                     then["recorded"] or "–", now["recorded"] or "–" if now else "–", _sentence(row["reason"])])
-    text = table(["claim", "verdict then", "now", "numbers then", "now", "reason"], rows) if rows else (
-        "No verdict and no number differs so far.")
+        verdicts = f"{badge(then['verdict'])} → {badge(now['verdict']) if now else 'no longer asked'}"
+        numbers = [then["recorded"] or "–", now["recorded"] or "–" if now else "–"]
+        reasons.setdefault(_sentence(row["reason"]), []).append([name, verdicts, *numbers])
+    text = "\n\n".join(f"**{why}**\n\n{table(['claim', 'verdict then → now', 'numbers then', 'now'], rows)}"
+                       for why, rows in reasons.items()) or "No verdict and no number differs so far."
     if withdrawn.table().exists():
         text += '\n\nThe withdrawn records: <a href="../results/withdrawn.csv">withdrawn.csv</a>.'
     return text
