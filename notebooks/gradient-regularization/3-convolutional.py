@@ -47,12 +47,13 @@ _short = dict(  # trainings that are shorter than the published ones
     variants_digits=["none", "p=2", "p=inf", "p=inf, large", "p=2, shared mask"], variants_colour=["none", "p=2"])
 page = Page("gradient-regularization", "3-convolutional", globals(), settings={
     "quick": dict(
-        digits="digits", colour="photographs", seeds=1, epochs_digits=5, epochs_colour=4, batch_digits=16,
+        digits="digits", colour="photographs", seeds=1, epochs_digits=3, epochs_colour=2, batch_digits=16,
         batch_colour=16, lr_digits=0.005, lr_colour=0.003, spread_digits=0.03, spread_colour=0.05, held_out_colour=0,
         width_digits=0.33, width_colour=0.1, sigma_scale=0.25, draws=1, images=50, images_colour=50, images_fitted=500,
         steps=10, search=dict(search_steps=2, search_iterations=20, search_images=10), timed=["conv-maxout-mnist"],
         timed_images=100, timed_rounds=1, timed_seeds=1,
-        dense=dict(network="maxout-mlp", epochs=30, width=80, batch_size=25), **_short, **_budgets),
+        dense=dict(network="maxout-mlp", epochs=20, width=80, batch_size=25), **_budgets,
+        **_short | dict(variants_digits=["none", "p=2", "p=inf", "p=2, shared mask"])),
     "standard": dict(
         digits="mnist", colour="cifar10", seeds=3, epochs_digits=10, epochs_colour=6, batch_digits=32, batch_colour=32,
         lr_digits=0.001, lr_colour=0.001, spread_digits=0.005, spread_colour=0.02, held_out_colour=10000,
