@@ -213,11 +213,11 @@ def test_a_killed_run_leaves_records_whole_and_the_next_one_goes_on(repo, tmp_pa
 
 def test_small_parameters_keep_words_and_places_and_zeros_that_mean_all():
     given = {
-        "images": 0, "epochs": 0, "warm_up": 2, "seed": 7, "lr": 0.1, "train_size": 0, "index": [3, 900],
+        "images": 0, "epochs": 0, "passes": 2, "seed": 7, "lr": 0.1, "train_size": 0, "index": [3, 900],
         "eps": [0.1, 0.2, 0.3, 0.4, 0.5], "noise": [0.5, 1.0], "powers": [1, 2, 4, "inf"], "targets": ["a", "b", "c"],
         "clip": True, "width": None, "spec": {"epochs": 40, "options": [{"steps": 100}]}, "first": {"passes": 8}}
     assert restamp.small(given) == given | {
-        "images": restamp.CAPS["images"], "warm_up": 1, "train_size": restamp.CAPS["train_size"], "index": [3, 20],
+        "images": restamp.CAPS["images"], "passes": 1, "train_size": restamp.CAPS["train_size"], "index": [3, 20],
         "eps": [0.1, 0.3, 0.5], "powers": [1, 4, "inf"], "spec": {"epochs": 2, "options": [{"steps": 4}]},
         "first": {"passes": 1}}
 
@@ -225,7 +225,7 @@ def test_small_parameters_keep_words_and_places_and_zeros_that_mean_all():
 @pytest.mark.parametrize("one, two, same", [
     ({"seed": 0}, {"seed": 3}, True), ({"images": 0}, {"images": 9}, True), ({"epochs": 5}, {"epochs": 9}, True),
     ({"eps": [0.1]}, {"eps": [0.2, 0.3]}, True), ({"sigma": 0.5}, {"sigma": 2.0}, True),
-    ({"epochs": 0}, {"epochs": 3}, False), ({"warm_up": 0}, {"warm_up": 2}, False), ({"p": 1}, {"p": 2}, False),
+    ({"epochs": 0}, {"epochs": 3}, False), ({"sigma": 0}, {"sigma": 2}, False), ({"p": 1}, {"p": 2}, False),
     ({"sigma": 0.0}, {"sigma": 0.5}, False), ({"spec": {"kind": "a"}}, {"spec": {"kind": "b"}}, False),
     ({"clip": True}, {"clip": False}, False), ({"width": None}, {"width": 1}, False), ({}, {"mask": "none"}, False),
     ({"calls": [{"attack": "a"}]}, {"calls": [{"attack": "b"}]}, False), ({"eps": []}, {"eps": [0.1]}, False),

@@ -27,7 +27,7 @@ PROFILES = ("standard", "paper")
 REASON = "the old code and the new, run side by side at a small size, give the same bits"
 # How small a run is: the most that a number of this name may be, at any depth of the parameters and in lists
 CAPS = {
-    "epochs": 2, "warm_up": 1, "train_size": 100, "test_size": 16, "training": 4,
+    "epochs": 2, "train_size": 100, "test_size": 16, "training": 4,
     "images": 10, "attack_images": 8, "search_images": 4, "query_images": 4, "first": 2, "index": 20,
     "steps": 4, "search_steps": 2, "search_iterations": 5, "iterations": 10, "deepfool_steps": 3, "max_iter": 5,
     "passes": 1, "restarts": 2, "queries": 5, "rounds": 1, "draws": 2, "drawn": 1, "points": 5, "batch": 4, "units": 10,

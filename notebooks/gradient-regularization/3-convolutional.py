@@ -142,7 +142,7 @@ page.source(layers.Whiten)
 # * Minibatches are of 32 images instead of 128: four times as many steps in a pass over the images.
 # * Adam gives every weight a rate of its own, so that the twentieth, at which the files let CIFAR's convolutions learn, is left out.
 #
-# Dropout, limits of the norms, and on MNIST the starting weights are those of the files. Everything is computed in float32, so that any processor makes these records in hours. On CIFAR-10 the networks see 40,000 images, as the paper's do in its first row; the last 10,000 of the training images are held out. The `paper` profile has none of these changes, and has never been run.
+# Dropout, limits of the norms, and on MNIST the starting weights are those of the files. Everything is computed in float32, which any processor can, in some twenty core-hours; bfloat16, as in the first edition, is faster on a few processors and many times slower on the others. On CIFAR-10 the networks see 40,000 images, as the paper's do in its first row; the last 10,000 of the training images are held out. The `paper` profile has none of these changes, and has never been run.
 #
 # ### Under which mask?
 #
