@@ -6,6 +6,7 @@ import sys
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
 from advutils.book import cli, ledger, paths, runner, withdrawn
 
@@ -282,8 +283,7 @@ def test_the_table_at_the_end_says_how_many_records_are_older_than_their_code(mo
 
 
 def advbook(*words):
-    return subprocess.run([sys.executable, "-m", "advutils.book.cli", *words], capture_output=True, text=True,
-                          cwd=paths.root(), timeout=120)
+    return CliRunner().invoke(cli.main, list(words))
 
 
 def test_claims_status_and_data_speak_json():
@@ -304,4 +304,4 @@ def test_claims_status_and_data_speak_json():
 ])
 def test_mistakes_get_one_line_and_a_failing_exit_code(words, message):
     done = advbook(*words)
-    assert done.returncode != 0 and message in done.stderr and "Traceback" not in done.stderr
+    assert done.exit_code != 0 and message in done.stderr and "Traceback" not in done.stderr

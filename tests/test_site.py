@@ -173,8 +173,8 @@ def visit(browser, address):
     """Open a page with everything but localhost blocked; returns the page, with its complaints in ``page.trouble``."""
     contexts = []
 
-    def go(path, *, scheme="light", width=1200):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def go(path, *, width=1200):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="light")
         contexts.append(context)
         page = context.new_page()
         page.trouble = []
@@ -215,10 +215,7 @@ def test_no_page_shows_a_warning_or_a_folder_of_the_machine_that_built_it(path):
     assert "output stderr" not in text and str(paths.root()) not in text
 
 
-@in_browser
-@pytest.mark.parametrize("path", PAGES)
-def test_page_loads_offline_with_mathematics_and_alt_texts(path, visit):
-    page = visit(path)
+def loads_offline(page):
     assert page.trouble == []
     assert len(page.inner_text("article")) > 200
     written = page.locator(".math.notranslate").count()
@@ -231,23 +228,25 @@ def test_page_loads_offline_with_mathematics_and_alt_texts(path, visit):
         assert image.evaluate("i => i.complete && i.naturalWidth > 0")
 
 
-@in_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_text_is_readable(path, scheme, visit):
-    page = visit(path, scheme=scheme)
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+def is_readable(page, scheme):
+    page.wait_for_function(f"document.documentElement.dataset.theme === {scheme!r}")
     for selector in ("article p", "article td", "article h2", "article .verdict", "article figcaption", "article a",
                      "article code", "article li", "article summary", "pre span", "nav a"):
         for element in page.locator(selector).all()[:5]:
             if element.is_visible():
-                assert element.evaluate(CONTRAST) >= 4.5, (selector, element.inner_text()[:40])
+                assert element.evaluate(CONTRAST) >= 4.5, (scheme, selector, element.inner_text()[:40])
 
 
 @in_browser
 @pytest.mark.parametrize("path", PAGES)
-def test_a_phone_does_not_scroll_sideways(path, visit):
-    page = visit(path, width=375)
+def test_page_loads_offline_and_is_readable_in_light_dark_and_on_a_phone(path, visit):
+    """One visit for all: most of the time goes into typesetting the mathematics."""
+    page = visit(path)
+    loads_offline(page)
+    is_readable(page, "light")
+    page.emulate_media(color_scheme="dark")
+    is_readable(page, "dark")
+    page.set_viewport_size({"width": 375, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 376
 
 
