@@ -79,6 +79,12 @@ CASES = {
             "the thesis' number", "by hand", "Otsu's threshold")],
         "first_rounds": [dict(spec=COUNTER, rounds=1, images=3)],
     },
+    "representation_counting_ceiling": {
+        "ceiling": [dict(size=64, scales=[7, 12], one_scale=True, limit=2, plan="small", images=3, seed=0)],
+    },
+    "representation_counting_published": {
+        "published_maps": [dict(data="generated", image="image1", tops=[20, 100], window=[0, 0, 40])],
+    },
     "representation_counting_rival": {
         "pattern_line": [dict(size=64, scales=[7, 12], one_scale=True, limit=2, images=6, seed=0, others={})],
     },

@@ -294,7 +294,8 @@ def test_claims_status_and_data_speak_json():
     status = json.loads(advbook("status", "--json").stdout)
     assert len(status) == len(ledger.records()) and all(row["state"] for row in status)
     where = json.loads(advbook("data", "where", "--json").stdout)
-    assert where["data"]["digits"] == "ok" and set(where["data"]) == {"digits", "mnist", "cifar10", "nips2017"}
+    assert where["data"]["digits"] == "ok" and set(where["data"]) == {
+        "digits", "mnist", "cifar10", "nips2017", "thesis-figures"}
 
 
 @pytest.mark.parametrize("words, message", [

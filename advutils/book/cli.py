@@ -206,8 +206,9 @@ def data() -> None:
 def where(as_json) -> None:
     """The data folder and the state of each data set."""
     from advutils import data as data_module
+    from advutils import figures
 
-    states = {name: data_module.state(name) for name in data_module.NAMES}
+    states = {name: data_module.state(name) for name in data_module.NAMES} | {figures.NAME: figures.state()}
     if as_json:
         click.echo(json.dumps({"root": str(data_module.where()), "data": states}, indent=1))
         return
@@ -232,15 +233,20 @@ def fetch(name) -> None:
 def verify(names) -> None:
     """Check data sets, and all weights, against their checksums; fails if one that is there is damaged."""
     from advutils import data as data_module
+    from advutils import figures
     from advutils.models.pretrained import FILES, DamagedWeights, MissingWeights, checksum
 
     bad, torn = [], []
-    for name in names or data_module.NAMES:
-        if name not in data_module.NAMES:
-            _fail(f"no data set {name!r}; there are {', '.join(data_module.NAMES)}")
-        state = data_module.state(name)
+    known = (*data_module.NAMES, figures.NAME)
+    for name in names or known:
+        if name not in known:
+            _fail(f"no data set {name!r}; there are {', '.join(known)}")
+        state = figures.state() if name == figures.NAME else data_module.state(name)
         click.echo(f"{name}: {state}")
-        if state == "damaged":
+        if state == "damaged" and name == figures.NAME:
+            for file in figures.damaged():
+                click.echo(f"  {file}: not the file that was measured")
+        elif state == "damaged":
             for split in data_module.splits(name):
                 try:
                     there = f"SHA-256 {data_module.checksum_there(name, split)}"

@@ -268,8 +268,10 @@ def _setting(parameters: dict, name: str):
 
 
 def _data(name: str | None) -> dict | None:
-    from advutils import data
+    from advutils import data, figures
 
+    if name == figures.NAME:
+        return {"name": name, "files": figures.checksum()}
     if name not in data.NAMES:
         return None
     return {split: data.checksum(name, split) for split in data.splits(name)} | {"name": name}

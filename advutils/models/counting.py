@@ -79,6 +79,24 @@ def field_of_view(size: int, plan: str) -> tuple[int, int]:
     return seen, apart
 
 
+def fields(size: int, plan: str) -> list[tuple[int, int]]:
+    """First and last pixel along a side that each unit of the last map sees, in pictures of ``size`` pixels a side.
+
+    As :func:`field_of_view`, but of the units that there are: a field ends where the picture does, or where a map on
+    the way has units that the next one leaves over.
+    """
+    chosen = fitted(PLANS[plan], size)
+    lengths = [size, *sides(chosen, size)]
+    found = []
+    for unit in range(lengths[-1]):
+        first = last = unit
+        for (kernel, stride, padding, _), length in zip(reversed(chosen), reversed(lengths[:-1]), strict=True):
+            first = max(first * stride - padding, 0)
+            last = min(last * stride - padding + kernel - 1, length - 1)
+        found.append((first, last))
+    return found
+
+
 def fitted(plan: tuple, size: int) -> tuple:
     """The plan with lower strides (the first of the largest first) that leaves as large a last map as 1,000 pixels do.
 
