@@ -19,7 +19,7 @@
 # Can a network learn to count shapes at a glance (to *subitise*, as psychologists say), and does it learn what a shape is on the way? Chapter 2 of Cutilli's thesis {cite}`cutilli2021` trains convolutional networks on generated pictures, looks at where the gradient of the count lies, and prints no number. This page rebuilds the pictures and the networks, and puts numbers beside
 # what the thesis says: how exactly they count, how they fare on sizes and shapes they have not seen, and how much of the saliency sits on edges, on corners, inside the shapes and in empty space.
 #
-# **Time to learn**: 20 minutes. **You need** a convolution and a gradient; the [notation](../../book/notation).
+# **Time to learn**: 40 minutes. **You need** a convolution and a gradient; the [notation](../../book/notation).
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: pictures of 64 pixels, a minute of training | standard: 128 pixels, hours on 2 cores | paper: 1,000 pixels, a GPU

@@ -19,7 +19,7 @@
 # A network that counts shapes has never been told where they are. Cutilli {cite}`cutilli2021` tries to find them by second derivatives: if the saliency of one pixel depends on another pixel, both may belong to one shape. "Unfortunately, we did not find this method reliable", says the thesis, names three ways in which it fails, and lists what one might change. This page derives when there is anything to find at all,
 # carries out the method as it is described, measures how often it finds a shape, tries the changes one by one, and puts a plain baseline beside them.
 #
-# **Time to learn**: 25 minutes. **You need** the [page on counting](1-counting) and the chain rule.
+# **Time to learn**: 35 minutes. **You need** the [page on counting](1-counting) and the chain rule.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: pictures of 64 pixels | standard: 128 pixels, the networks of the page on counting | paper: 1,000 pixels, a GPU
