@@ -303,7 +303,7 @@ if author:
         parts = [reduce(getitem, path, record.values) for record in author.values()]
         return " and ".join(f"{100 * (part['edge'] + part['corner']):.0f} %" for part in parts)
 
-    page.say("How to read it: of the hundred most salient pixels of the published maps " + on_shapes("top", "100") + " lie on edges or corners, of the thousand most salient " + on_shapes("top", "1000")
+    page.say("" if settings.figures != figures.NAME else "How to read it: of the hundred most salient pixels of the published maps " + on_shapes("top", "100") + " lie on edges or corners, of the thousand most salient " + on_shapes("top", "1000")
              + ": what the thesis says of its figure is true of it (`rc-edges-published`). Of the saliency as a whole it is " + on_shapes("share") + ", more than their share of the pixels (" + on_shapes("area")
              + "), and most of it lies in empty space. In both maps the last " + " and ".join(str(record["size"] - record["extent"][0]) for record in author.values()) + " rows have none: so many pixels the larger of the thesis' networks leaves unseen, the smaller one far more. So our networks, smaller and on smaller pictures, are not those of the figure, and `rc-edges` and `rc-repaired` do not contradict it.")
 

@@ -170,9 +170,11 @@ page.figure(fig, caption="Share of shapes that a mask finds which is as large as
 page.table(["network", "picture", "shapes", "a unit sees", "the next one begins after", "block", "found, centred", "found, as its units lie"],
            [[name, record.parameters["size"], "{} to {}".format(*record.parameters["scales"]), record["sees"], record["apart"], record["together"], f"{100 * record['centred']:.1f} %", f"{100 * record['placed']:.1f} %"] for plan, name in plans.items() for record in ceilings[plan]],
            caption=f"The same in numbers, {ceilings['small'][0]['shapes']} shapes of {settings.drawn} pictures a size; lengths in pixels a side. Block: of as many units as see every pixel; one more unit sees many pixels, whose block is larger")
-here = next((record for record in ceilings[settings.plan] if record.parameters["size"] == settings.size), None)
+here = next((record for record in ceilings["small"] if record.parameters["size"] == settings.size and settings.plan == "small"), None)
+too_large = here is not None and max(here["centred"], here["placed"]) < 0.2
 page.say("How to read it: what a mask can find depends on the size of the picture before any training. "
-         + (f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find {100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} % where the units lie. So a recall near zero at this size says next to nothing about the method. " if here else "")
+         + (f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find {100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} % where the units lie. " if here else "")
+         + ("So a recall near zero at this size says next to nothing about the method. " if too_large else "")
          + "Units of the larger network see the whole picture or nearly so: there its masks are what the threshold leaves, and the size of a block says nothing.")
 
 # %% [markdown]
@@ -234,7 +236,8 @@ def started_off(kind):
 
 best = max((np.mean([r["recall"] for r in records]), kind, method) for (kind, method), records in found.items() if not method.startswith("components"))
 page.say(f"How to read it: the best of these by second derivatives is \"{best[2]}\" on the network of {best[1]}, with {100 * best[0]:.1f} % of the shapes. With rectifiers a selection is the start alone: nothing else has a second derivative (except under \"one less\", whose second term is the saliency itself)."
-         + (f" At {settings.size} pixels, whichever change is made, the loop hardly ever finds a shape; masks as large as the field of view could not (the figure above), so this is no verdict on the method." if best[0] < 0.05 else ""))
+         + (f" At {settings.size} pixels, whichever change is made, the loop hardly ever finds a shape." if best[0] < 0.05 else "")
+         + (" Masks as large as the field of view could not (the figure before), so this is no verdict on the method." if best[0] < 0.05 and too_large else ""))
 many = ", ".join(f"{np.mean([r['found'] for r in found[kind, 'components']]) / settings.looked_at:.0f} boxes a picture ({kind})" for kind in KINDS)
 page.say(f"The loop makes one box for each shape that is counted; connected parts know no such limit and make {many}. The fair comparison is **components, counted**: the parts with most saliency, as many as are counted. With rectifiers, where the loop has nothing to go by, they find " + ", ".join(f"{100 * r['recall']:.1f}" for r in found["rectifiers", "components, counted"]) + " % of the shapes, by training (`rc-baseline-rectifiers`); with sigmoids " + ", ".join(f"{100 * r['recall']:.1f}" for r in found["sigmoids, renormalised", "components, counted"]) + " % (`rc-baseline`).")
 page.say("Where do rounds start? Where a mask is the start alone (with the thesis' number nearly all are), this pixel is on no shape in " + ", ".join(started_off(kind) for kind in KINDS)
@@ -302,7 +305,7 @@ if author:
                [[image, mask["round"], mask["pixels"], mask["place"], mask["on"], "none" if mask["covered"] is None else f"{100 * mask['covered']:.1f} %", f"{mask['iou']:.2f}"] for image, record in author.items() for mask in record["masks"]],
                caption="The published masks: pixels, where they are (as above), on how many shapes, the largest share of one that they cover, and the overlap of their box with the best true one")
     every = [mask for record in author.values() for mask in record["masks"]]
-    page.say(f"How to read it: they cover at most {100 * max(mask['covered'] or 0 for mask in every):.1f} % of a shape, and {sum(mask['on'] > 1 for mask in every)} of {len(every)} {'is' if sum(mask['on'] > 1 for mask in every) == 1 else 'are'} on more than one. The thesis says \"at most, about half\", which holds with room to spare; boxes about such specks overlap a shape's by up to {max(mask['iou'] for mask in every):.2f}, near the half that counts as found.")
+    page.say("" if settings.figures != figures.NAME else f"How to read it: they cover at most {100 * max(mask['covered'] or 0 for mask in every):.1f} % of a shape, and {sum(mask['on'] > 1 for mask in every)} of {len(every)} {'is' if sum(mask['on'] > 1 for mask in every) == 1 else 'are'} on more than one. The thesis says \"at most, about half\", which holds with room to spare; boxes about such specks overlap a shape's by up to {max(mask['iou'] for mask in every):.2f}, near the half that counts as found.")
 
 # %% [markdown]
 # ## Where we had to choose
