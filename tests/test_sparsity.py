@@ -52,6 +52,7 @@ def test_weight_density_is_the_share_above_the_threshold():
 
 @pytest.mark.parametrize("build, count", [
     (models.resnet50, 23_520_842), (models.mobilenet, 3_217_226), (models.vgg16, 14_719_818),
+    (models.vgg16_bn, 14_719_818 + 2 * 4_224),
 ])
 def test_networks_for_32_pixels(build, count):
     x = torch.rand(2, 3, 32, 32)
@@ -66,7 +67,17 @@ def test_networks_for_32_pixels(build, count):
     network(x)
     handle.remove()
     assert shapes == [{models.resnet50: (2, 2048, 4, 4), models.mobilenet: (2, 1024, 2, 2),
-                       models.vgg16: (2, 512, 2, 2)}[build]]
+                       models.vgg16: (2, 512, 2, 2), models.vgg16_bn: (2, 512, 2, 2)}[build]]
+
+
+def test_the_normalised_vgg_is_the_paper_s_but_for_its_normalisation():
+    plain, normalised = (build(width=0.25).modules() for build in (models.vgg16, models.vgg16_bn))
+    plain, normalised = list(plain), list(normalised)
+    convolutions = [number for number, layer in enumerate(normalised) if isinstance(layer, nn.Conv2d)]
+    assert len(convolutions) == 13
+    assert all(isinstance(normalised[number + 1], nn.BatchNorm2d) for number in convolutions)
+    rest = [layer for layer in normalised if not isinstance(layer, nn.BatchNorm2d)]
+    assert [str(a) for a in rest if not list(a.children())] == [str(b) for b in plain if not list(b.children())]
 
 
 def test_pruning_sets_small_weights_to_zero_for_a_block():

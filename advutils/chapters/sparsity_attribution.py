@@ -34,6 +34,8 @@ NETWORKS = {
     "resnet-small": partial(models.resnet50, width=0.25, blocks=(1, 1, 1, 1), stride=2),
     "mobilenet-small": partial(models.mobilenet, width=0.25),
     "vgg-small": partial(models.vgg16, width=0.25),
+    # Not the paper's: the narrow VGG above often learns nothing, depending on the seed
+    "vgg-small-bn": partial(models.vgg16_bn, width=0.25),
     "resnet-tiny": partial(models.resnet50, width=0.125, blocks=(1, 1, 1, 1), stride=2),
 }
 # What multiplies the factor: l1 and l2 of Keras' kernel_regularizer. "adversarial" is the rival, no weight penalty.
