@@ -1,4 +1,5 @@
 """Penalties against Keras' formulas, densities against counting, and the networks for 32 pixels."""
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -127,6 +128,13 @@ def test_an_untrained_network_is_not_trained_and_judged_ones_report_pruned_accur
         start = chapter.NETWORKS["one"](classes=3)
     assert history.loss == []
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True))
-    found, _ = chapter.judged(regularizer="base", factor=0.0, images=30, steps=2, budgets=[1e-9, 0.1], **few)
+    found, arrays = chapter.judged(regularizer="base", factor=0.0, images=30, steps=2, budgets=[1e-9, 0.1], **few)
+    for name in ("clean", "fgsm", "pgd"):  # the result by image is that of the values
+        shares = 1 - np.unpackbits(arrays[f"{name}_wrong"], axis=-1, count=30).mean(-1)
+        assert shares == pytest.approx(np.array(found[name]))
+    length = arrays["length"].astype(float)
+    assert np.isnan(length).mean() == pytest.approx(1 - found["clean"])
+    found_for_half = np.median(length[~np.isnan(length)])
+    assert (None if np.isinf(found_for_half) else pytest.approx(found_for_half, rel=0.1)) == found["distance"]
     assert found["pruned"][0] == pytest.approx(found["clean"], abs=0.1) and found["pgd"][0] == found["clean"]
     assert found["weight_density"] == sorted(found["weight_density"], reverse=True)
