@@ -121,3 +121,19 @@ def test_the_blur_is_a_gaussian_of_unit_mass_that_keeps_constants(sigma):
     found, grey = chapter.blurred(impulse, sigma=sigma)[0, 0].double(), torch.full((2, 3, 9, 9), 0.3)
     torch.testing.assert_close(found, line[:, None] * line, atol=1e-6, rtol=0)
     torch.testing.assert_close(chapter.blurred(grey, sigma=sigma), grey)
+
+
+def test_what_the_maps_cost_in_passes():
+    """Section 3.3: Grad-CAM is orders of magnitude cheaper."""
+    images, forward, back = torch.rand(1, 3, 32, 32, generator=runtime.generator(0)), [], []
+    with runtime.seeded(0):
+        network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(8, 10))
+    network.register_forward_hook(lambda module, inputs, output: forward.append(len(output)))
+    for patch, places in ((4, 15 * 15), (2, 16 * 16)):
+        forward.clear()
+        attribution.occlusion(network, images, torch.tensor([0]), patch=patch, stride=2)
+        assert sum(forward) == places + 1
+    forward.clear()
+    network[-1].register_full_backward_hook(lambda module, inputs, outputs: back.append(1))
+    attribution.grad_cam(network, images, torch.tensor([0]), layer=network[1])
+    assert sum(forward) == 1 and len(back) == 1

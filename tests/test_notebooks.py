@@ -8,6 +8,7 @@ import sys
 import nbclient
 import nbformat
 import pytest
+import yaml
 
 from advutils.book import claims, pairs, paths, runner
 
@@ -42,6 +43,17 @@ def test_mentioned_claims_and_errata_exist(source):
     text = source.read_text()
     for block in re.findall(r"page\.(?:claims|errata)\(([^)]*)\)", text):
         assert set(re.findall(r"\"([\w-]+)\"", block)) <= known
+
+
+RULES = sorted(paths.root().glob("notebooks/*/*.yml"))
+
+
+@pytest.mark.parametrize("rules", RULES, ids=[f"{path.parent.name}/{path.name}" for path in RULES])
+def test_rules_and_errata_are_yaml_with_one_entry_for_each_name(rules):
+    """A file that cannot be read holds no rules, whatever its commit says."""
+    entries = yaml.safe_load(rules.read_text())
+    names = re.findall(r"(?m)^- id: (.+)$", rules.read_text())
+    assert [entry["id"] for entry in entries] == names and len(set(names)) == len(names) > 0
 
 
 def solutions():

@@ -145,7 +145,7 @@ def test_photographs(caught):
         assert_equal_steps(caught(train, checkpoint=caught.folder / "c.pt", seed=0, **spec))
 
 
-FULL = ("resnet50", "mobilenet", "vgg16")
+FULL = ("resnet50", "mobilenet", "vgg16", "vgg16-bn")
 
 
 @pytest.mark.parametrize("network", [

@@ -1,4 +1,5 @@
 """Penalties against Keras' formulas, densities against counting, and the networks for 32 pixels."""
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -52,6 +53,7 @@ def test_weight_density_is_the_share_above_the_threshold():
 
 @pytest.mark.parametrize("build, count", [
     (models.resnet50, 23_520_842), (models.mobilenet, 3_217_226), (models.vgg16, 14_719_818),
+    (models.vgg16_bn, 14_719_818 + 2 * 4_224),
 ])
 def test_networks_for_32_pixels(build, count):
     x = torch.rand(2, 3, 32, 32)
@@ -66,7 +68,17 @@ def test_networks_for_32_pixels(build, count):
     network(x)
     handle.remove()
     assert shapes == [{models.resnet50: (2, 2048, 4, 4), models.mobilenet: (2, 1024, 2, 2),
-                       models.vgg16: (2, 512, 2, 2)}[build]]
+                       models.vgg16: (2, 512, 2, 2), models.vgg16_bn: (2, 512, 2, 2)}[build]]
+
+
+def test_the_normalised_vgg_is_the_paper_s_but_for_its_normalisation():
+    plain, normalised = (build(width=0.25).modules() for build in (models.vgg16, models.vgg16_bn))
+    plain, normalised = list(plain), list(normalised)
+    convolutions = [number for number, layer in enumerate(normalised) if isinstance(layer, nn.Conv2d)]
+    assert len(convolutions) == 13
+    assert all(isinstance(normalised[number + 1], nn.BatchNorm2d) for number in convolutions)
+    rest = [layer for layer in normalised if not isinstance(layer, nn.BatchNorm2d)]
+    assert [str(a) for a in rest if not list(a.children())] == [str(b) for b in plain if not list(b.children())]
 
 
 def test_pruning_sets_small_weights_to_zero_for_a_block():
@@ -116,6 +128,13 @@ def test_an_untrained_network_is_not_trained_and_judged_ones_report_pruned_accur
         start = chapter.NETWORKS["one"](classes=3)
     assert history.loss == []
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True))
-    found, _ = chapter.judged(regularizer="base", factor=0.0, images=30, steps=2, budgets=[1e-9, 0.1], **few)
+    found, arrays = chapter.judged(regularizer="base", factor=0.0, images=30, steps=2, budgets=[1e-9, 0.1], **few)
+    for name in ("clean", "fgsm", "pgd"):  # the result by image is that of the values
+        shares = 1 - np.unpackbits(arrays[f"{name}_wrong"], axis=-1, count=30).mean(-1)
+        assert shares == pytest.approx(np.array(found[name]))
+    length = arrays["length"].astype(float)
+    assert np.isnan(length).mean() == pytest.approx(1 - found["clean"])
+    found_for_half = np.median(length[~np.isnan(length)])
+    assert (None if np.isinf(found_for_half) else pytest.approx(found_for_half, rel=0.1)) == found["distance"]
     assert found["pruned"][0] == pytest.approx(found["clean"], abs=0.1) and found["pgd"][0] == found["clean"]
     assert found["weight_density"] == sorted(found["weight_density"], reverse=True)

@@ -62,6 +62,21 @@ def vgg16(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
     return nn.Sequential(features, nn.Flatten(), nn.Linear(plan[-2], classes))
 
 
+def vgg16_bn(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
+    """As :func:`vgg16`, with batch normalisation (Ioffe and Szegedy 2015) between each convolution and its rectifier.
+
+    Simonyan and Zisserman have none; torchvision ships both. (N, 3, 32, 32) -> (N, classes).
+    """
+    from_torchvision = torchvision().models.vgg
+    plan = [size if size == "M" else round(size * width) for size in from_torchvision.cfgs["D"]]
+    features = from_torchvision.make_layers(plan, batch_norm=True)
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(features, nn.Flatten(), nn.Linear(plan[-2], classes))
+
+
 def last_maps(network: nn.Module) -> nn.Module:
     """The layer whose output are the last maps before the classifier, where Grad-CAM (Selvaraju et al. 2017) looks.
 

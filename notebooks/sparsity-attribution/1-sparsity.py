@@ -34,6 +34,7 @@ import numpy as np
 from advutils import sparsity
 from advutils.book.page import Page, mean_sd
 from advutils.chapters import sparsity_attribution as chapter
+from advutils.chapters import sparsity_attribution_learning as learning
 
 page = Page("sparsity-attribution", "1-sparsity", globals(), settings={
     "quick": dict(data="photographs", seeds=1, epochs=2, train_size=600, activation=[0.0, 1e-7, 1e-5, 1e-4, 1e-3], weight=[1e-4]),
@@ -136,8 +137,10 @@ page.say(f"Seed by seed, fewer units are active than in the network of the same 
 # %% tags=["hide-input"]
 rows = [["activations", lam, records] for lam, records in on_activations.items()] + [["weights", lam, records] for lam, records in on_weights.items()]
 page.table(["penalty on", "λ", "active units", *(f"weights above {t:g}: share, accuracy with them alone" for t in chapter.THRESHOLDS[1:]), "weights exactly 0", "test accuracy"],
-           [[kind, f"{lam:g}", mean_sd([r["density"] for r in records]), *(f"{mean_sd([r['weight_density'][k] for r in records])}, {mean_sd([r['pruned'][k] for r in records])}" for k in (1, 2)), *(mean_sd([r[field] for r in records]) for field in ("exact_zeros", "accuracy"))] for kind, lam, records in rows],
-           caption=f"What each penalty makes sparse; seeds: {settings.seeds}")
+           [[kind, f"{lam:g}{learning.mark(records)}", mean_sd([r["density"] for r in records]), *(f"{mean_sd([r['weight_density'][k] for r in records])}, {mean_sd([r['pruned'][k] for r in records])}" for k in (1, 2)), *(mean_sd([r[field] for r in records]) for field in ("exact_zeros", "accuracy"))] for kind, lam, records in rows],
+           caption=f"What each penalty makes sparse; seeds: {settings.seeds}. With a mark at λ: fewer test images right than twice chance")
+poor = [f"{lam:g} on {kind}" for kind, lam, records in rows if learning.mark(records)]
+page.say("Networks of this page that have learnt nothing (fewer test images right than twice chance): " + (", ".join(poor) or "none") + f". The least accurate one has {100 * min(r['accuracy'] for *_, records in rows for r in records):.1f} % right.")
 base, heavy, quiet = on_activations[settings.activation[0]], on_weights[settings.weight[-1]], on_activations[settings.activation[-1]]
 
 

@@ -40,6 +40,7 @@ from scipy import stats
 from advutils import attribution
 from advutils.book.page import Page, mean_sd
 from advutils.chapters import sparsity_attribution as chapter
+from advutils.chapters import sparsity_attribution_learning as learning
 
 page = Page("sparsity-attribution", "3-attribution", globals(), settings={
     "quick": dict(data="photographs", networks=["resnet-tiny"], seeds=1, epochs=6, train_size=900, factor=1e-4, images=20, steps=16),
@@ -57,7 +58,8 @@ settings = page.settings
 # | `sa-t2-cam` | penalties of .01 lower the change of Grad-CAM under a blur, the elastic net most |
 # | `sa-t2-sliding-weak`, `sa-t2-cam-weak` | ours: the same at a hundredth of the factor, with which networks learn |
 # | `sa-l2-maps`, `sa-stable-worth` | ours: are the maps more stable with l2 of .01, or with l1 of .0001, and worth no less? |
-# | `sa-blind`, `sa-untrained`, `sa-untrained-vgg` | ours: does a network that always gives one answer, or an untrained one, have the more stable maps? |
+# | `sa-blind` | ours: why are the maps of a network that always gives one answer so stable? |
+# | `sa-untrained`, `sa-untrained-vgg` | ours: does an untrained network have the more stable maps? |
 # | `sa-rival-maps` | ours: is adversarial training the better way to stable maps? |
 #
 # ## Threat model
@@ -80,6 +82,8 @@ settings = page.settings
 # The networks here keep 2 x 2 pixels or more, and a map without differences counts as 0. But 2 x 2 is little: such a map is **four numbers**, scaled up, and scaling them to $[0, 1]$ fixes two. What is said of Grad-CAM below is said of four numbers an image, except for the full-sized ResNet-50 (4 x 4).
 #
 # All networks here end in a mean (VGG: a maximum) over the places of each map and one linear layer. Then $\alpha_k$ is that layer's weight $w_{ck}$ over $Z$, whatever the image, and Grad-CAM is the older class activation map {cite}`zhou2016`.
+#
+# **What they cost.** The paper's Section 3.3 says that Grad-CAM is orders of magnitude cheaper. On 32 pixels, in steps of 2, the patch of 4 pixels takes $15\times15=225$ passes of the image through the network and one without a patch, that of 2 pixels $16\times16=256$ and one; Grad-CAM takes one pass forward and one back, whatever the image's size (a test counts them). So it is two orders of magnitude here.
 #
 # Both agree with captum's {cite}`kokhlikyan2020` (a test checks that).
 
@@ -116,7 +120,7 @@ page.say(f"If falls add, the change is {null['independent'].mean():.1f} ± {null
 # ## Measuring
 #
 # The networks are trained as the [example code](2-robustness) does from which the numbers of Table 1 seem to come, with Adam at a rate of .001 in batches of 128, but once and on clean images only: whether the paper's maps are of networks that were retrained on adversarial images it does not say. Penalties have the paper's factor, .01, and a hundredth of it, at which more networks learn.
-# A network that has lost what it could learn stays in the tables, with the share of its most frequent answer beside it.
+# A network that has learnt nothing stays in the tables, with a mark: its maps may well be stable, and have nothing to show.
 #
 # The rival is one-step adversarial training: in place of a penalty, each step minimises the loss of $x+\tfrac{8}{255}\operatorname{sign}\nabla_x L$, clipped to $[0, 1]$ (how robust that is: [the page before](2-robustness)). An untrained network is beside them: its maps cannot mean anything.
 
@@ -155,25 +159,20 @@ page.say("How to read it: where two maps of one row differ, the explanation depe
 printed = {"base": ("26.31 ± 27.19", "24.53 ± 34.19"), "l1 of .01": ("18.51 ± 15.28", "15.13 ± 24.95"), "l2 of .01": ("18.62 ± 13.48", "15.12 ± 20.92"), "elastic net of .01": ("20.92 ± 17.83", "13.96 ± 22.51")}
 
 
-def blind(record):
-    """Whether a network gives one answer to (nearly) everything."""
-    return record["largest"] > 0.99
-
-
 def both(records, name):
     return f"{np.mean([r['mean'][name] for r in records]):.2f} ± {np.mean([r['sd'][name] for r in records]):.2f}"
 
 
-page.table(["network", "trained with", "clean accuracy", "seeds with one answer", "sliding patch: paper", "ours", "Grad-CAM: paper", "ours"],
-           [[network, kind, mean_sd([r["clean"] for r in records]), f"{sum(map(blind, records))} of {len(records)}", printed.get(kind, ("", ""))[0], both(records, "sliding_range"), printed.get(kind, ("", ""))[1], both(records, "cam_range")] for (network, kind), records in found.items()],
-           caption=f"Sum of squared differences of two maps, each scaled to [0, 1]: mean ± standard deviation over {settings.images} images, both averaged over {settings.seeds} seed(s)")
+page.table(["network", "trained with", "clean accuracy", "sliding patch: paper", "ours", "Grad-CAM: paper", "ours"],
+           [[network, kind + learning.mark(records), mean_sd([r["clean"] for r in records]), printed.get(kind, ("", ""))[0], both(records, "sliding_range"), printed.get(kind, ("", ""))[1], both(records, "cam_range")] for (network, kind), records in found.items()],
+           caption=f"Sum of squared differences of two maps, each scaled to [0, 1]: mean ± standard deviation over {settings.images} images, both averaged over {settings.seeds} seed(s). {learning.FOOTNOTE}")
 for network in settings.networks:
     def mean(kind, *path, network=network):
         """Mean over seeds of what lies along a path in the records."""
         return np.mean([functools.reduce(lambda value, key: value[key], path, r) for r in found[network, kind]])
-    sighted = [kind for kind in KINDS if not any(map(blind, found[network, kind]))]
-    order = sorted(sighted, key=lambda kind: mean(kind, "mean", "sliding_range"))
-    page.say(f"How to read it: of the ways of training {network} in which no seed gives one answer, the smallest change of the sliding patch's map belongs to: {order[0]}, the largest to: {order[-1]}. At the paper's factor, over that without a penalty: "
+    sighted = [kind for kind in KINDS if not learning.mark(found[network, kind])]
+    order = sorted(sighted, key=lambda kind: mean(kind, "mean", "sliding_range")) or ["none"]
+    page.say(f"How to read it: of the ways of training {network} in which every seed has learnt, the smallest change of the sliding patch's map belongs to: {order[0]}, the largest to: {order[-1]}. The other rows do not bear on the question. At the paper's factor, over that without a penalty: "
              + "; ".join(f"{kind} {mean(kind, 'mean', 'sliding_range') / mean('base', 'mean', 'sliding_range'):.2f} (sliding patch) and {mean(kind, 'mean', 'cam_range') / mean('base', 'mean', 'cam_range'):.2f} (Grad-CAM), at {100 * mean(kind, 'clean'):.0f} % accuracy against {100 * mean('base', 'clean'):.0f} %" for kind in ("l1 of .01", "l2 of .01", "elastic net of .01"))
              + f". An untrained network has {mean('untrained', 'mean', 'sliding_range'):.1f}, the trained one without a penalty {mean('base', 'mean', 'sliding_range'):.1f}.")
 
@@ -190,7 +189,7 @@ page.say(f"What the paper prints can be judged from itself, as if its columns of
 # ### Does it depend on the scaling?
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(2, len(settings.networks), figsize=(3.4 * len(settings.networks) + 1, 5.6), layout="constrained", sharex=True, squeeze=False)
+fig, axes = plt.subplots(2, len(settings.networks), figsize=(3.4 * len(settings.networks) + 1, 5.6), layout="constrained", sharex="col", squeeze=False)
 for row, kind_of_map in zip(axes, ("sliding", "cam"), strict=True):
     for axis, network in zip(row, settings.networks, strict=True):
         for number, how in enumerate(attribution.NORMALISATIONS):
@@ -199,11 +198,11 @@ for row, kind_of_map in zip(axes, ("sliding", "cam"), strict=True):
             axis.plot(np.arange(len(KINDS)), ratios, "osD^"[number], ms=4, color=f"C{number}", label=how)
         axis.axhline(1, color="k", lw=0.6, ls=":")
         axis.set(title=f"{network}, {'sliding patch' if kind_of_map == 'sliding' else 'Grad-CAM'}", xticks=np.arange(len(KINDS)))
-        axis.set_xticklabels(KINDS, rotation=40, ha="right", fontsize=7)
+        axis.set_xticklabels([kind + learning.mark(found[network, kind]) for kind in KINDS], rotation=40, ha="right", fontsize=7)
 for axis in axes[:, 0]:
     axis.set_ylabel("change, over base")
 axes[0, 0].legend(fontsize=7, title="maps scaled by")
-page.figure(fig, caption="Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length. Where the marks of one column lie on both sides of the dotted line, the scaling decides whether the network looks more stable than that without a penalty.",
+page.figure(fig, caption=f"Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length. Where the marks of one column lie on both sides of the dotted line, the scaling decides whether the network looks more stable than that without a penalty. Under the axis: {learning.FOOTNOTE}.",
             alt="Panels with four marks for each way of training, one for each scaling.")
 
 # %% [markdown]
@@ -216,7 +215,7 @@ page.figure(fig, caption="Mean change of the maps over that of the network witho
 rows, left_out = [], []
 for network in settings.networks:
     for kind, against in [*((kind, "base") for kind in KINDS if kind not in ("base", "untrained")), ("l2 of .01", "l1 of .01"), ("elastic net of .01", "l1 of .01")]:
-        records = [two for two in zip(found[network, against], found[network, kind], strict=True) if not any(map(blind, two))]
+        records = [two for two in zip(found[network, against], found[network, kind], strict=True) if len(learning.learnt(two)) == 2]
         if len(records) < settings.seeds:
             left_out.append(f"{network}, {kind} - {against} ({settings.seeds - len(records)} of {settings.seeds} seeds)")
         for kind_of_map in ("sliding", "cam") if records else ():
@@ -225,7 +224,7 @@ for network in settings.networks:
             rows.append([network, f"{kind} - {against}", "sliding patch" if kind_of_map == "sliding" else "Grad-CAM", mean_sd([np.mean(pair) for pair in pairs], unit="", scale=1),
                          "; ".join(f"{np.median(pair):+.2f} ({f'{p:.1g}' if p > 1e-99 else 'below 1e-99'})" for pair, p in zip(pairs, tests, strict=True))])
 page.table(["network", "difference", "map", "mean, over seeds", "median (p), seed by seed"], rows, caption="Paired differences of the change, maps scaled to [0, 1]; negative: the first is more stable than the second")
-page.say("Left out, because one of the two networks gives one answer: " + ("; ".join(left_out) or "none") + ".")
+page.say("Left out, because one of the two networks has learnt nothing: " + ("; ".join(left_out) or "none") + ".")
 
 # %% [markdown]
 # ## Beyond the paper: is a stable map worth anything?
@@ -239,23 +238,24 @@ page.say("Left out, because one of the two networks gives one answer: " + ("; ".
 
 # %% tags=["hide-input"]
 page.table(["network", "trained with", "most frequent answer", "worth: sliding patch", "Grad-CAM", "random order", "class sensitivity: Grad-CAM", "maps without differences: sliding patch, Grad-CAM"],
-           [[network, kind, mean_sd([r["largest"] for r in records]), *(mean_sd([r["worth"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam", "random")), mean_sd([r["other"] for r in records if r["other"] is not None], unit="", scale=1) if any(r["other"] is not None for r in records) else "none", ", ".join(mean_sd([r["empty"][which] for r in records]) for which in ("sliding", "cam"))]
-            for (network, kind), records in found.items()], caption=f"Worth of the maps; seeds: {settings.seeds}")
+           [[network, kind + learning.mark(records), mean_sd([r["largest"] for r in records]), *(mean_sd([r["worth"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam", "random")), mean_sd([r["other"] for r in records if r["other"] is not None], unit="", scale=1) if any(r["other"] is not None for r in records) else "none", ", ".join(mean_sd([r["empty"][which] for r in records]) for which in ("sliding", "cam"))]
+            for (network, kind), records in found.items()], caption=f"Worth of the maps; seeds: {settings.seeds}. {learning.FOOTNOTE}")
 for network in settings.networks:
-    best = max(KINDS, key=lambda kind, network=network: np.mean([r["worth"]["sliding"] for r in found[network, kind]]))
-    page.say(f"How to read it: on {network} the sliding patch's maps are worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained {np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f}).")
+    best = max([kind for kind in KINDS if not learning.mark(found[network, kind])] or KINDS, key=lambda kind, network=network: np.mean([r["worth"]["sliding"] for r in found[network, kind]]))
+    page.say(f"How to read it: of the ways of training in which every seed has learnt, on {network} the sliding patch's maps are worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained {np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f}).")
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-CAM"), strict=True):
     for number, kind in enumerate(KINDS):
         for network, marker in zip(settings.networks, "osD^", strict=False):
             records = found[network, kind]
             axis.plot([np.mean([r["mean"][f"{which}_range"] for r in records])], [np.mean([r["worth"][which] for r in records])], marker, color=f"C{number % 7}", fillstyle="none" if number > 6 else "full", label=kind if network == first else None)
+            axis.annotate(learning.mark(records).strip(), axis.lines[-1].get_xydata()[0], fontsize=6, xytext=(3, 3), textcoords="offset points")
     axis.axhline(0, color="k", lw=0.6, ls=":")
     if which == "sliding":
         axis.axvline(float(null["independent"].mean()), color="grey", lw=0.8, ls="--")
     axis.set(xlabel="change (left is stable)", ylabel="worth (up is informative)", title=title)
 axes[0].legend(fontsize=7)
-page.figure(fig, caption=f"Worth against change, means over seeds; one marker shape for each network ({', '.join(settings.networks)}). A network whose answer never moves has maps without differences; that both then count as equal is a convention, and it lies at the origin. Dashed: independent falls that add.", alt="Two scatter plots of worth against change, one colour for each way of training.")
+page.figure(fig, caption=f"Worth against change, means over seeds; one marker shape for each network ({', '.join(settings.networks)}). A network whose answer never moves has maps without differences; that both then count as equal is a convention, and it lies at the origin. Dashed: independent falls that add. At points: {learning.FOOTNOTE}.", alt="Two scatter plots of worth against change, one colour for each way of training.")
 
 # %% [markdown]
 # ## Where we had to choose
