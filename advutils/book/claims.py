@@ -6,6 +6,7 @@ only if the 95 % interval over seeds decides it, and uncertain otherwise.
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import operator
 from collections.abc import Iterator, Sequence
@@ -26,11 +27,15 @@ JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
 @dataclass(frozen=True)
 class Sample:
-    """A quantity with its uncertainty: mean, variance of the mean, number of seeds (degrees of freedom n - 1)."""
+    """A quantity with its uncertainty: mean, variance of the mean, number of seeds (degrees of freedom n - 1).
+
+    ``numbers`` are those of the seeds where they are known, for whoever shows them.
+    """
 
     mean: float
     variance: float
     n: int
+    numbers: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, numbers: list[float], *, exact: bool = False) -> Sample:
@@ -43,7 +48,7 @@ class Sample:
             return cls(mean, math.inf, 1)
         if max(numbers) - min(numbers) <= 1e-12 * max(map(abs, numbers)):  # equal but for the rounding of sums
             return cls(mean, 0.0, n)
-        return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n)
+        return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n, tuple(numbers))
 
     @property
     def sd(self) -> float:
@@ -281,8 +286,19 @@ def _used(expression: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)} - set(_FUNCTIONS)
 
 
+def diverged(numbers: Sequence[float]) -> bool:
+    """Whether these (three or more) fall into two heaps, the one over ten times the other: no mean describes them.
+
+    So it is where some networks have learnt and others nothing. The numbers themselves are shown then.
+    """
+    return len(numbers) > 2 and any(0 < 10 * low < high for low, high in itertools.pairwise(sorted(numbers)))
+
+
 def show(sample: Sample) -> str:
-    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds."""
+    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds; '1.94, 88.7, 5.15 (n = 3)' where a
+    mean describes none (:func:`diverged`)."""
+    if diverged(sample.numbers):
+        return f"{', '.join(f'{number:.3g}' for number in sample.numbers)} (n = {sample.n})"
     if sample.n == 0 or sample.variance == 0:
         return f"{sample.mean:.4g}" + (f" (n = {sample.n})" if sample.n > 1 else "")
     return f"{sample.mean:.4g} (n = 1)" if sample.n == 1 else f"{sample.mean:.3g} ± {sample.sd:.2g} (n = {sample.n})"
