@@ -287,18 +287,20 @@ def _used(expression: str) -> set[str]:
 
 
 def diverged(numbers: Sequence[float]) -> bool:
-    """Whether these (three or more) fall into two heaps, the one over ten times the other: no mean describes them.
+    """Whether these (three or more, all positive) fall into two heaps, one over 10 and over ten times the other.
 
-    So it is where some networks have learnt and others nothing. The numbers themselves are shown then.
+    So it is with errors in % where some networks have learnt and others nothing: no mean describes them, and the
+    numbers themselves are shown.
     """
-    return len(numbers) > 2 and any(0 < 10 * low < high for low, high in itertools.pairwise(sorted(numbers)))
+    heaps = any(max(10 * low, 10) < high for low, high in itertools.pairwise(sorted(numbers)))
+    return len(numbers) > 2 and min(numbers) > 0 and heaps
 
 
 def show(sample: Sample) -> str:
-    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds; '1.94, 88.7, 5.15 (n = 3)' where a
+    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds; '1.94, 5.15, 88.7 (n = 3)' where a
     mean describes none (:func:`diverged`)."""
     if diverged(sample.numbers):
-        return f"{', '.join(f'{number:.3g}' for number in sample.numbers)} (n = {sample.n})"
+        return f"{', '.join(f'{number:.3g}' for number in sorted(sample.numbers))} (n = {sample.n})"
     if sample.n == 0 or sample.variance == 0:
         return f"{sample.mean:.4g}" + (f" (n = {sample.n})" if sample.n > 1 else "")
     return f"{sample.mean:.4g} (n = 1)" if sample.n == 1 else f"{sample.mean:.3g} ± {sample.sd:.2g} (n = {sample.n})"
