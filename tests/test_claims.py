@@ -141,6 +141,23 @@ def test_the_spread_of_a_product_and_a_quotient_is_that_of_first_order():
         assert found.mean == pytest.approx(mean) and found.variance == pytest.approx(mean**2 * relative)
 
 
+def test_where_a_mean_describes_no_network_the_numbers_are_shown():
+    assert claims.show(Sample.of([1.94, 88.65, 5.15])) == "1.94, 5.15, 88.7 (n = 3)"
+    assert claims.show(Sample.of([1.0, 1.1])) == "1.05 ± 0.071 (n = 2)"
+    assert not claims.diverged([1.9, 20.0]) and not claims.diverged([0.0, 0.0, 90.0]) and not claims.diverged([1, 2, 9])
+    assert not claims.diverged([1, 9, 80]) and not claims.diverged([-1, 0.1, 90])
+    assert claims.diverged([1.9, 88, 5, 88, 1.8])
+
+
+def test_claims_that_say_so_are_failed_by_the_papers_own_numbers():
+    told = {claim["id"]: claim for claim in claims.load("claims", "gradient-regularization")
+            if "the paper's own table fails" in claim["tolerance"].lower()}
+    assert set(told) == {"gr-noise-fit-01", "gr-noise-fit-03", "gr-noise-fit-01-mean", "gr-noise-fit-03-mean"}
+    for claim in told.values():
+        own = {name: Sample(number, 0.0, 1) for name, number in claim["paper"].items()}
+        assert evaluate_rule(claim["reproduced"], own) is False
+
+
 def test_a_null_counts_as_no_record():
     nothing = FakeRecord(1.0)
     nothing.values["error"] = None

@@ -131,3 +131,8 @@ def test_every_verdict_has_its_colour_and_its_words():
 
 def test_mean_sd():
     assert mean_sd([0.01, 0.02]) == "1.50 ± 0.71 %" and mean_sd([0.01]) == "1.00 %"
+
+
+def test_where_one_network_learnt_nothing_its_number_is_shown_and_no_mean():
+    assert mean_sd([0.0194, 0.8865, 0.0515]) == "1.94, 88.65, 5.15 %"
+    assert mean_sd([0.0, 0.0, 0.001]) == "0.03 ± 0.06 %"  # mostly 0 is no divergence

@@ -75,6 +75,21 @@ def test_a_verdict_in_prose_is_todays_and_leads_to_its_card(judged):
     assert text == 'A sentence [<span class="verdict trend">reproduced in trend</span>](#x-one), and on.'
 
 
+def test_a_number_in_prose_is_the_recorded_mean_of_a_claims_value(judged):
+    assert site._filled("From <!-- number: x-one: a --> to <!-- number: x-one: b --> %.", {}) == (
+        "From 1.05 to (not measured) %.")
+    with pytest.raises(KeyError, match="x-one has no value c"):
+        site._filled("<!-- number: x-one: c -->", {})
+
+
+def test_numbers_in_prose_are_of_claims_and_their_values():
+    values = {claim["id"]: claim["values"] for claim in claims.evaluate()}
+    prose = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
+    told = site.NUMBER.findall(prose)
+    assert len(told) == prose.count("<!-- number") > 5  # a misspelt one would be a comment that nobody sees
+    assert [(name, value) for name, value in told if value not in values.get(name, {})] == []
+
+
 def test_sentences_in_prose_were_written_for_todays_verdicts():
     """Where a verdict has changed, its sentence has to be read again."""
     verdicts = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}

@@ -6,6 +6,7 @@ only if the 95 % interval over seeds decides it, and uncertain otherwise.
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import operator
 from collections.abc import Iterator, Sequence
@@ -26,11 +27,15 @@ JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
 @dataclass(frozen=True)
 class Sample:
-    """A quantity with its uncertainty: mean, variance of the mean, number of seeds (degrees of freedom n - 1)."""
+    """A quantity with its uncertainty: mean, variance of the mean, number of seeds (degrees of freedom n - 1).
+
+    ``numbers`` are those of the seeds where they are known, for whoever shows them.
+    """
 
     mean: float
     variance: float
     n: int
+    numbers: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, numbers: list[float], *, exact: bool = False) -> Sample:
@@ -43,7 +48,7 @@ class Sample:
             return cls(mean, math.inf, 1)
         if max(numbers) - min(numbers) <= 1e-12 * max(map(abs, numbers)):  # equal but for the rounding of sums
             return cls(mean, 0.0, n)
-        return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n)
+        return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n, tuple(numbers))
 
     @property
     def sd(self) -> float:
@@ -281,8 +286,21 @@ def _used(expression: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)} - set(_FUNCTIONS)
 
 
+def diverged(numbers: Sequence[float]) -> bool:
+    """Whether these (three or more, all positive) fall into two heaps, one over 10 and over ten times the other.
+
+    So it is with errors in % where some networks have learnt and others nothing: no mean describes them, and the
+    numbers themselves are shown.
+    """
+    heaps = any(max(10 * low, 10) < high for low, high in itertools.pairwise(sorted(numbers)))
+    return len(numbers) > 2 and min(numbers) > 0 and heaps
+
+
 def show(sample: Sample) -> str:
-    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds."""
+    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds; '1.94, 5.15, 88.7 (n = 3)' where a
+    mean describes none (:func:`diverged`)."""
+    if diverged(sample.numbers):
+        return f"{', '.join(f'{number:.3g}' for number in sorted(sample.numbers))} (n = {sample.n})"
     if sample.n == 0 or sample.variance == 0:
         return f"{sample.mean:.4g}" + (f" (n = {sample.n})" if sample.n > 1 else "")
     return f"{sample.mean:.4g} (n = 1)" if sample.n == 1 else f"{sample.mean:.3g} ± {sample.sd:.2g} (n = {sample.n})"

@@ -38,9 +38,14 @@ def style() -> None:
 
 
 def mean_sd(numbers: list[float], *, unit: str = "%", scale: float = 100) -> str:
-    """'1.02 ± 0.05 %': mean and standard deviation over seeds; one number stands alone."""
+    """'1.02 ± 0.05 %': mean and standard deviation over seeds; one number stands alone.
+
+    Where a mean would describe none of them (:func:`advutils.book.claims.diverged`): '1.94, 88.65, 5.15 %'.
+    """
     scaled = [scale * number for number in numbers]
     tail = f" {unit}" if unit else ""
+    if claims.diverged(scaled):
+        return ", ".join(f"{number:.2f}" for number in scaled) + tail
     if len(scaled) == 1:
         return f"{scaled[0]:.2f}{tail}"
     return f"{statistics.mean(scaled):.2f} ± {statistics.stdev(scaled):.2f}{tail}"

@@ -101,18 +101,28 @@ def _digest(stage: Path) -> str:
 
 
 VERDICT = re.compile(r"<!-- verdict: ([\w-]+): ([\w ]+) -->")
+NUMBER = re.compile(r"<!-- number: ([\w-]+): (\w+) -->")
 
 
 def _filled(text: str, executed: dict[str, Path]) -> str:
     """Replace ``<!-- generated: NAME -->`` by what ``GENERATED[NAME]`` makes of the executed notebooks, and
     ``<!-- verdict: ID: VERDICT -->`` by today's verdict on that claim, which links to its card. (A test compares it
-    with the one that the sentence was written for.)
+    with the one that the sentence was written for.) ``<!-- number: ID: VALUE -->`` becomes the recorded mean of that
+    value of the claim, to three digits.
     """
     text = re.sub(r"<!-- generated: (\w+) -->", lambda match: GENERATED[match[1]](executed), text)
-    if VERDICT.search(text) is None:
+    if VERDICT.search(text) is None and NUMBER.search(text) is None:
         return text
-    found = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
-    return VERDICT.sub(lambda match: f"[{badge(found[match[1]])}](#{match[1]})", text)
+    found = {claim["id"]: claim for claim in claims.evaluate()}
+    text = NUMBER.sub(lambda match: _number(found[match[1]], match[2]), text)
+    return VERDICT.sub(lambda match: f"[{badge(found[match[1]]['verdict'])}](#{match[1]})", text)
+
+
+def _number(claim: dict, value: str) -> str:
+    """The recorded mean of a claim's value for a sentence; ``KeyError`` if the claim has no such value."""
+    if value not in claim["values"]:
+        raise KeyError(f"claim {claim['id']} has no value {value}")
+    return f"{claim['samples'][value].mean:.3g}" if value in claim["samples"] else "(not measured)"
 
 
 def table(columns: list[str], rows: list[list]) -> str:

@@ -31,6 +31,12 @@ VARIANTS = {
     "p=inf": {"penalty": "perturbation", "p": "inf", "sigma": 0.1},
     "p=1": {"penalty": "perturbation", "p": 1, "sigma": 4.0},
 }
+# The two other readings of "p=2" on a network with dropout: under an independent mask, as a program has it that
+# computes epsilon in a call of its own, and without dropout
+MASKS = {
+    "p=2, independent mask": {"penalty": "perturbation", "p": 2, "sigma": 1.0, "mask": "fresh"},
+    "p=2, no dropout": {"penalty": "perturbation", "p": 2, "sigma": 1.0, "mask": "none"},
+}
 SIGMA_GRID = (0.1, 0.5, 1.0, 2.0)  # Section IV-A, tried on the sigmoid network with p = 2
 # What the paper leaves open, as changes to "p=2"
 SWITCHES = {

@@ -194,6 +194,28 @@ def second_order(*, images: int, sigmas: list[float], **spec) -> tuple[dict, dic
     return values, {name: term.cpu().numpy() for name, term in terms.items()}
 
 
+def second_order_family(*, powers: list[float | str], images: int, **spec) -> tuple[dict, dict]:
+    """Remark 2: the second-order term of Eq. (13) for every p, on the first ``images`` test images.
+
+    With eps = sigma v the worst perturbation for the power p (Eq. (3)), the true term is sigma^2 / 2 v.Hv, the remark's
+    sigma^2 / 2 ||g||_p*^2. Values, one an entry of ``powers``: ``curvature``, the mean of v.Hv over images,
+    ``squared``, the mean of ||g||_p*^2, and ``ratio``, the first over the second, 1 where the remark is right.
+    Arrays: both by image, (powers, N).
+    """
+    model, x, y = judged(images, **spec)
+    leaf, _, g = gradient(model, x, y, graph=True)
+    curved, squared = [], []
+    for power in powers:
+        v = norms.steepest(g.detach(), power)
+        turned = torch.autograd.grad((g * v).sum(), leaf, retain_graph=True)[0]
+        curved.append((turned * v).flatten(1).sum(1))
+        squared.append(norms.norm(g.detach(), norms.dual(power)).square())
+    curved, squared = torch.stack(curved), torch.stack(squared)
+    values = {"curvature": curved.mean(1).tolist(), "squared": squared.mean(1).tolist(),
+              "ratio": (curved.mean(1) / squared.mean(1)).tolist()}
+    return values, {"curvature": curved.cpu().numpy(), "squared": squared.cpu().numpy()}
+
+
 def judged(images: int, **spec) -> tuple[nn.Module, Tensor, Tensor]:
     """The trained network in float64 and the first ``images`` test images (0: all), ready to be measured."""
     model, _ = trained(**spec)

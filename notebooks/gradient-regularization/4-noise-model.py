@@ -29,6 +29,8 @@ seeds: int | None = None  # number of seeds of the noise; None: the profile's ow
 max_iter: int | None = None  # largest number of L-BFGS iterations
 
 # %%
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -50,7 +52,7 @@ settings = page.settings
 # | --- | --- |
 # | `gr-noise-grows` | stronger regularisation, larger minimum perturbation (Table VI) |
 # | `gr-noise-half` | its standard deviation is roughly half of its mean |
-# | `gr-noise-fit-01`, `gr-noise-fit-03` | Eq. (33) "fits well" the actual error under noise .1 and .3 (Tables VII, VIII) |
+# | `gr-noise-fit-01`, `gr-noise-fit-03` | Eq. (33) "fits well" the actual error under noise .1 and .3 (Tables VII, VIII); by our rules the paper's own tables do not |
 # | `gr-noise-rare` | noise .01 raises the error by less than one image in a thousand (Table IX) |
 # | `gr-noise-table8` | Table VIII follows from Table VI by Eq. (33) |
 # | `gr-noise-bound` | the union bound (29) makes adversarial noise as long as the perturbation astronomically unlikely |
@@ -169,8 +171,15 @@ page.say(f"Fits stopped at the limit of {settings.max_iter} iterations, short of
 page.say("Summed relative deviations: " + ", ".join(f"{name} {deviation(name):.2f}" for name in chapter.CONVENTIONS)
          + f". The rule picks **{chosen}**. The paper's errors of 6.02, 6.29 and 8.93 % are to be compared with the training "
          "column: it gathers its statistics on the training set and does not say so for Table VII. Since the convention was "
-         "chosen to fit Tables VI and VII, agreement with the absolute numbers there is weak evidence; the tests are the "
-         "shape of the tables and the predictions under noise.")
+         "chosen to fit Tables VI and VII, agreement with the absolute numbers there is weak evidence.")
+weakest, intended = chapter.LAMBDAS[0], chapter.PAPER_VI[chapter.LAMBDAS[0]][0]
+own = fits[chosen, weakest]["minimum_mean"]
+pairs = [(fits[chosen, lam]["minimum_mean"], chapter.PAPER_VI[lam][0]) for lam in chapter.LAMBDAS]
+steps = [[after / before for before, after in zip(*step, strict=True)] for step in pairwise(pairs)]
+page.say(f"One model does not fit under this convention: for λ = {weakest:g} the mean distance is {own:.3f}, {own / intended:.2f} times the paper's {intended}. "
+         f"Each λ is a hundred times the one before. From the second to the third our mean rises {steps[1][0]:.1f} times, the paper's {steps[1][1]:.1f} times; from the first to the second "
+         f"ours rises {steps[0][0]:.1f} times, the paper's only {steps[0][1]:.1f} times. Most simply read, the paper's weakest model was not trained to rest. So for that λ the tables below test a "
+         "model that the paper did not have.")
 
 # %% [markdown]
 # ## Table VI and Figures 5 and 7: the distances
@@ -212,13 +221,13 @@ noisy = {lam: [page.measure(chapter.softmax_noise, data=settings.data, conventio
 table = []
 for lam, records in noisy.items():
     for k, std in enumerate((0.1, 0.3), start=1):
-        table.append([lam, std, chapter.PAPER_VII[lam][k], mean_sd([np.mean(r["actual"][k]) for r in records]),
+        table.append([lam, std, chapter.PAPER_VII[lam][k], mean_sd(np.concatenate([r["actual"][k] for r in records])),
                       chapter.PAPER_VIII[lam][k], f"{100 * records[0]['eq_33'][k]:.2f} %"])
 page.table(["λ", "noise", "actual: paper, %", "ours", "Eq. (33): paper, %", "ours"], table,
-           caption="Tables VII and VIII. Error on the training images under noise, measured (± over draws of noise, on one fit) and predicted")
+           caption="Tables VII and VIII. Error on the training images under noise, measured (± over single draws of noise, on one fit) and predicted")
 gap = max(abs(np.mean(records[0]["actual"][k]) - records[0]["eq_33"][k]) for records in noisy.values() for k in (1, 2))
 page.say(f"Our largest gap between Eq. (33) and the measured error is {100 * gap:.1f} points; the paper's own is "
-         f"{chapter.PAPER_VII[1e-4][2] - chapter.PAPER_VIII[1e-4][2]:.1f} points (λ = 1e-4 at noise .3), which it calls a good fit. "
+         f"{chapter.PAPER_VII[1e-4][2] - chapter.PAPER_VIII[1e-4][2]:.1f} points (λ = 1e-4 at noise .3), where it says that the formula \"fits well\". "
          + f"Noise of standard deviation .1 has a length of {0.1 * 784**0.5:.1f}, which is " + ", ".join(f"{0.1 * 784**0.5 / best[lam]['minimum_mean']:.0f}" for lam in noisy) + " times the mean distance, and breaks " + ", ".join(f"{100 * np.mean([r['broken'][1] for r in records]):.1f}" for records in noisy.values()) + " % of the images: to be longer than the distance is not enough.")
 
 # %% [markdown]
@@ -238,7 +247,7 @@ models = {"eq_33": "Eq. (33)", "distances": "distances", "nearest": "nearest", "
 table = []
 for lam, records in noisy.items():
     for k, std in enumerate((0.1, 0.3), start=1):
-        table.append([lam, std, mean_sd([np.mean(r["actual"][k]) for r in records])]
+        table.append([lam, std, mean_sd(np.concatenate([r["actual"][k] for r in records]))]
                      + [f"{100 * records[0][name][k]:.2f} %" for name in models])
 page.table(["λ", "noise", "actual", *models.values()], table, caption="Four predictions of the error under noise")
 
@@ -288,10 +297,10 @@ page.say("The table separates what the error mixes. Noise **repairs** images as 
 page.source(chapter.linear_density)
 page.table(["λ", "k", "actual, net: paper, %", "ours, mean ± sd", "broken", "predicted: paper, %", "ours", "distances"],
            [[lam, f"{records[0]['slope']:.1f}", chapter.PAPER_IX[lam][0],
-             mean_sd([np.mean(r["additional"][0]) for r in records]).replace(" %", ""), f"{100 * np.mean([r['broken'][0] for r in records]):.3f}", chapter.PAPER_IX[lam][1],
+             mean_sd(np.concatenate([r["additional"][0] for r in records]), unit=""), f"{100 * np.mean([r['broken'][0] for r in records]):.3f}", chapter.PAPER_IX[lam][1],
              f"{100 * records[0]['linear_density'][0]:.3f}", f"{100 * (records[0]['distances'][0] - records[0]['miss']):.3f}"]
             for lam, records in noisy.items()],
-           caption="Table IX. Additional error in % at noise .01 (± over draws of noise, on one fit), what of it breaks, and two predictions of what breaks")
+           caption="Table IX. Additional error in % at noise .01 (± over single draws of noise, on one fit), what of it breaks, and two predictions of what breaks")
 exponents = {lam: np.log(fit["share_below"]["0.05"] / fit["share_below"]["0.02"]) / np.log(2.5) for lam, fit in best.items()
              if fit["share_below"]["0.02"]}
 page.say("Is the density linear near zero? If it were, the share of distances below $h$ would grow as $h^2$; a constant density "
