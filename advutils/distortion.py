@@ -50,6 +50,34 @@ def conditional_mean(distortion: np.ndarray, *, resamples: int = 2000) -> tuple[
     return float(found.mean()), float(low), float(high)
 
 
+def compared(first: np.ndarray, second: np.ndarray, *, resamples: int = 2000) -> dict[str, float | int | list | None]:
+    """Two attacks on the same images: how far does the first go, of what the second needs?
+
+    ``first``, ``second`` (N,): distortions of the same N images, inf where the attack failed. ``ratio``: of the mean
+    distortions over the images on which both succeed, with ``interval``, its 95 % bootstrap interval over these images
+    (both attacks resampled together; seeded); None where there are none, or where an
+    image needs no change. ``shorter``: share of the images, among those
+    on which either succeeds, where the first goes less far, a failure being infinitely far; None where there are none.
+    ``kept``: share of all images on which both succeed; ``only_first``, ``only_second``: numbers of images.
+    Raises ``ValueError`` for vectors of other lengths, or that are no distortions.
+    """
+    first, second = _checked(first), _checked(second)
+    if len(first) != len(second):
+        raise ValueError(f"first and second must be of the same images, got {len(first)} and {len(second)}")
+    one, other = np.isfinite(first), np.isfinite(second)
+    both, either = one & other, one | other
+    found: dict = {"ratio": None, "interval": None, "shorter": None, "kept": float(both.mean()),
+                   "only_first": int((one & ~other).sum()), "only_second": int((other & ~one).sum())}
+    if either.any():
+        found["shorter"] = float((first[either] < second[either]).mean())
+    if both.any() and second[both].min() > 0:
+        a, b = first[both].astype(float), second[both].astype(float)
+        draws = np.random.default_rng(0).integers(len(a), size=(resamples, len(a)))
+        found["ratio"] = float(a.mean() / b.mean())
+        found["interval"] = np.quantile(a[draws].mean(axis=1) / b[draws].mean(axis=1), [0.025, 0.975]).tolist()
+    return found
+
+
 def operating_characteristic(distortion: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """P(D) of Eq. (21) at each of ``bounds``: the share of the images fooled with distortion <= D."""
     return (_checked(distortion)[None] <= np.asarray(bounds)[:, None]).mean(axis=1)
