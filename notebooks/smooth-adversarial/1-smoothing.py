@@ -118,8 +118,8 @@ page.say("Read it so: with the graph (300, .997) the impulse spreads over "
 # %% [markdown]
 # ## Solving the system
 #
-# A small image's matrix can be inverted or factorised. For others the paper runs **conjugate gradients**; the authors' code makes exactly 50 iterations, starting from $z$ itself. The error
-# after $k$ iterations is at most $2\big(\frac{\sqrt q - 1}{\sqrt q + 1}\big)^k$ times the first, in the norm of the matrix, where $q \le (1+\alpha)/(1-\alpha)$ is the condition number.
+# A small image's matrix can be inverted or factorised. For others the paper runs **conjugate gradients**: a method that solves a system with a positive definite matrix step by step and needs only products with the matrix. The authors' code makes exactly 50 iterations, starting from $z$ itself. The error
+# after $k$ iterations is at most $2\big(\frac{\sqrt q - 1}{\sqrt q + 1}\big)^k$ times the first, in the norm of the matrix, where $q \le (1+\alpha)/(1-\alpha)$ is the condition number, the ratio of the largest to the smallest eigenvalue.
 
 # %%
 pairs = {"(10, .95)": graphs["Gaussian, 10, .95"], "(300, .997)": graphs["Gaussian, 300, .997"]}
@@ -146,8 +146,8 @@ page.say(f"After 50 iterations the error is {solver['error'][0][at]:.0e} for (10
 #
 # $$\nabla_zL = \big(\operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}\big)^\top\nabla_rL = \mathcal L_\alpha^{-1}\Big(\frac{\nabla_rL}{s(\mathbf 1)}\Big). \tag{19}$$
 #
-# The transpose **divides first and smooths afterwards**. The text says that the gradient "is obtained [...] by smoothing, much like how $r$ is obtained from $z$", which invites the opposite order; since $s(\mathbf 1)$
-# is far from constant, the two differ. Their code differentiates through the unrolled iterations and gets it right, at the price of storing them all; ours solves one more system and stores nothing.
+# The transpose (the *adjoint* of the operator) **divides first and smooths afterwards**. The text says that the gradient "is obtained [...] by smoothing, much like how $r$ is obtained from $z$", which invites the opposite order; since $s(\mathbf 1)$
+# is far from constant, the two differ. Their code differentiates through the unrolled iterations and gets it right, at the price of storing them all; ours solves one more system and stores nothing. The paper says of the two that "these options have the same complexity"; in the number of products they have, in time and memory the recorded timings below say how far they are apart.
 
 # %% tags=["hide-input"]
 page.source(smoothing.ImageSmoother.adjoint)
@@ -180,9 +180,9 @@ if not costs:
 #
 # $$z = \mathcal L_\alpha\big(s(\mathbf 1)\,r\big)\quad\text{gives}\quad \hat s_\alpha(z) = \frac{\mathcal L_\alpha^{-1}\mathcal L_\alpha(s(\mathbf 1)\,r)}{s(\mathbf 1)} = r .$$
 #
-# (This is about Eqs. (8) and (9). The authors' code for MNIST keeps 300 of 784 eigenvectors, which does exclude perturbations; for fifty steps of conjugate gradients it is not shown.) So (17), as printed, excludes nothing, and (18) has the same minima as the objective of Carlini and Wagner without smoothing. What changes is the way there. The eigenvalues of $\mathcal L_\alpha^{-1}$ lie between $(1-\alpha)/(1+\alpha)$ and 1: a step of $z$ that is smooth like the image
-# passes as it is, the roughest one is damped by 666 at $\alpha = .997$. Smoothing is a **preconditioner**. From $z = 0$ and with few steps it leads to smooth perturbations first; that it also finds shorter ones is then less of a surprise. The [page on magnification](4-magnification) measures how
-# smooth they are in the end.
+# (This is about Eqs. (8) and (9). The authors' code for MNIST keeps 300 of 784 eigenvectors, which does exclude perturbations; for fifty steps of conjugate gradients it is not shown.) Nor is there a "'smooth like $x_o$' manifold" of which flat stripes would be "reducing the dimensionality", as Figure 4(c) has it: every $r$ is reached. So (17), as printed, excludes nothing, and (18) has the same minima as the objective of Carlini and Wagner without smoothing. What changes is the way there. The eigenvalues of $\mathcal L_\alpha^{-1}$ lie between $(1-\alpha)/(1+\alpha)$ and 1: a step of $z$ that is smooth like the image
+# passes as it is, the roughest one is damped by 666 at $\alpha = .997$. Smoothing is a **preconditioner**: a change of variables that leaves the minima where they are and changes how fast an optimiser moves in which direction. From $z = 0$ and with few steps it leads to smooth perturbations first. Whether it also leads to shorter ones cannot be
+# seen by comparing sC&W with C&W, since sC&W gives up C&W's $\tanh$ as well; the [page on MNIST](2-mnist) asks each thing alone. The [page on magnification](4-magnification) measures how smooth the perturbations are in the end.
 #
 # ## Where we had to choose
 #
