@@ -23,7 +23,7 @@ def known(monkeypatch):
 def test_shares_and_what_the_plain_gradient_loses(known):
     values, arrays = sure.sure_share(**known, eps=0.25)
     assert (values["start"], values["sure"], values["clean"], values["images"]) == (0.5, 0.5, 0.25, 4)
-    assert (values["pgd"], values["plain"], values["still"]) == (1.0, 0.75, 0.25)  # at 20 the other class's term is left, at 160 none
+    assert (values["pgd"], values["plain"], values["still"]) == (1.0, 0.75, 0.25)  # at 160 all is gone
     assert np.unpackbits(arrays["still"])[:4].tolist() == [1, 0, 0, 0]
     assert arrays["margins"].tolist() == pytest.approx([160, 20, 8, -40], rel=1e-2)
 
