@@ -142,7 +142,7 @@ if known:
                caption="One network of each kind, on its first test images (1,000 of MNIST, 500 of CIFAR-10, 50 natural ones in the recorded profile)")
     surest, apart = max(known, key=lambda name: known[name]["sure"]), {name: 100 * (r["pgd"] - r["plain"]) for name, r in known.items()}
     changed = max(apart, key=lambda name: abs(apart[name]))
-    page.say(f"How to read it: the share beyond 16.6 is largest for {surest}, {100 * known[surest]['sure']:.1f} %. The last two columns are what has changed since the first edition: with the same steps the new gradient finds {apart[changed]:+.1f} points of errors on {changed}, "
+    page.say(f"How to read it: the share beyond 16.6 is largest for {surest}, {100 * known[surest]['sure']:.1f} %. The column before the last has what the first edition's gradient finds: with the same steps the new one finds {apart[changed]:+.1f} points of errors on {changed}, "
              + (f"and less than a point more or fewer on {sum(abs(gap) < 1 for gap in apart.values())} of the {len(apart)} networks. " if len(apart) > 1 else "the only one here. ") + "A step along the sign of a gradient is lost only where all of it is, or where the sign of what is left differs.")
 if len(known) < len(kinds):
     page.say(f"*Not measured yet: {', '.join(name for name in kinds if name not in known)}.*")

@@ -130,7 +130,7 @@ for k, axis in enumerate(axes):
 axes[0].set_ylabel("held-out images fooled, %")
 page.figure(fig, caption="Fooling rates of the two networks after each pass, against the visits that this network has made; one line for each split. The network's own perturbation has made twice as many at the end.", alt="Two panels of rising curves: the network's own perturbation and those of the two algorithms, which lie at or above it where all have as many visits; that of the single network goes on for twice as long.")
 best, last = ([r[which] for r in rows["Algorithm 2"]] for which in ("best", "last"))
-rises = {name: 100 * np.mean([np.diff([np.mean(counts["held out"]) for counts in r["history"]])[-1] for r in records]) for name, records in rows.items()}
+rises = {name: 100 * np.mean([np.diff([np.mean(counts["held out"]) for counts in r["history"]])[-1] for r in records]) for name, records in rows.items() if len(records[0]["history"]) > 1}
 page.say("How to read it: at the end " + "; ".join(f"{name}'s own perturbation fools it on {own(rows[f'{name} alone'], 0):.1f} % of the images, Algorithm 1 on {own(rows['Algorithm 1'], k):.1f} and Algorithm 2 on {own(rows['Algorithm 2'], k):.1f} %" for k, name in enumerate((f, g)))
          + ". The last pass still added, in the mean of the source networks, " + ", ".join(f"{rise:.1f} points ({name})" for name, rise in rises.items()) + ". While they rise like that, a verdict on who ends highest would be one on who begins fastest: the claims on Algorithms 1 and 2 are judged only if the last pass of every run adds less than one point.")
 latest = sum(one == other for one, other in zip(best, last, strict=True))
