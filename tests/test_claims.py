@@ -293,9 +293,9 @@ def test_a_claim_without_records_is_withdrawn_where_those_that_it_selects_are(ch
     shutil.copytree(chapter, aside)
     for path in (chapter / "fooling").glob("*.json"):
         path.unlink()
-    missing = {name for name, claim in verdicts().items() if claim["verdict"] == "not attempted"} - {
-        name for name, claim in before.items() if claim["verdict"] == "not attempted"}
-    assert missing
+    # among them those that never had a record: of a function's withdrawn records all count, whatever their parameters
+    missing = {name for name, claim in verdicts().items() if claim["verdict"] == "not attempted"}
+    assert missing - {name for name, claim in before.items() if claim["verdict"] == "not attempted"}
     shutil.copytree(aside, chapter, dirs_exist_ok=True)
     files = sorted(map(str, (chapter / "fooling").glob("*.json")))
     refused = advbook("withdraw", " ", *files)
@@ -304,7 +304,7 @@ def test_a_claim_without_records_is_withdrawn_where_those_that_it_selects_are(ch
     assert not any((chapter / "fooling").iterdir())
     # so it stays where the settings of the measurement are chosen anew
     rules = {claim["id"]: claim for claim in claims.load("claims", chapter.name)}
-    name, claim = next((name, claim) for name, claim in rules.items() if name in missing)
+    claim = next(claim for name, claim in rules.items() if name in missing)
     for selection in claim["values"].values():
         if isinstance(selection, dict) and selection["from"] == "fooling":
             selection["where"] = selection["where"] | {"split": -1}
@@ -315,7 +315,8 @@ def test_a_claim_without_records_is_withdrawn_where_those_that_it_selects_are(ch
         else:
             assert claim["verdict"] == before[name]["verdict"]
     shutil.copytree(aside, chapter, dirs_exist_ok=True)  # as if they were measured again
-    assert verdicts() == before
+    had = {name: claim for name, claim in before.items() if claim["verdict"] != "not attempted"}
+    assert {name: claim for name, claim in verdicts().items() if name in had} == had
 
 
 def test_every_erratum_names_a_test_that_exists():

@@ -32,11 +32,20 @@ WALKS = [("fgsm", dict(p="inf", eps=0.1), {}), ("pgd", dict(p=2, eps=1.0, step=0
          ("smooth_pgd", dict(eps=1.0, step=0.5, steps=2, smooth="gradient"), SOFT),
          ("smooth_carlini_wagner", dict(steps=3, search_steps=1), SOFT)]
 CALLS = [dict(attack=attack, options=options, smoothing=smoothing) for attack, options, smoothing in WALKS]
+SURE = [("attacks.network", dict(network="lenet", data="digits", epochs=1, seed=0, train_size=200)),
+        ("smooth_adversarial.classifier", dict(data="digits", adversarial=False, epochs=1, seed=0)),
+        ("smooth_adversarial.natural", dict(data="photographs", network="resnet8")),
+        ("sparsity_attribution.trained", SPARSE | dict(regularizer="base", factor=0.0)),
+        ("gradient_regularization_convolutional.named", PLAIN),
+        ("representation_defences.trained", KIND | dict(kind="S", seed=0, weights="last"))]
 CASES = {
     "attacks": {
         "paths": [dict(start=[0.33, 0.42], eps=0.2, step=0.05, steps=2)],
         "search_cost": [dict(network="lenet", data="digits", epochs=1, seed=0, images=4, first=0, steps=20,
                              search_steps=[1, 2], train_size=200)],
+    },
+    "attacks_sure": {
+        "sure_share": [dict(loader=loader, spec=spec, images=3, eps=0.1, steps=2) for loader, spec in SURE],
     },
     "gradient_regularization": {
         "dense_network": [DENSE | dict(network=network, penalty=penalty, p=2, sigma=0.5, seed=0, noise=[0.1], draws=1,
