@@ -90,21 +90,6 @@ def test_an_image_counts_under_its_own_number(monkeypatch):
     assert index.tolist() == [0, 2, 4] and len(labels) == 3 and torch.equal(kept, x[[0, 2, 4]])
 
 
-def test_sure_images_are_counted_over_all_steps_and_budgets(monkeypatch):
-    model, x, y = nn.Linear(1, 2), torch.tensor([[0.3], [0.9]]), torch.zeros(2, dtype=torch.long)
-    with torch.no_grad():
-        model.weight.copy_(torch.tensor([[20.0], [0.0]]))
-        model.bias.zero_()
-    monkeypatch.setattr(control, "network_and_images", lambda **_: (model, x, y, torch.arange(2)))
-    walk = dict(attack="pgd", options=dict(p="inf", step=0.1, steps=2), eps=[0.2, 0.05], smoothing={})
-    call = dict(attack="fgsm", options=dict(p="inf"), eps=[0.1], smoothing={})
-    values, arrays = control.sure_share(calls={"walk": walk, "one": call}, network="n")
-    # margins: 6 (never sure), and 18, which falls to 16 with the first budget and to 17 with the second
-    assert values["looks"] == {"walk": 8, "one": 2} and values["share"] == {"walk": 3 / 8, "one": 1 / 2}
-    assert values["together"] == 4 / 10 and values["clean"] == 0.5
-    np.testing.assert_allclose(arrays["margin"], [6, 18], rtol=1e-3)
-
-
 def test_the_floor_is_that_of_the_size_of_the_attack(monkeypatch):
     """Grey levels that are moved cost 1/255 a pixel, so that the floor grows with the side of the image."""
     def pictures(*, data, first, images, size):

@@ -339,7 +339,7 @@ def evaluate() -> list[dict]:
 
 def _evaluate(chapter: str, sources: list[Path]) -> Iterator[dict]:
     told = {f"{path.parent.name}/{path.stem}": path.read_text() for path in sources}
-    evidence = {profile: (*ledger.survey(profile, chapter), withdrawn.load(profile, chapter)) for profile in JUDGED}
+    evidence = {profile: (*ledger.survey(profile, chapter), withdrawn.standing(profile, chapter)) for profile in JUDGED}
     for claim in load("claims", chapter):
         claim["page"] = next((page for page, text in told.items() if f'"{claim["id"]}"' in text), None)
         if claim["page"] is None:

@@ -56,6 +56,11 @@ def load(profile: str | None = None, chapter: str | None = None) -> list[Withdra
     return [row for row in found if profile in (None, row.profile) and chapter in (None, row.chapter)]
 
 
+def standing(profile: str, chapter: str) -> list[Withdrawal]:
+    """Those of :func:`load` whose record has not been measured again: there is no file in its place."""
+    return [row for row in load(profile, chapter) if not (paths.results() / row.record).exists()]
+
+
 def reason(path: Path) -> str | None:
     """Why the numbers that belong into the record's file ``path`` are withdrawn; None if they are not.
 
@@ -63,7 +68,7 @@ def reason(path: Path) -> str | None:
     under new settings, which have another file.
     """
     profile, chapter, function = path.parts[-4:-1]
-    found = [row for row in load(profile, chapter) if row.function == function]
+    found = [row for row in standing(profile, chapter) if row.function == function]
     own = [row for row in found if row.record == "/".join(path.parts[-4:])]
     return max(own or found, key=lambda row: row.withdrawn).reason if found else None
 

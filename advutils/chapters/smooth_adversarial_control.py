@@ -4,8 +4,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from advutils import attacks, distortion, evaluation, norms
-from advutils.attacks.ascent import SURE
+from advutils import distortion, evaluation, norms
 from advutils.chapters.smooth_adversarial import ATTACKS, _loaded, classifier, frozen, natural, natural_images
 from advutils.smoothing import ImageSmoother
 
@@ -71,38 +70,6 @@ def _summary(lengths) -> tuple[float, float | None]:
     """Share of successes, and their mean length."""
     success = distortion.success_probability(lengths)[0]
     return success, distortion.conditional_mean(lengths)[0] if success else None
-
-
-def sure_share(*, calls: dict[str, dict], **where) -> tuple[dict, dict]:
-    """How often the attacks with a budget meet an image with a margin over 16.6: is float32 enough for this network?
-
-    Beyond :data:`advutils.attacks.ascent.SURE` torch's own cross-entropy has lost digits of its gradient in float32;
-    our attacks take another way round (:func:`advutils.attacks.ascent_direction`), older records did not. ``calls``
-    (name -> attack, options, eps, smoothing), each run with every budget of ``eps``; ``where`` are the parameters of
-    :func:`network_and_images`.
-
-    Values: ``correct`` (N), ``looks`` (gradients taken, one an image and step) and ``share`` (of them beyond the
-    margin) by call, ``together`` (the share over all calls), ``clean`` (share of the unattacked images). Array:
-    ``margin`` (N,) float16, z_y - max_{k != y} z_k of the unattacked images.
-    """
-    model, x, y, _ = network_and_images(**where)
-    batch = BATCH.get(where["network"], 20)
-    with torch.no_grad():
-        z = torch.cat([model(part) for part in x.split(batch)])
-    own = y[:, None]
-    margin = (z.gather(1, own) - z.scatter(1, own, -torch.inf).amax(1, keepdim=True))[:, 0]
-    values: dict = {"correct": len(x), "looks": {}, "share": {}, "clean": (margin > SURE).double().mean().item()}
-    sure = 0
-    for name, call in calls.items():
-        with attacks.counting_sure() as counts:
-            for rows in torch.arange(len(x)).split(batch):
-                given = {"smoother": ImageSmoother(x[rows], **call["smoothing"])} if call["smoothing"] else {}
-                for eps in call["eps"]:
-                    ATTACKS[call["attack"]](model, x[rows], y[rows], eps=eps, **call["options"], **given)
-        values["looks"][name], values["share"][name] = counts.looks, counts.sure / counts.looks
-        sure += counts.sure
-    values["together"] = sure / sum(values["looks"].values())
-    return values, {"margin": margin.half().cpu().numpy()}
 
 
 def floor_at(*, data: str, images: int, size: int) -> tuple[dict, dict]:
