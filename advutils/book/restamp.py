@@ -31,7 +31,7 @@ CAPS = {
     "images": 10, "attack_images": 8, "search_images": 4, "query_images": 4, "first": 2, "index": 20,
     "steps": 4, "search_steps": 2, "search_iterations": 5, "iterations": 10, "deepfool_steps": 3, "max_iter": 5,
     "passes": 1, "restarts": 2, "queries": 5, "rounds": 1, "draws": 2, "drawn": 1, "points": 5, "batch": 4, "units": 10,
-    "dimensions": 4,
+    "dimensions": 4, "tops": 10,
 }
 ALL = ("train_size", "images")  # 0 of these means all there are
 # Of lists of this name the first entry, the middle one and the last are enough
