@@ -1,23 +1,26 @@
-"""Numerics shared by the chapters of the book: attacks, regularisers, layers, data, training, evaluation.
+"""Numerics of adversarial examples: attacks, layers, models, training, evaluation, data.
 
-Submodules are imported when first used, so ``import advutils`` alone is cheap:
+Rooms are imported when first used, so ``import advutils`` alone is cheap:
 
 >>> import advutils
->>> images, labels = advutils.data.load("digits", split="test")
+>>> images, labels = advutils.datasets.load("digits", split="test")
 """
 from importlib import import_module
 
+from advutils import _old_names
+
 __version__ = "0.1.0"
-_SUBMODULES = ("attacks", "attribution", "data", "distortion", "evaluation", "layers", "linesearch", "localisation",
-               "models", "norms", "regularizers", "runtime", "shapes", "smoothing", "sparsity", "training", "universal")
-__all__ = [*_SUBMODULES, "__version__"]
+_ROOMS = ("attacks", "core", "datasets", "evaluation", "explanation", "filters", "layers", "models", "training")
+__all__ = [*_ROOMS, "__version__"]
+
+_old_names.answer()
 
 
 def __getattr__(name):
-    if name in _SUBMODULES:
+    if name in _ROOMS or name in _old_names.MOVED:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_SUBMODULES])
+    return sorted([*globals(), *_ROOMS])

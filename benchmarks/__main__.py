@@ -1,7 +1,7 @@
 """``python -m benchmarks``: embedded digits, minutes; with ``--standard`` real data, for the book's page."""
 import sys
 
-from advutils.book import ledger
+from advbook import ledger
 from benchmarks import attacks, pairwise, peers, smoothing, universal
 
 UNIVERSAL_EPS = {"lenet": 0.3, "resnet8": 10 / 255}  # digits are far from their boundaries

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from advutils import norms, runtime
+from advbook.chapters.attacks import comparison as page
 from advutils.attacks.deepfool import descend
-from advutils.chapters import attacks as page
+from advutils.core import norms, runtime
 from benchmarks import peers
 
 NETS = {  # with real data, and without

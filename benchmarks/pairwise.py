@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from advutils import runtime
+from advutils.core import runtime
 from advutils.layers import PairwiseDifference
 
 LAYERS = ("ordered", "blocked")

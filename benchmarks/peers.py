@@ -11,7 +11,7 @@ from types import ModuleType
 from torch import Tensor, nn
 
 from advutils import attacks
-from advutils._torchvision import torchvision
+from advutils.core._torchvision import torchvision
 
 EPS, STEP, STEPS = {"inf": 0.1, "2": 1.0}, {"inf": 0.01, "2": 0.1}, 40
 DISTRIBUTIONS = {"foolbox": "foolbox", "torchattacks": "torchattacks", "adv_lib": "adv-lib",

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from advutils import attacks, models, photographs
-from advutils.smoothing import ImageSmoother
+from advutils import attacks, models
+from advutils.datasets import photographs
+from advutils.filters.smoothing import ImageSmoother
 
 
 def pictures(batch: int, size: int) -> Tensor:

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from advutils import runtime, universal
-from advutils.chapters import attacks as page
+from advbook.chapters.attacks import comparison as page
+from advutils.attacks import universal
+from advutils.core import runtime
 from benchmarks import peers
 from benchmarks.attacks import Counter, _timed, replay
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from advutils import runtime
+from advutils.core import runtime
 
 torch.set_num_threads(1)
 with contextlib.suppress(ImportError):  # this torch cannot have one
@@ -43,7 +43,7 @@ def device(request, monkeypatch):
         monkeypatch.setattr(torch.cuda, "get_rng_state", torch.standin.get_rng_state)
         monkeypatch.setattr(torch.cuda, "set_rng_state", torch.standin.set_rng_state)
     monkeypatch.setenv("ADVUTILS_DEVICE", request.param)
-    for module in [module for name, module in sys.modules.items() if name.startswith("advutils")]:
+    for module in [module for name, module in sys.modules.items() if name.startswith(("advutils", "advbook"))]:
         for kept in vars(module).values():
             if hasattr(kept, "cache_clear"):
                 kept.cache_clear()  # tensors on another device

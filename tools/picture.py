@@ -2,8 +2,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils.book import ledger, paths
-from advutils.book.page import style
+from advbook import ledger, paths
+from advbook.page import style
 
 style()
 fig, axis = plt.subplots(figsize=(6.4, 3.4))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from advutils import checks, memory
+from advutils.core import checks, memory
 
 SURE = 16.6  # beyond this margin 1 + exp(-margin) is 1 in float32
 

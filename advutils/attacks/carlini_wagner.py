@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from advutils import checks
 from advutils.attacks.margin_search import State, check, closest_success
+from advutils.core import checks
 
 SHRINK = 1 - 1e-6  # black and white pixels would need an infinite w
 VARIABLES = ("tanh", "clip")

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from advutils import checks, memory, norms, runtime
+from advutils.core import checks, memory, norms, runtime
 
 # The authors' code lengthens every step by this, the paper does not say so. Without it, where clipping to [0, 1] takes
 # more than the overshoot gives, the walk converges to the boundary from the inside and never arrives.

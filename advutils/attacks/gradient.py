@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from advutils import checks, memory, norms, runtime
 from advutils.attacks.ascent import ascent_direction
+from advutils.core import checks, memory, norms, runtime
 
 SPHERES = (False, True, "clipped")
 
@@ -88,7 +88,7 @@ def pgd(
 
 
 def steepest(g: Tensor, p: float) -> Tensor:
-    """:func:`advutils.norms.steepest`, which rescales g first; for p = 2 that is needed near 0 and infinity only."""
+    """:func:`advutils.core.norms.steepest`, which rescales g first: for p = 2 that is needed near 0 and infinity."""
     if p == 2:
         size = norms.norm(g, 2)
         low, high = size.aminmax()

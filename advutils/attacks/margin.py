@@ -4,8 +4,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from advutils import checks, norms, runtime
 from advutils.attacks.gradient import random_in_ball, steepest
+from advutils.core import checks, norms, runtime
 
 
 def margin_pgd(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from advutils import checks, memory, norms, runtime
+from advutils.core import checks, memory, norms, runtime
 
 BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # Adam's usual constants
 PENALTIES = ("squared", "norm")

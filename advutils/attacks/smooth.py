@@ -4,12 +4,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from advutils import checks, memory, norms, runtime
 from advutils.attacks import margin_search
 from advutils.attacks.ascent import ascent_direction
 from advutils.attacks.carlini_wagner import clipped
 from advutils.attacks.gradient import steepest, to_sphere
-from advutils.smoothing import ImageSmoother
+from advutils.core import checks, memory, norms, runtime
+from advutils.filters.smoothing import ImageSmoother
 
 SMOOTHED = ("gradient", "perturbation")
 

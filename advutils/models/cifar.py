@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from advutils._torchvision import torchvision
+from advutils.core._torchvision import torchvision
 
 
 def resnet50(

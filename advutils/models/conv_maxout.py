@@ -11,7 +11,7 @@ def conv_maxout_mnist(
 ) -> nn.Sequential:
     """``mnist.yaml``: three convolutional maxout layers with a bias for every place; (N, 1, size, size).
 
-    Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.constraints.limits`).
+    Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.training.constraints.limits`).
     ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread`` (the file: .005). ``keep`` is
     the share of hidden features that dropout keeps (the file: half of them); pixels are always kept with .8.
     """

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advutils import runtime
-from advutils._torchvision import torchvision
+from advutils.core import runtime
+from advutils.core._torchvision import torchvision
 from advutils.layers import Normalize
 
 # Weights files under <data root>/weights, with the means and standard deviations in their headers; input pixels a side

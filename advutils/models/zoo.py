@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from advutils._torchvision import torchvision
+from advutils.core._torchvision import torchvision
 from advutils.layers import Normalize
 from advutils.models.pretrained import MissingWeights
 

@@ -29,11 +29,11 @@ from importlib import import_module
 
 import matplotlib.pyplot as plt
 
+from advbook import ledger
+from advbook.chapters.attacks import comparison as chapter
+from advbook.chapters.attacks import sure
+from advbook.page import Page
 from advutils import attacks
-from advutils.book import ledger
-from advutils.book.page import Page
-from advutils.chapters import attacks as chapter
-from advutils.chapters import attacks_sure as sure
 
 page = Page("attacks", "1-attacks", globals(), settings={
     "quick": dict(data="digits", epochs=10, images=8, first=8, steps=40, runs=[1, 2, 3, 5, 9]),
@@ -146,7 +146,7 @@ if known:
              + (f"and less than a point more or fewer on {sum(abs(gap) < 1 for gap in apart.values())} of the {len(apart)} networks. " if len(apart) > 1 else "the only one here. ") + "A step along the sign of a gradient is lost only where all of it is, or where the sign of what is left differs.")
 if len(known) < len(kinds):
     page.say(f"*Not measured yet: {', '.join(name for name in kinds if name not in known)}.*")
-page.say("A network that is not here needs one row of a table, `advutils.chapters.attacks_sure.LOADERS`, and one line of the list above.")
+page.say("A network that is not here needs one row of a table, `advbook.chapters.attacks.sure.LOADERS`, and one line of the list above.")
 
 # %% [markdown]
 # ## DeepFool

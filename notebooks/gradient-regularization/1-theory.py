@@ -32,11 +32,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from advutils import norms, regularizers
-from advutils.book.claims import diverged
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import gradient_regularization_theory as theory
-from advutils.chapters import gradient_regularization_visual as visual
+from advbook.chapters.gradient_regularization import pictures as visual
+from advbook.chapters.gradient_regularization import theory
+from advbook.claims import diverged
+from advbook.page import Page, mean_sd
+from advutils.core import norms
+from advutils.training import regularizers
 
 page = Page("gradient-regularization", "1-theory", globals(), settings={
     "quick": dict(data="digits", seeds=1, epochs=25, matmul="highest", images=200, hessians=4),
@@ -112,7 +113,7 @@ page.threat_model(
 #
 # No multiplier, no derivative of a norm, and for $1 < p < \infty$ the maximiser is seen to be unique. Equation (35) of
 # the paper, that the maximum lies on the border, is condition 3. Proved in code by `test_eq_3_reaches_hoelders_bound`,
-# `test_young_inequality_and_its_equality` and `test_eq_35_border` in `tests/test_theory_gradient_regularization.py`
+# `test_young_inequality_and_its_equality` and `test_eq_35_border` in `tests/chapters/test_theory_gradient_regularization.py`
 # (every `test_eq_...` below lives there).
 #
 # ### The same with Lagrange multipliers, repaired
@@ -134,7 +135,7 @@ page.threat_model(
 # has the other sign), and putting that back into (38) gives (44). The stray $p$ of the paper does no harm: it rescales
 # $\lambda$, which disappears. What $\lambda$ *means* is worth keeping: $\lVert g\rVert_q$ is the rise of the loss per unit
 # of budget. Checked by `test_eq_37_gradient_of_a_norm` (autograd), `test_eq_38_to_43_lagrange` and, for the printed version,
-# `test_eq_37_38` in `tests/test_errata_gradient_regularization.py`.
+# `test_eq_37_38` in `tests/chapters/test_errata_gradient_regularization.py`.
 #
 # Here is what that looks like for a gradient with two entries. The level lines of $g^\top\epsilon$ are straight; the
 # worst perturbation is where the last of them touches the ball.
@@ -678,7 +679,7 @@ page.errata("gr-e-eq11", "gr-e-eq12", "gr-e-eq37", "gr-e-gauss-newton", "gr-e-le
 # :label: gr-theory-1
 #
 # Let $g = (3, -4)$ and $\sigma = 1$. Work out $\epsilon$ and $g^\top\epsilon$ by hand for $p = 1, 2, \infty$, and check them with
-# `advutils.regularizers.worst_perturbation`. Which $p$ raises the tangent plane most, and why is this no reason to prefer it?
+# `advutils.training.regularizers.worst_perturbation`. Which $p$ raises the tangent plane most, and why is this no reason to prefer it?
 # ```
 #
 # ````{solution} gr-theory-1
@@ -690,7 +691,7 @@ page.errata("gr-e-eq11", "gr-e-eq12", "gr-e-eq37", "gr-e-gauss-newton", "gr-e-le
 #
 # ```python
 # import torch
-# from advutils.regularizers import worst_perturbation
+# from advutils.training.regularizers import worst_perturbation
 #
 # g = torch.tensor([[3.0, -4.0]])
 # for p, rise in ((1, 4.0), (2, 5.0), ("inf", 7.0)):
@@ -718,7 +719,7 @@ page.errata("gr-e-eq11", "gr-e-eq12", "gr-e-eq37", "gr-e-gauss-newton", "gr-e-le
 # ```python
 # import torch
 # import torch.nn.functional as F
-# from advutils.regularizers import loss_gradient, worst_perturbation
+# from advutils.training.regularizers import loss_gradient, worst_perturbation
 #
 # torch.manual_seed(0)
 # model = torch.nn.Linear(20, 2).double()

@@ -34,10 +34,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import chi2
 
-from advutils import evaluation, layers, regularizers
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import gradient_regularization as chapter
-from advutils.chapters import gradient_regularization_cost as cost
+from advbook.chapters.gradient_regularization import cost
+from advbook.chapters.gradient_regularization import dense as chapter
+from advbook.page import Page, mean_sd
+from advutils import evaluation, layers
+from advutils.training import regularizers
 
 _attack = dict(attack_l2=[0.5, 1.0, 2.0, 3.0], attack_linf=[0.05, 0.1, 0.2, 0.3])
 page = Page("gradient-regularization", "2-mnist", globals(), settings={
@@ -115,8 +116,8 @@ page.source(regularizers.worst_perturbation)
 page.source(regularizers.perturbed_loss)
 
 # %% [markdown]
-# The tests hold this to the formula: `tests/test_norms.py` checks $\|\epsilon\|_p$ and $g^\top\epsilon$ for seven values
-# of $p$, `tests/test_regularizers.py` checks the gradients by finite differences.
+# The tests hold this to the formula: `tests/advutils/test_norms.py` checks $\|\epsilon\|_p$ and $g^\top\epsilon$ for seven values
+# of $p$, `tests/advutils/test_regularizers.py` checks the gradients by finite differences.
 #
 # ## The networks
 #

@@ -34,10 +34,11 @@ epochs_colour: int | None = None  # epochs on colour images
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import constraints, layers, models
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import gradient_regularization_convolutional as chapter
-from advutils.chapters import gradient_regularization_cost as cost
+from advbook.chapters.gradient_regularization import convolutional as chapter
+from advbook.chapters.gradient_regularization import cost
+from advbook.page import Page, mean_sd
+from advutils import layers, models
+from advutils.training import constraints
 
 _budgets = dict(
     eps_l2=[0.5, 1.0, 1.5, 2.0, 3.0], eps_linf=[0.05, 0.1, 0.2, 0.3], lengths=[0.1, 0.3, 0.5, 1.0, 1.5, 2.0],

@@ -34,9 +34,9 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import linesearch
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import gradient_regularization_noise as chapter
+from advbook.chapters.gradient_regularization import noise as chapter
+from advbook.page import Page, mean_sd
+from advutils.attacks import linesearch
 
 page = Page("gradient-regularization", "4-noise-model", globals(), settings={
     "quick": dict(data="digits", seeds=2, draws=2, max_iter=200, noise=[0.01, 0.1, 0.3]),

@@ -34,11 +34,12 @@ from operator import getitem
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import data, figures, layers, models, shapes
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import representation_counting as chapter
-from advutils.chapters import representation_counting_published as published
-from advutils.chapters import representation_counting_rival as rival
+from advbook.chapters.representation import counting as chapter
+from advbook.chapters.representation import counting_published as published
+from advbook.chapters.representation import counting_rival as rival
+from advbook.page import Page, mean_sd
+from advutils import datasets, layers, models
+from advutils.datasets import figures, shapes
 
 page = Page("representation", "1-counting", globals(), settings={
     "quick": dict(size=64, scales=[7, 12], fixed=[9, 9], larger=[13, 16], smaller=[4, 5], limit=4, plan="small", width=1.0, images=800, epochs=4, batch_size=20, lr=2e-3, precision="float32", seeds=1, more_sigmoids=0, judged=100, looked_at=20, figures="generated", windows={"image1": [0, 0, 128]}),
@@ -275,7 +276,7 @@ page.say("The tenth root makes everything that is not zero look alike: a pixel w
 # %%
 try:
     author = {image: page.measure(published.published_maps, data=settings.figures, image=image, tops=[100, 1000], window=window) for image, window in settings.windows.items()}
-except data.MissingData as error:
+except datasets.MissingData as error:
     author = {}
     page.say(f"{error} (MIT licence). There is no record of them here either.")
 

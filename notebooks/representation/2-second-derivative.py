@@ -32,11 +32,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import sympy
 
-from advutils import attribution, data, figures, localisation, models
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import representation_counting as chapter
-from advutils.chapters import representation_counting_ceiling as limits
-from advutils.chapters import representation_counting_published as published
+from advbook.chapters.representation import counting as chapter
+from advbook.chapters.representation import counting_ceiling as limits
+from advbook.chapters.representation import counting_published as published
+from advbook.page import Page, mean_sd
+from advutils import datasets, models
+from advutils.datasets import figures
+from advutils.explanation import attribution, localisation
 
 page = Page("representation", "2-second-derivative", globals(), settings={
     "quick": dict(size=64, scales=[7, 12], limit=4, plan="small", width=1.0, images=800, epochs=4, batch_size=20, lr=2e-3, precision="float32", seeds=1, more_sigmoids=0, judged=100, larger=[13, 16], smaller=[4, 5], looked_at=15, ceilings=[[64, [7, 12]], [128, [14, 24]]], drawn=30, figures="generated", windows={"image1": [0, 0, 128]}),
@@ -284,7 +286,7 @@ page.say(f"That a selection covers \"at most about half\" of a shape (`rc-half`)
 # %%
 try:
     author = {image: page.measure(published.published_maps, data=settings.figures, image=image, tops=[100, 1000], window=window) for image, window in settings.windows.items()}
-except data.MissingData as error:
+except datasets.MissingData as error:
     author = {}
     page.say(f"{error} (MIT licence). There is no record of them here either.")
 

@@ -31,10 +31,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from advutils import layers, regularizers
-from advutils.book import ledger
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import representation_defences_theory as chapter
+from advbook import ledger
+from advbook.chapters.representation import defences_theory as chapter
+from advbook.page import Page, mean_sd
+from advutils import layers
+from advutils.training import regularizers
 
 page = Page("representation", "3-defences", globals(), settings={
     "quick": dict(data="digits", images=50, pair_images=50, sides=[2, 4, 7, 14], units=10, moved=50, seeds=1, side=14, epochs=8),

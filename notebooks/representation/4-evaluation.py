@@ -31,10 +31,10 @@ epochs: int | None = None  # of training
 import matplotlib.pyplot as plt
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from advbook.chapters.representation import defences as chapter
+from advbook.chapters.representation import defences_masking as masking
+from advbook.page import Page, mean_sd
 from advutils import attacks, layers, models
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import representation_defences as chapter
-from advutils.chapters import representation_defences_masking as masking
 
 page = Page("representation", "4-evaluation", globals(), settings={
     "quick": dict(data="digits", side=14, kinds=["S", "RS"], seeds=1, epochs=15, pair_seeds=1, pair_epochs=0, small_epochs=4, pair_images=40, budgets=[0.02, 0.05, 0.1, 0.3], images=60, steps=10, restarts=2, queries=50, query_images=30, drawn=2, points=11),

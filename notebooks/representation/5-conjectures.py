@@ -30,10 +30,10 @@ epochs: int | None = None  # of training
 # %%
 import matplotlib.pyplot as plt
 
+from advbook.chapters.representation import defences as chapter
+from advbook.chapters.representation import defences_masking as masking
+from advbook.page import Page, mean_sd
 from advutils import layers
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import representation_defences as chapter
-from advutils.chapters import representation_defences_masking as masking
 
 page = Page("representation", "5-conjectures", globals(), settings={
     "quick": dict(data="digits", side=14, kinds=["S", "A, sigmoids"], small_kinds=["PD"], seeds=1, more_seeds={}, epochs=6, pair_seeds=1, small_epochs=2, pair_images=20, budgets=[0.02, 0.1, 0.3], images=40, steps=5, restarts=1, queries=20, query_images=20, statistics_seeds=1, together=60),

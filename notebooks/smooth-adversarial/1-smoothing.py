@@ -30,9 +30,9 @@ replay: str = "auto"  # auto: measure what is not recorded | never: measure agai
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import smoothing
-from advutils.book.page import Page
-from advutils.chapters import smooth_adversarial_visual as visual
+from advbook.chapters.smooth_adversarial import pictures as visual
+from advbook.page import Page
+from advutils.filters import smoothing
 
 _spots = {"in the flat cup": [90, 110], "at the rim": [40, 95], "in the wood": [35, 35]}
 _half = {"in the flat cup": [45, 52], "at the rim": [8, 38], "in the wood": [10, 10]}
@@ -67,7 +67,7 @@ settings = page.settings
 #
 # $$s_\alpha(z) = \mathcal L_\alpha^{-1}z = (1-\alpha)(I - \alpha\mathcal W)^{-1}z. \tag{8}$$
 #
-# `tests/test_smoothing.py` checks both steps with numbers, and the solution against a sparse solver.
+# `tests/advutils/test_smoothing.py` checks both steps with numbers, and the solution against a sparse solver.
 #
 # **Normalisation.** $s_\alpha$ does not keep constants: at a pixel with few or weak edges it returns less. So the paper divides by what it makes of the constant 1,
 #
@@ -159,7 +159,7 @@ page.source(smoothing._add_neighbours)
 # one pixel or by one row runs through memory in one go. On a CPU a few planes at a time are solved, so that they stay in the cache.
 
 # %% tags=["hide-input"]
-from advutils.book import ledger
+from advbook import ledger
 
 costs = [record for record in ledger.records("standard", "smooth-adversarial") if record.name in ("smoothing_cost", "search_cost")]
 page.records += costs
@@ -212,7 +212,7 @@ page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-cons
 #
 # ```python
 # import torch
-# from advutils.smoothing import ImageSmoother
+# from advutils.filters.smoothing import ImageSmoother
 #
 # z = torch.tensor([[[[1.0, 0.0]]]], dtype=torch.float64)
 # for step in (0.0, 0.5):  # a flat pair, and an edge of half the range
@@ -234,8 +234,8 @@ page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-cons
 #
 # ```python
 # import torch
-# from advutils.chapters.smooth_adversarial_visual import crop
-# from advutils.smoothing import ImageSmoother
+# from advbook.chapters.smooth_adversarial.pictures import crop
+# from advutils.filters.smoothing import ImageSmoother
 #
 # x = crop("coffee", [0, 120, 24])
 # smoother = ImageSmoother(x, method="exact", tolerance=1e-12)
@@ -266,8 +266,8 @@ page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-cons
 #
 # ```python
 # import torch
-# from advutils.chapters.smooth_adversarial_visual import crop
-# from advutils.smoothing import ImageSmoother
+# from advbook.chapters.smooth_adversarial.pictures import crop
+# from advutils.filters.smoothing import ImageSmoother
 #
 # x = crop("coffee", [0, 120, 48])
 # smoother = ImageSmoother(x, method="cg", iterations=50)

@@ -32,11 +32,12 @@ images: int | None = None  # test images that are attacked
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import attacks, distortion, models
+from advbook.chapters.smooth_adversarial import attacks as chapter
+from advbook.page import Page, mean_sd
+from advutils import attacks, models
 from advutils.attacks import margin_search
 from advutils.attacks import smooth as smooth_module
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import smooth_adversarial as chapter
+from advutils.evaluation import distortion
 
 page = Page("smooth-adversarial", "2-mnist", globals(), settings={
     "quick": dict(data="digits", epochs=4, seeds=1, images=24, long_images=0, l2_natural=[1.0, 2.0, 3.0], l2_adversarial=[1.0, 3.0, 5.0]),

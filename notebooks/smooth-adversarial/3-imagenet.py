@@ -31,11 +31,12 @@ search_groups: int | None = None  # groups of 20 images that C&W and sC&W are ru
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import detection, distortion, evaluation
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import smooth_adversarial as chapter
-from advutils.chapters import smooth_adversarial_detection as detector
-from advutils.chapters import smooth_adversarial_transfer as variants
+from advbook.chapters.smooth_adversarial import attacks as chapter
+from advbook.chapters.smooth_adversarial import detection as detector
+from advbook.chapters.smooth_adversarial import transfer as variants
+from advbook.page import Page, mean_sd
+from advutils import evaluation
+from advutils.evaluation import detection, distortion
 
 _l2 = [0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 4.0, 8.0]
 _linf = [0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 16 / 255]
@@ -392,7 +393,7 @@ page.claims("sm-in-scw-closer-printed", "sm-in-scw-closer-coded", "sm-in-variabl
 # ```{exercise} A better detector (hard)
 # :label: imagenet-3
 #
-# Train a small convolutional network on the residuals of clean and attacked crops of scikit-image's photographs (`advutils.photographs`). How much does it gain on `residual_features`, and does it survive an attacker who knows it?
+# Train a small convolutional network on the residuals of clean and attacked crops of scikit-image's photographs (`advutils.datasets.photographs`). How much does it gain on `residual_features`, and does it survive an attacker who knows it?
 # ```
 #
 # ````{solution} imagenet-3

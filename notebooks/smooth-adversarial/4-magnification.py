@@ -26,9 +26,9 @@ replay: str = "auto"  # auto: measure what is not recorded | never: measure agai
 # %%
 import matplotlib.pyplot as plt
 
-from advutils import bilateral as bilateral_module
-from advutils.book.page import Page
-from advutils.chapters import smooth_adversarial_visual as visual
+from advbook.chapters.smooth_adversarial import pictures as visual
+from advbook.page import Page
+from advutils.filters import bilateral as bilateral_module
 
 page = Page("smooth-adversarial", "4-magnification", globals(), settings={
     "quick": dict(photograph="chelsea", window=[60, 330, 48], network="resnet8", l2=1.0, linf=0.03, search=dict(steps=20, search_steps=2)),
@@ -163,8 +163,8 @@ page.errata("sm-e-sigma-exponent", "sm-e-sigma-range", "sm-e-no-constraint")
 #
 # ```python
 # import torch
-# from advutils.bilateral import magnification
-# from advutils.chapters.smooth_adversarial_visual import crop
+# from advutils.filters.bilateral import magnification
+# from advbook.chapters.smooth_adversarial.pictures import crop
 #
 # x = crop("coffee", [0, 120, 96])
 # noisy = (x + torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(0)) / 255).clamp(0, 1)

@@ -31,10 +31,10 @@ epochs: int | None = None  # passes over the training images
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import sparsity
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import sparsity_attribution as chapter
-from advutils.chapters import sparsity_attribution_learning as learning
+from advbook.chapters.sparsity_attribution import learning
+from advbook.chapters.sparsity_attribution import pipeline as chapter
+from advbook.page import Page, mean_sd
+from advutils.training import sparsity
 
 page = Page("sparsity-attribution", "1-sparsity", globals(), settings={
     "quick": dict(data="photographs", seeds=1, epochs=2, train_size=600, activation=[0.0, 1e-7, 1e-5, 1e-4, 1e-3], weight=[1e-4]),

@@ -32,11 +32,13 @@ train_size: int | None = None  # training images
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils import models, runtime, sparsity
-from advutils.book.ledger import MissingRecord
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import sparsity_attribution as chapter
-from advutils.chapters import sparsity_attribution_learning as learning
+from advbook.chapters.sparsity_attribution import learning
+from advbook.chapters.sparsity_attribution import pipeline as chapter
+from advbook.ledger import MissingRecord
+from advbook.page import Page, mean_sd
+from advutils import models
+from advutils.core import runtime
+from advutils.training import sparsity
 
 page = Page("sparsity-attribution", "2-robustness", globals(), settings={
     "quick": dict(data="photographs", networks=["resnet-tiny"], full=[], whole=[], whole_epochs=1, slow_epochs=1, whole_seeds=1, attacks=["fgsm"], seeds=1, epochs=3, train_size=900, test_size=150, steps=3, deepfool_steps=3, judged=["resnet-tiny"], beside=[], normalised=[], judged_epochs=[2, 4], factors=[1e-4, 1e-2], thrice=[1e-4, 1e-2], images=60, attack_steps=5),

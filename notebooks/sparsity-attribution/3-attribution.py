@@ -37,10 +37,10 @@ import torch
 import torch.nn.functional as F
 from scipy import stats
 
-from advutils import attribution
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import sparsity_attribution as chapter
-from advutils.chapters import sparsity_attribution_learning as learning
+from advbook.chapters.sparsity_attribution import learning
+from advbook.chapters.sparsity_attribution import pipeline as chapter
+from advbook.page import Page, mean_sd
+from advutils.explanation import attribution
 
 page = Page("sparsity-attribution", "3-attribution", globals(), settings={
     "quick": dict(data="photographs", networks=["resnet-tiny"], seeds=1, epochs=6, train_size=900, factor=1e-4, images=20, steps=16),

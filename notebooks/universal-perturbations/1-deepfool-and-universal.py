@@ -34,10 +34,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from advutils import norms, universal
-from advutils.book import ledger
-from advutils.book.page import Page
-from advutils.chapters import universal_perturbations_theory as theory
+from advbook import ledger
+from advbook.chapters.universal_perturbations import theory
+from advbook.page import Page
+from advutils.attacks import universal
+from advutils.core import norms
 
 page = Page("universal-perturbations", "1-deepfool-and-universal", globals(), settings={
     "quick": dict(data="photographs", network="photographs-0", training=300, images=60, num_classes=6, dimensions=[1, 5, 20], draws=3, length=3.0),
@@ -210,7 +211,7 @@ page.errata("up-e-dual", "up-e-line10", "up-e-gate", "up-e-candidates", "up-e-si
 #
 # ```python
 # import torch
-# from advutils.universal import universal_perturbation
+# from advutils.attacks.universal import universal_perturbation
 #
 # net = torch.nn.Linear(2, 2, bias=False).double()
 # with torch.no_grad():

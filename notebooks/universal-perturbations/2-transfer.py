@@ -34,9 +34,9 @@ splits: int | None = None  # random splits
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils.book.ledger import MissingRecord
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import universal_perturbations as chapter
+from advbook.chapters.universal_perturbations import fooling as chapter
+from advbook.ledger import MissingRecord
+from advbook.page import Page, mean_sd
 
 page = Page("universal-perturbations", "2-transfer", globals(), settings={
     "quick": dict(data="photographs", sources=["photographs-0", "photographs-1"], splits=1, fewer={}, shorter={}, training=70, passes=2, long=2, rest=0, num_classes=6, batch=10, noise=[4, 10], draws=2, checks=0),

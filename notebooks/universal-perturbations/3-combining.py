@@ -34,9 +34,9 @@ splits: int | None = None  # number of random splits; None: the profile's own
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advutils.book.ledger import MissingRecord
-from advutils.book.page import Page, mean_sd
-from advutils.chapters import universal_perturbations as chapter
+from advbook.chapters.universal_perturbations import fooling as chapter
+from advbook.ledger import MissingRecord
+from advbook.page import Page, mean_sd
 
 _names = ["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"]
 page = Page("universal-perturbations", "3-combining", globals(), settings={

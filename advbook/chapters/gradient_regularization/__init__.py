@@ -1,0 +1,1 @@
+"""Lyu, Huang, Liang 2015: training on perturbed images."""

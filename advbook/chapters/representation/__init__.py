@@ -1,0 +1,1 @@
+"""Cutilli 2021: counting networks and structural defences."""

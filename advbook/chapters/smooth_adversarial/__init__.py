@@ -1,0 +1,1 @@
+"""Zhang, Avrithis, Furon, Amsaleg 2019: smooth perturbations."""

@@ -1,0 +1,1 @@
+"""Schwartz, Alparslan, Kim 2020: sparsity, adversarial training and saliency."""

@@ -1,0 +1,1 @@
+"""Kühne, Tödtli 2020: universal perturbations."""

@@ -1,0 +1,356 @@
+"""Claims and their verdicts: rules are written in YAML before a run and evaluated on the ledger's records.
+
+A rule is a comparison in a tiny language (see :func:`verdict_of`). It is three-valued: a comparison is true or false
+only if the 95 % interval over seeds decides it, and uncertain otherwise.
+"""
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from advbook import ledger, paths, withdrawn
+from advutils.core import files
+
+SCOPES = ("paper", "identity", "ours")  # what a claim is: the paper's, algebra or arithmetic in it, a question of ours
+VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "records damaged",
+            "withdrawn", "not attempted")
+RULES = ("premise", "reproduced", "trend")  # what a claim may have of them; the first says when the others apply
+JUDGED = ("paper", "standard")  # profiles whose records count, best first
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A quantity with its uncertainty: mean, variance of the mean, number of seeds (degrees of freedom n - 1).
+
+    ``numbers`` are those of the seeds where they are known, for whoever shows them.
+    """
+
+    mean: float
+    variance: float
+    n: int
+    numbers: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, numbers: list[float], *, exact: bool = False) -> Sample:
+        """From one number per seed. One seed has no known spread unless the quantity is ``exact``."""
+        n = len(numbers)
+        mean = sum(numbers) / n
+        if exact:
+            return cls(mean, 0.0, n)
+        if n == 1:
+            return cls(mean, math.inf, 1)
+        if max(numbers) - min(numbers) <= 1e-12 * max(map(abs, numbers)):  # equal but for the rounding of sums
+            return cls(mean, 0.0, n)
+        return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n, tuple(numbers))
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over seeds."""
+        return math.sqrt(self.variance * self.n)
+
+
+def _as_sample(value) -> Sample:
+    return value if isinstance(value, Sample) else Sample(float(value), 0.0, 0)
+
+
+def less(a, b) -> bool | None:
+    """Whether a < b: True or False if Welch's 95 % interval of the difference excludes 0, else None."""
+    a, b = _as_sample(a), _as_sample(b)
+    variance = a.variance + b.variance
+    if math.isinf(variance) or math.isnan(a.mean - b.mean):
+        return None
+    if variance == 0:
+        return a.mean < b.mean
+    parts = [(s.variance, s.n - 1) for s in (a, b) if s.variance > 0]
+    freedom = variance**2 / sum(v * v / d for v, d in parts)
+    half = _quantile(freedom) * math.sqrt(variance)
+    difference = b.mean - a.mean
+    return True if difference > half else False if difference < -half else None
+
+
+def near(value, target: float, tolerance: float) -> bool | None:
+    """Whether the value lies within ``tolerance`` of ``target``; None if its 95 % interval crosses that border."""
+    value = _as_sample(value)
+    if math.isinf(value.variance) or math.isnan(value.mean):
+        return None
+    half = _quantile(value.n - 1) * math.sqrt(value.variance) if value.variance else 0.0
+    away = abs(value.mean - target)
+    return True if away + half <= tolerance else False if away - half > tolerance else None
+
+
+def _quantile(freedom: float) -> float:
+    from scipy.special import stdtrit  # what scipy.stats.t.ppf calls, without its second of importing
+
+    return float(stdtrit(freedom, 0.975))
+
+
+_ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_FUNCTIONS = {"near": near, "mean": lambda a: _as_sample(a).mean, "abs": abs}  # abs: of numbers, so of means
+
+
+def _combine(function, a, b):
+    """First-order propagation of the variances through + - * /; a quotient by a mean of 0 decides nothing."""
+    if not isinstance(a, Sample) and not isinstance(b, Sample):
+        return function(a, b)
+    a, b = _as_sample(a), _as_sample(b)
+    n = min((s.n for s in (a, b) if s.n), default=0)
+    if function is operator.truediv and b.mean == 0:
+        return Sample(math.nan, math.inf, n)
+    slopes = {operator.mul: (b.mean, a.mean), operator.truediv: (1 / (b.mean or 1), a.mean / (b.mean or 1) ** 2)}
+    variance = sum(s.variance * slope**2 for s, slope in zip((a, b), slopes.get(function, (1, 1)), strict=True)
+                   if s.variance)
+    return Sample(function(a.mean, b.mean), math.inf if math.isnan(variance) else variance, n)
+
+
+def evaluate_rule(rule: str, values: dict) -> bool | None:
+    """Evaluate ``rule`` over ``values`` (samples or numbers): True, False or None for uncertain.
+
+    The language: names, numbers, ``+ - * /``, ``< <= > >=``, ``and or not``, ``near(a, target, tolerance)``,
+    ``mean(a)``, ``abs(x)``. Anything else raises ``ValueError``.
+    """
+    try:
+        truth = _node(ast.parse(rule, mode="eval").body, values, rule)
+    except SyntaxError as error:
+        raise ValueError(f"rule {rule!r} cannot be read: {error.msg}") from None
+    except TypeError as error:
+        raise ValueError(f"rule {rule!r}: {error}; abs takes mean(a), near a value, a target and a tolerance") from None
+    if truth is not None and not isinstance(truth, bool):
+        raise ValueError(f"rule {rule!r} compares nothing")
+    return truth
+
+
+def _node(node: ast.expr, values: dict, rule: str):
+    def inner(n):
+        return _node(n, values, rule)
+
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in values:
+        return values[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return _combine(operator.mul, -1, inner(node.operand))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        truth = evaluate_rule(ast.unparse(node.operand), values)
+        return None if truth is None else not truth
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        return _combine(_ARITHMETIC[type(node.op)], inner(node.left), inner(node.right))
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        a, b = inner(node.left), inner(node.comparators[0])
+        if isinstance(node.ops[0], ast.Lt | ast.GtE):
+            truth = less(a, b)
+            return truth if isinstance(node.ops[0], ast.Lt) or truth is None else not truth
+        if isinstance(node.ops[0], ast.Gt | ast.LtE):
+            truth = less(b, a)
+            return truth if isinstance(node.ops[0], ast.Gt) or truth is None else not truth
+    if isinstance(node, ast.BoolOp):
+        truths = [evaluate_rule(ast.unparse(part), values) for part in node.values]
+        decisive = isinstance(node.op, ast.Or)  # one True decides an "or", one False an "and"
+        return decisive if decisive in truths else None if None in truths else not decisive
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
+        return _FUNCTIONS[node.func.id](*(inner(argument) for argument in node.args))
+    raise ValueError(f"rule {rule!r} uses {ast.unparse(node)!r}, which is not a value of the claim or of the language")
+
+
+def select(selection: dict, records: list[ledger.Record]) -> list[float]:
+    """One number per record that matches ``from`` and ``where`` (null: parameter absent; a list: any of it, or the
+    very list where the parameter is one; a mapping: entries that the parameter has, among others): what lies along
+    ``take``, or the mean of several such paths, less what lies along ``minus``. Numbers of one record are not
+    independent, so they are joined here and not in a rule. A null counts as no record: there was nothing to measure."""
+    numbers = []
+    for record in records:
+        if not _matches(selection, record):
+            continue
+        try:
+            sides = [_take(record.values, selection[side]) for side in ("take", "minus") if side in selection]
+        except (KeyError, IndexError, ValueError, TypeError):
+            places = " or ".join(str(selection[side]) for side in ("take", "minus") if side in selection)
+            raise ValueError(f"a record of {record.name} has no number at {places}") from None
+        if None not in sides:
+            numbers.append((sides[0] - sum(sides[1:])) * selection.get("scale", 1))
+    return numbers
+
+
+def _matches(selection: dict, record: ledger.Record) -> bool:
+    return record.name == selection["from"] and all(
+        _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items())
+
+
+def _same(found, wanted) -> bool:
+    if isinstance(wanted, list) and not isinstance(found, list):
+        return any(_same(found, one) for one in wanted)
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_same(found.get(name), one) for name, one in wanted.items())
+    if isinstance(wanted, float) and math.isinf(wanted):
+        wanted = "inf"  # JSON has no infinity; YAML's .inf and the word mean the same
+    return found == wanted
+
+
+def _take(values, path: str | list[str]) -> float | None:
+    if isinstance(path, list):
+        parts = [_take(values, one) for one in path]
+        return None if None in parts else sum(parts) / len(parts)
+    for step in str(path).split("."):
+        values = values[int(step)] if isinstance(values, list) else values[step]
+    if values is None:
+        return None
+    return sum(values) / len(values) if isinstance(values, list) else float(values)
+
+
+def verdict_of(claim: dict, records: list[ledger.Record], damaged: Sequence[ledger.DamagedRecord] = (),
+               taken_back: Sequence[withdrawn.Withdrawal] = ()) -> dict:
+    """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples``, ``n`` and ``why``.
+
+    ``damaged`` are the records that cannot be read. Their parameters are not known, only their function, from the
+    folder: a claim that takes anything from one of these functions is not judged. ``taken_back`` are the withdrawn
+    ones: a claim that lacks values of a function of which there are some is withdrawn.
+
+    A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
+    rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.
+    ``units`` is how many numbers were planned for each value (default 1): with fewer it is not attempted yet.
+    ``ValueError`` names a claim whose values or rules do not fit the records or the language.
+    """
+    try:
+        torn = _torn(claim, damaged)
+        judged = _judged(claim, records, taken_back)
+        nothing = {"samples": {}, "recorded": "", "n": 0, "verdict": "records damaged", "why": torn}
+        return {**judged, **nothing} if torn else judged
+    except ValueError as error:
+        raise ValueError(f"claim {claim['id']}: {error}") from None
+
+
+def _torn(claim: dict, damaged: Sequence[ledger.DamagedRecord]) -> str:
+    """Which damaged records a claim might rest on."""
+    functions = {selection["from"] for selection in claim["values"].values() if isinstance(selection, dict)}
+    return ", ".join(f"{e.path.parent.name}/{e.path.name}" for e in damaged if e.path.parent.name in functions)
+
+
+def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[withdrawn.Withdrawal]) -> dict:
+    samples, missing = {}, set()
+    for name, selection in claim["values"].items():
+        if isinstance(selection, str):
+            if _used(selection) & missing:
+                missing.add(name)
+            else:
+                samples[name] = _as_sample(_node(ast.parse(selection, mode="eval").body, samples, selection))
+        elif len(numbers := select(selection, records)) >= claim.get("units", 1):
+            samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
+        else:
+            missing.add(name)
+    names = set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
+    used = [name for name in claim["values"] if name in names and name in samples]
+    result = {"scope": "paper", **claim, "samples": samples, "n": min((samples[name].n for name in used), default=0)}
+    result["recorded"] = "; ".join(f"{name} {show(samples[name])}" for name in used)
+    if reasons := _reasons(claim, names, missing, taken_back):
+        return {**result, "verdict": "withdrawn", "why": "; ".join(reasons)}
+    if names & missing:
+        return {**result, "verdict": "not attempted",
+                "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}"}
+    if "premise" in claim and not (holds := evaluate_rule(claim["premise"], samples)):
+        state = "does not hold" if holds is False else f"is not decided by so few records (n = {result['n']})"
+        return {**result, "verdict": "inconclusive", "why": f"the premise, {claim['premise']}, {state}"}
+    outcomes = [evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")]
+    undecided = "the interval over seeds does not decide the full rule" if outcomes == [None, True] else ""
+    return {**result, "verdict": _word(*outcomes), "why": undecided}
+
+
+def _reasons(claim: dict, names: set[str], missing: set[str], taken_back: Sequence[withdrawn.Withdrawal]) -> list[str]:
+    """Why the records are withdrawn that values which the rules need, and do not have, would be taken from.
+
+    Withdrawn records of a function count, whatever their parameters: its settings may have been chosen anew.
+    """
+    needed = set(names)
+    for name, selection in reversed(claim["values"].items()):  # an expression uses values above it
+        if name in needed and isinstance(selection, str):
+            needed |= _used(selection)
+    wanted = {claim["values"][name]["from"] for name in needed & missing if isinstance(claim["values"][name], dict)}
+    return sorted({row.reason for row in taken_back if row.name in wanted})
+
+
+def _word(reproduced: bool | None, trend: bool | None) -> str:
+    if reproduced:
+        return "reproduced"
+    if trend:
+        return "reproduced in trend"
+    return "inconclusive" if reproduced is None or trend is None else "not reproduced"
+
+
+def _used(expression: str) -> set[str]:
+    """The names in a rule or an expression."""
+    return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)} - set(_FUNCTIONS)
+
+
+def diverged(numbers: Sequence[float]) -> bool:
+    """Whether these (three or more, all positive) fall into two heaps, one over 10 and over ten times the other.
+
+    So it is with errors in % where some networks have learnt and others nothing: no mean describes them, and the
+    numbers themselves are shown.
+    """
+    heaps = any(max(10 * low, 10) < high for low, high in itertools.pairwise(sorted(numbers)))
+    return len(numbers) > 2 and min(numbers) > 0 and heaps
+
+
+def show(sample: Sample) -> str:
+    """'1.02 ± 0.05 (n = 3)': mean, standard deviation over seeds, number of seeds; '1.94, 5.15, 88.7 (n = 3)' where a
+    mean describes none (:func:`diverged`)."""
+    if diverged(sample.numbers):
+        return f"{', '.join(f'{number:.3g}' for number in sorted(sample.numbers))} (n = {sample.n})"
+    if sample.n == 0 or sample.variance == 0:
+        return f"{sample.mean:.4g}" + (f" (n = {sample.n})" if sample.n > 1 else "")
+    return f"{sample.mean:.4g} (n = 1)" if sample.n == 1 else f"{sample.mean:.3g} ± {sample.sd:.2g} (n = {sample.n})"
+
+
+def load(kind: str, chapter: str) -> list[dict]:
+    """The entries of a chapter's ``claims.yml`` or ``errata.yml`` (``kind``), each with its ``chapter``."""
+    path = paths.root() / "notebooks" / chapter / f"{kind}.yml"
+    if not path.exists():
+        return []
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times faster, where there is one
+    return [{**entry, "chapter": chapter} for entry in yaml.load(path.read_text(), loader) or []]
+
+
+_JUDGED: dict[tuple, list[dict]] = {}  # verdicts, under what the files looked like that they follow from
+
+
+def evaluate() -> list[dict]:
+    """Every claim of every chapter with its verdict, from the best profile that attempted it, and its ``page``.
+
+    A claim that no page of the contents names is not attempted, whatever is recorded: records grow seed by seed before
+    the page that says how to read them. Verdicts are kept as long as no file changes that they follow from.
+    """
+    sources = paths.notebooks()
+    evidence = [path for profile in JUDGED for path in (paths.results() / profile).glob("*/*/*.*")]
+    rules = [paths.root() / "notebooks" / chapter / "claims.yml" for chapter in paths.chapters()]
+    looks = tuple((path, files.look(path)) for path in [*sources, *rules, *sorted(evidence), withdrawn.table()])
+    if looks not in _JUDGED:
+        judged = [claim for chapter in paths.chapters() for claim in _evaluate(chapter, sources)]
+        if not files.settled(look for _, look in looks):
+            return judged
+        _JUDGED.clear()
+        _JUDGED[looks] = judged
+    return [dict(claim) for claim in _JUDGED[looks]]
+
+
+def _evaluate(chapter: str, sources: list[Path]) -> Iterator[dict]:
+    told = {f"{path.parent.name}/{path.stem}": path.read_text() for path in sources}
+    evidence = {profile: (*ledger.survey(profile, chapter), withdrawn.standing(profile, chapter)) for profile in JUDGED}
+    for claim in load("claims", chapter):
+        claim["page"] = next((page for page, text in told.items() if f'"{claim["id"]}"' in text), None)
+        if claim["page"] is None:
+            verdict = verdict_of({**claim, "why": "its page is not in the contents yet"}, [])
+            yield {**verdict, "profile": JUDGED[-1]}
+            continue
+        attempts = [{**verdict_of(claim, *evidence[profile]), "profile": profile} for profile in JUDGED]
+        yield (next((a for a in attempts if a["verdict"] not in ("withdrawn", "not attempted")), None)
+               or next((a for a in attempts if a["verdict"] == "withdrawn"), attempts[-1]))
+
+
+def errata() -> list[dict]:
+    """Every entry of every chapter's errata."""
+    return [entry for chapter in paths.chapters() for entry in load("errata", chapter)]

@@ -1,1 +1,0 @@
-"""The machine under the book: ledger, claims, errata, pages, runner, site, command line."""

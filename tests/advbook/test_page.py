@@ -1,0 +1,138 @@
+"""What notebooks rely on: parameters, settings, records, figures with text."""
+import dataclasses
+import json
+
+import pytest
+
+from advbook import claims, ledger, paths
+from advbook.page import BADGES, Page, badge, mean_sd
+
+SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]},
+            "standard": {"data": "mnist", "epochs": 60, "eps": []}}
+
+
+def namespace(**extra):
+    return {"__annotations__": {"profile": str, "replay": str, "epochs": int},
+            "profile": "quick", "replay": "auto", "epochs": None, **extra}
+
+
+@pytest.fixture(autouse=True)
+def no_display(monkeypatch, tmp_path):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda thing: shown.append(thing))
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path / "results"))
+    return shown
+
+
+def test_profile_values_and_overrides():
+    assert Page("c", "n", namespace(), settings=SETTINGS).settings.epochs == 2
+    page = Page("c", "n", namespace(epochs=7), settings=SETTINGS)
+    assert page.settings.epochs == 7 and "-p epochs 7" in page.command
+
+
+@pytest.mark.parametrize("extra, word", [
+    ({"epoch": 3}, "epoch"), ({"profile": "fast"}, "profile"), ({"replay": "maybe"}, "replay"),
+    ({"epochs": "many"}, "epochs"),
+])
+def test_a_bad_parameter_is_an_error_that_names_it(extra, word):
+    with pytest.raises(ValueError, match=word):
+        Page("c", "n", namespace(**extra), settings=SETTINGS)
+
+
+def test_the_cell_of_a_page_can_be_run_again_and_still_refuses_what_is_no_parameter():
+    kernel = namespace()
+    Page("c", "n", kernel, settings=SETTINGS)
+    kernel |= {"rows": [1], "common": {}, "label": "x"}  # the notebook's own variables
+    assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 2
+    kernel["epochs"] = 9  # the parameters cell is edited and run again
+    assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 9
+    kernel["__annotations__"]["epoch"], kernel["epoch"] = int, 3
+    with pytest.raises(ValueError, match="epoch is no setting"):
+        Page("c", "n", kernel, settings=SETTINGS)
+    misspelt = namespace(epoch=3)
+    for _ in range(2):  # running the cell again does not make it right
+        with pytest.raises(ValueError, match="unknown parameter epoch"):
+            Page("c", "n", misspelt, settings=SETTINGS)
+
+
+def counted(*, seed: int):
+    return {"seed": seed}
+
+
+def test_measure_records_and_tells(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVBOOK_PROGRESS", str(tmp_path / "progress"))
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    assert page.measure(counted, seed=3)["seed"] == 3 and page.measure(counted, seed=3).replayed
+    events = [json.loads(line) for line in (tmp_path / "progress").read_text().splitlines()]
+    assert [event.get("replayed") for event in events if "done" in event] == [False, True]
+
+
+def test_replay_only_names_the_command():
+    from advbook.ledger import MissingRecord
+
+    page = Page("c", "n", namespace(replay="only"), settings=SETTINGS)
+    with pytest.raises(MissingRecord, match="papermill notebooks/c/n.ipynb"):
+        page.measure(counted, seed=1)
+
+
+def judged(*, images: int, spec: dict):
+    return {"images": images}
+
+
+def test_the_list_of_records_shows_seeds_whole_parameters_and_which_command_makes_timings(no_display):
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    spec = {f"parameter_{k}": "long" for k in range(20)} | {"seed": 4}
+    page.measure(judged, images=5, spec=spec)
+    page.provenance()
+    told, listed = no_display[-2].data, no_display[-1].data
+    assert "(seed=4, parameter_0=long" in listed and "parameter_19=long)" in listed
+    assert listed.index("seed=4") < listed.index("images=5") and "judged" in listed
+    assert "papermill notebooks/c/n.ipynb" in told and "benchmarks" not in told
+    made = ledger.measure(judged, {"images": 6, "spec": {}}, profile="quick", chapter="c")
+    page.records.append(dataclasses.replace(made, provenance=made.provenance | {"function": "benchmarks.x.judged"}))
+    page.provenance()
+    assert "but for the timings (`judged`), which `python -m benchmarks --standard` makes" in no_display[-2].data
+
+
+def test_a_figure_without_text_is_refused(no_display):
+    import matplotlib.pyplot as plt
+
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    fig, axis = plt.subplots()
+    axis.plot([0, 1])
+    for caption, alt in (("", "a line"), ("A line.", " ")):
+        with pytest.raises(ValueError, match="caption"):
+            page.figure(fig, caption=caption, alt=alt)
+    page.figure(fig, caption="A line, x < 1.", alt='A "straight" line')
+    shown = no_display[-1].data
+    assert "A line, x &lt; 1." in shown and "&quot;straight&quot;" in shown
+
+
+def test_a_page_says_how_many_of_its_records_are_older_than_their_code(no_display, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVBOOK_PROGRESS", str(tmp_path / "progress"))
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    page.measure(counted, seed=3)
+    page.provenance()
+    assert not any("older than" in getattr(thing, "data", "") for thing in no_display)
+    monkeypatch.setattr(ledger, "stale", lambda record: record.parameters["seed"] == 4)
+    page.measure(counted, seed=4)
+    page.provenance()
+    assert any("1 of the 2 records behind this page are older than their code" in thing.data for thing in no_display)
+    events = [json.loads(line) for line in (tmp_path / "progress").read_text().splitlines()]
+    assert [event["older"] for event in events if "done" in event] == [False, True]
+
+
+def test_every_verdict_has_its_colour_and_its_words():
+    style = (paths.root() / "book" / "_static" / "book.css").read_text()
+    words = (paths.root() / "book" / "intro.md").read_text()
+    for verdict in claims.VERDICTS:
+        assert f".verdict.{BADGES[verdict]} " in style and badge(verdict) in words
+
+
+def test_mean_sd():
+    assert mean_sd([0.01, 0.02]) == "1.50 ± 0.71 %" and mean_sd([0.01]) == "1.00 %"
+
+
+def test_where_one_network_learnt_nothing_its_number_is_shown_and_no_mean():
+    assert mean_sd([0.0194, 0.8865, 0.0515]) == "1.94, 88.65, 5.15 %"
+    assert mean_sd([0.0, 0.0, 0.001]) == "0.03 ± 0.06 %"  # mostly 0 is no divergence

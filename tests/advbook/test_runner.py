@@ -1,0 +1,308 @@
+"""Executing notebooks: results, failures, skipping what is up to date."""
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from advbook import cli, ledger, paths, runner, withdrawn
+
+PARAMETERS = 'profile: str = "quick"\nreplay: str = "auto"\nseeds: int | None = None'
+START = """from advbook.page import Page
+page = Page("tiny", "1-tiny", globals(), settings={"quick": dict(seeds=2), "standard": dict(seeds=3)})"""
+MEASURE = """import json as _json
+def double(*, seed):
+    return {"double": 2 * seed}
+for _seed in range(page.settings.seeds):
+    page.measure(double, seed=_seed)"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A notebook that makes two measurements, with its own results folder; returns (execute, path)."""
+    for name, value in {"ADVUTILS_RESULTS": tmp_path / "results", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+                        "ADVBOOK_PROGRESS": "", "JUPYTER_RUNTIME_DIR": "", "PYTHONPATH": paths.root(),
+                        **runner.ALLOCATOR}.items():
+        monkeypatch.setenv(name, str(value))
+    path = tmp_path / "tiny" / "1-tiny.ipynb"
+    path.parent.mkdir()
+
+    def write(*cells):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.cells[0].metadata["tags"] = ["parameters"]
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, path)
+
+    def execute(number, **parameters):
+        return runner.execute(path, {"profile": "quick", "replay": "auto", **parameters}, tmp_path / "out.ipynb",
+                              tmp_path / f"progress{number}", 1)
+
+    return write, execute, tmp_path
+
+
+def test_measured_then_replayed(tiny):
+    write, execute, folder = tiny
+    write(PARAMETERS, START, MEASURE)
+    first, second = execute(1), execute(2)
+    assert (first.made, first.replayed, first.error) == (2, 0, "")
+    assert (second.made, second.replayed, second.error) == (0, 2, "")
+    output = nbformat.read(folder / "out.ipynb", as_version=4)
+    assert output.metadata["advbook"]["measurements"] == 2 and "papermill" not in output.metadata
+
+
+def test_the_kernel_keeps_the_memory_of_large_tensors_unless_told_otherwise(tiny, monkeypatch):
+    write, execute, _ = tiny
+    monkeypatch.delenv("MALLOC_MMAP_MAX_")
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123456")
+    write(PARAMETERS, "import os\nfound = os.environ['MALLOC_MMAP_MAX_'], os.environ['MALLOC_TRIM_THRESHOLD_']\n"
+                      "assert found == ('0', '123456'), found")
+    assert execute(1).error == ""
+
+
+def test_more_seeds_measure_only_what_is_new(tiny):
+    write, execute, _ = tiny
+    write(PARAMETERS, START, MEASURE)
+    execute(1)
+    again = execute(2, seeds=3)
+    assert (again.made, again.replayed) == (1, 2)
+
+
+def test_a_failing_cell_is_reported_and_leaves_no_output(tiny):
+    write, execute, folder = tiny
+    write(PARAMETERS, START, MEASURE, "1 / 0")
+    result = execute(1)
+    assert "ZeroDivisionError" in result.error and result.made == 2
+    assert not (folder / "out.ipynb").exists()
+
+
+def test_unknown_and_ill_typed_parameters_are_errors(tiny):
+    write, execute, _ = tiny
+    write(PARAMETERS, START, MEASURE)
+    assert "unknown parameter sedes" in execute(1, sedes=3).error
+    assert "seeds" in execute(2, seeds="three").error
+
+
+def test_replay_only_fails_with_the_command(tiny):
+    write, execute, _ = tiny
+    write(PARAMETERS, START, MEASURE)
+    error = execute(1, replay="only").error
+    assert "MissingRecord" in error and "papermill notebooks/tiny/1-tiny.ipynb" in error
+
+
+def test_the_stamp_follows_notebook_and_parameters(tiny):
+    write, _, folder = tiny
+    path = folder / "tiny" / "1-tiny.ipynb"
+    write(PARAMETERS, START)
+    before = runner.stamp(path, {"profile": "quick"})
+    assert before == runner.stamp(path, {"profile": "quick"}) != runner.stamp(path, {"profile": "standard"})
+    write(PARAMETERS, START, "1 + 1")
+    assert runner.stamp(path, {"profile": "quick"}) != before
+
+
+def test_a_source_that_is_edited_while_the_notebook_runs_is_not_taken_for_what_ran(tiny):
+    write, execute, folder = tiny
+    path = folder / "tiny" / "1-tiny.ipynb"
+    write(PARAMETERS, START, f"open({str(path)!r}, 'a').write(' ')")
+    assert execute(1).error == ""
+    found = nbformat.read(folder / "out.ipynb", as_version=4).metadata["advbook"]["stamp"]
+    assert found != runner.stamp(path, {"profile": "quick", "replay": "auto"})
+
+
+@pytest.mark.parametrize("error, used", [
+    ("", ["paper"]), ("MissingRecord: no paper record", ["paper", "standard"]), ("DamagedRecord: torn", ["paper"]),
+    ("AssertionError: the derivation is wrong", ["paper"])])
+def test_only_a_missing_record_sends_a_page_to_the_next_profile(error, used, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
+    monkeypatch.setattr(runner, "find", lambda: [tmp_path / "tiny" / "1-tiny.ipynb"])
+    asked = []
+    for profile in ("paper", "standard"):
+        (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
+        (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
+
+    def run(todo, *, profile, **_):
+        asked.append(profile)
+        return [runner.Result(path.stem, 0.0, 0, 1, error if profile == "paper" else "") for path in todo]
+
+    monkeypatch.setattr(runner, "run", run)
+    assert [bool(result.error) for result in runner.publish()] == [used == ["paper"] and error != ""]
+    assert asked == used
+
+
+def test_a_page_whose_record_is_withdrawn_is_published_without_numbers_and_says_why(tiny, monkeypatch, capsys):
+    write, execute, folder = tiny
+    write("# Tiny", PARAMETERS, START, MEASURE)
+    path = folder / "tiny" / "1-tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0] = nbformat.v4.new_markdown_cell("# Tiny")
+    notebook.cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, path)
+    claim = {"id": "t-one", "claim": "It\ndoubles.", "page": "tiny/1-tiny", "chapter": "tiny", "verdict": "withdrawn"}
+    monkeypatch.setattr(runner, "find", lambda *_: [path])
+    monkeypatch.setattr(runner.claims, "evaluate", lambda: [claim, claim | {"id": "t-two", "page": "tiny/2-other"}])
+    monkeypatch.setattr(paths, "build", lambda: folder / "build")
+    assert execute(1, profile="standard").error == ""
+    results = folder / "results"
+    made = ledger.read(sorted((results / "standard" / "tiny" / "double").glob("*.json"))[0])
+    withdrawn.withdraw([made], "The gradient was scrambled.", on="2026-11-28")
+    stopped = execute(2, profile="standard", replay="only")
+    assert stopped.withdrawn == "The gradient was scrambled." and stopped.error.startswith("Withdrawn:")
+
+    (results / "quick" / "tiny" / "double").mkdir(parents=True)
+    (results / "quick" / "tiny" / "double" / "1.json").write_text("{}")  # quick numbers do not stand in
+    monkeypatch.setattr(runner, "run", lambda *_, profile, **__: {"standard": [stopped]}[profile])
+    result = runner.publish()[0]
+    assert (result.error, result.withdrawn) == ("", "The gradient was scrambled.")
+    page = nbformat.read(runner.executed_path(path, "published"), as_version=4)
+    nbformat.validate(page)
+    assert page.cells[0].source == "# Tiny" and not any(cell.get("outputs") for cell in page.cells)
+    box = page.cells[1].source
+    assert "The gradient was scrambled." in box and "withdrawn.csv" in box and len(page.cells) == 5
+    assert "[`t-one`](#t-one) It doubles." in box and "t-two" not in box
+    cli._closing_table([result])
+    assert "is published without its numbers" in capsys.readouterr().out
+    assert runner._up_to_date(path, {}, "published") is None
+
+
+@pytest.mark.parametrize("outcomes, expected", [
+    ({"paper": "Withdrawn", "standard": ""}, ""), ({"paper": "Withdrawn", "standard": "ValueError"}, "ValueError: x")])
+def test_a_profile_that_is_complete_or_fails_otherwise_comes_before_the_withdrawn_one(outcomes, expected, monkeypatch,
+                                                                                     tmp_path):
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
+    monkeypatch.setattr(runner, "find", lambda: [tmp_path / "tiny" / "1-tiny.ipynb"])
+    for profile in outcomes:
+        (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
+        (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
+
+    def run(todo, *, profile, **_):
+        word = outcomes[profile]
+        return [runner.Result(path.stem, 0.0, 0, 1, f"{word}: x" if word else "", withdrawn="y" * (word == "Withdrawn"))
+                for path in todo]
+
+    monkeypatch.setattr(runner, "run", run)
+    assert [(result.error, result.withdrawn) for result in runner.publish()] == [(expected, "")]
+
+
+def test_a_page_with_withdrawn_claims_never_has_quick_numbers(monkeypatch, tmp_path):
+    """Its first missing record may be one that was never withdrawn."""
+    path = tmp_path / "tiny" / "1-tiny.ipynb"
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
+    monkeypatch.setattr(runner, "find", lambda: [path])
+    monkeypatch.setattr(runner.claims, "evaluate", lambda: [
+        {"id": "t", "page": "tiny/1-tiny", "verdict": "withdrawn", "why": "Wrong sign."}])
+    monkeypatch.setattr(runner, "_without_numbers", lambda path, result: result)
+    for profile in ("standard", "quick"):
+        (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
+        (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
+    monkeypatch.setattr(runner, "run", lambda todo, *, profile, **_: [
+        runner.Result("tiny", 0.0, 0, 1, "MissingRecord: x") for _ in todo] if profile == "standard" else 1 / 0)
+    assert runner.publish()[0].withdrawn == "Wrong sign."
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What `run` asks of the processes for three notebooks: (jobs, threads, GPUs)."""
+    found = []
+    monkeypatch.setattr(runner, "_up_to_date", lambda *_: None)
+    monkeypatch.setattr(runner, "find", lambda target=None: [paths.root() / f"{k}.ipynb" for k in range(3)])
+    monkeypatch.setattr(runner, "_run_all", lambda todo, given, edition, folder, jobs, threads, on, report: (
+        found.append((jobs, threads, on)), {path: None for path in todo})[1])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+
+    def ask(**given):
+        runner.run(**given)
+        return found.pop()
+
+    return ask
+
+
+def test_no_more_processes_and_threads_than_the_cores_that_may_be_used(asked, monkeypatch):
+    monkeypatch.setenv("ADVUTILS_DEVICE", "cpu")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
+    assert asked() == (2, 1, []) and asked(jobs=1) == (1, 2, [])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as snakemake sets it
+    assert asked(jobs=1) == (1, 1, [])
+
+
+def test_on_gpus_there_is_one_process_for_each(asked, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for device, on in (("cuda", ["0", "1"]), ("cuda:1", ["1"])):
+        monkeypatch.setenv("ADVUTILS_DEVICE", device)
+        assert asked() == (len(on), 16 // len(on), on)
+    assert asked(replay="only")[2] == []  # nothing is measured
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    assert runner.gpus() == ["7"]
+
+
+ALONE = """import os, sys, time
+from pathlib import Path
+from advbook import paths, runner
+paths.build = lambda: Path(sys.argv[1])
+with runner._one_gpu(["4", "7"]):
+    start = time.time()
+    time.sleep(1)
+    print(os.environ["CUDA_VISIBLE_DEVICES"], start, time.time())
+"""
+
+
+def test_two_notebooks_never_share_a_gpu(tmp_path):
+    running = [subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+               for _ in range(4)]
+    spans = [process.communicate(timeout=120)[0].split() for process in running]
+    assert {gpu for gpu, *_ in spans} <= {"4", "7"} and len(spans) == 4
+    for gpu in "47":
+        mine = sorted((float(start), float(end)) for name, start, end in spans if name == gpu)
+        assert all(before[1] <= after[0] for before, after in zip(mine, mine[1:], strict=False))
+
+
+def test_the_stamp_follows_arrays_and_withdrawn_records(tiny):
+    write, _, folder = tiny
+    path = folder / "tiny" / "1-tiny.ipynb"
+    write(PARAMETERS, START)
+    seen = [runner.stamp(path, {})]
+    arrays = folder / "results" / "standard" / "tiny" / "f" / "1.npz"
+    arrays.parent.mkdir(parents=True)
+    for file in (arrays, withdrawn.table()):
+        file.write_text("x")
+        seen.append(runner.stamp(path, {}))
+    assert len(set(seen)) == 3
+
+
+def test_the_table_at_the_end_says_how_many_records_are_older_than_their_code(monkeypatch, capsys):
+    monkeypatch.setattr(runner.claims, "evaluate", lambda: [])
+    cli._closing_table([runner.Result("tiny/1-tiny", 1.0, 2, 40, older=17)])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "older than their code" in told and "2 40 17" in told
+
+
+def advbook(*words):
+    return CliRunner().invoke(cli.main, list(words))
+
+
+def test_claims_status_and_data_speak_json():
+    claims = json.loads(advbook("claims", "--json").stdout)
+    assert claims and all({"id", "chapter", "verdict"} <= set(claim) for claim in claims)
+    one = json.loads(advbook("claims", "smooth-adversarial", "--json").stdout)
+    assert one == [claim for claim in claims if claim["chapter"] == "smooth-adversarial"] != claims
+    status = json.loads(advbook("status", "--json").stdout)
+    assert len(status) == len(ledger.records()) and all(row["state"] for row in status)
+    where = json.loads(advbook("data", "where", "--json").stdout)
+    assert where["data"]["digits"] == "ok" and set(where["data"]) == {
+        "digits", "mnist", "cifar10", "nips2017", "thesis-figures"}
+
+
+@pytest.mark.parametrize("words, message", [
+    (("run", "nowhere"), "no notebook 'nowhere'"), (("run", "-p", "oops"), "NAME=VALUE"),
+    (("data", "fetch", "imagenet"), "must be one of"), (("data", "verify", "imagenet"), "no data set"),
+    (("claims", "nowhere"), "no claims of 'nowhere'"),
+])
+def test_mistakes_get_one_line_and_a_failing_exit_code(words, message):
+    done = advbook(*words)
+    assert done.exit_code != 0 and message in done.stderr and "Traceback" not in done.stderr
