@@ -277,7 +277,8 @@ def _lead(module: str, names: list[str]) -> tuple[str | Use, int]:
         return f"Outside({'.'.join([module, *names])})", len(names)
     if not names:
         return Use((module, WHOLE)), 0
-    if names[0] in source.imports:
+    # (``from package import room`` in a package's own file leads to the room below)
+    if names[0] in source.imports and source.imports[names[0]] != (module, names[0]):
         target, name = source.imports[names[0]]
         found, used = _lead(target, [name, *names[1:]] if name else names[1:])
         return found, max(used + 1 - bool(name), 1)

@@ -250,9 +250,16 @@ def test_a_name_that_leads_nowhere_is_an_error(probe):
         probe(function="other.f", probe="def f(): pass\n")
 
 
+def test_a_package_that_imports_a_room_of_its_own_leads_to_the_room(probe):
+    use = "from advutils_probe import room\ndef f():\n    return room.K\n"
+    base = probe(__init__="", room="K = 1\n", probe=use)
+    assert probe(__init__="from advutils_probe import room\n", room="K = 1\n", probe=use) == base
+    assert probe(__init__="from advutils_probe import room\n", room="K = 2\n", probe=use) != base
+
+
 def test_code_hash_of_a_real_measurement():
     reached = codehash.reachable(("advbook.chapters.gradient_regularization.dense", "dense_network"))
-    assert {("advutils.core.norms", "steepest"), ("advutils.attacks.gradient", "pgd"), ("advutils.training", "train"),
+    assert {("advutils.core.norms", "steepest"), ("advutils.attacks.gradient", "pgd"), ("advutils.training.loop", "train"),
             ("advutils.layers.maxout", "Maxout")} <= reached
     assert not any("book" in module for module, _ in reached)  # the arrow runs one way
     assert not any("deepfool" in module or name == "fgsm" for module, name in reached)  # beside pgd, not used

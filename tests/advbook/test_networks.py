@@ -10,7 +10,7 @@ from advbook import codehash, ledger, networks
 from advbook.chapters.gradient_regularization import convolutional
 from advbook.chapters.gradient_regularization import dense as chapter
 from advbook.chapters.representation import defences
-from advutils import training
+from advutils.training import loop
 
 SPEC = dict(data="digits", network="sigmoid-mlp", penalty="none", epochs=2, seed=0, width=20, batch_size=25)
 JUDGED = dict(noise=[], draws=1, attack_images=5, attack_l2=[], attack_linf=[], **SPEC)
@@ -166,10 +166,10 @@ def test_weights_that_are_not_the_networks_own_are_trained_again(damage, folders
     if damage == "nan":
         model, history = chapter.trained(**SPEC)
         torch.nn.init.constant_(model[1].weight, float("nan"))
-        training._save(path, model, None, history, None)
+        loop._save(path, model, None, history, None)
     trained = []
-    real = training._epoch
-    monkeypatch.setattr(training, "_epoch", lambda *args: trained.append(1) or real(*args))
+    real = loop._epoch
+    monkeypatch.setattr(loop, "_epoch", lambda *args: trained.append(1) or real(*args))
     assert measured().provenance["networks"] == right.provenance["networks"] and len(trained) == 2
 
 
