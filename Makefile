@@ -32,7 +32,7 @@ peers: env  ## the other libraries of make bench that the lock does not have
 	@$(BIN)/pip install --quiet --no-deps -r benchmarks/requirements.txt
 
 lint: env
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 
 env:
 	@sh tools/env.sh

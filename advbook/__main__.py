@@ -1,4 +1,5 @@
 """``python -m advbook`` and the command ``advbook``."""
+
 from advbook import needs
 
 

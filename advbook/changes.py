@@ -1,4 +1,5 @@
 """What differs from the first edition: each verdict and number that changed, with the reason."""
+
 from __future__ import annotations
 
 import csv
@@ -22,7 +23,8 @@ def rows() -> list[dict]:
     """
     told = yaml.safe_load((paths.root() / "book" / "changes.yml").read_text()) or {}
     told = {(row.chapter, row.function): row.reason for row in withdrawn.load()} | {
-        tuple(name.split("/")) if "/" in name else name: text for name, text in told.items()}
+        tuple(name.split("/")) if "/" in name else name: text for name, text in told.items()
+    }
     now = {claim["id"]: claim for claim in claims.evaluate()}
     found = []
     for name, then in first_edition().items():

@@ -3,6 +3,7 @@
 A rule is a comparison in a tiny language (see :func:`verdict_of`). It is three-valued: a comparison is true or false
 only if the 95 % interval over seeds decides it, and uncertain otherwise.
 """
+
 from __future__ import annotations
 
 import ast
@@ -19,8 +20,15 @@ from advbook import ledger, paths, withdrawn
 from advutils.core import files
 
 SCOPES = ("paper", "identity", "ours")  # what a claim is: the paper's, algebra or arithmetic in it, a question of ours
-VERDICTS = ("reproduced", "reproduced in trend", "not reproduced", "inconclusive", "records damaged",
-            "withdrawn", "not attempted")
+VERDICTS = (
+    "reproduced",
+    "reproduced in trend",
+    "not reproduced",
+    "inconclusive",
+    "records damaged",
+    "withdrawn",
+    "not attempted",
+)
 RULES = ("premise", "reproduced", "trend")  # what a claim may have of them; the first says when the others apply
 JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
@@ -104,8 +112,9 @@ def _combine(function, a, b):
     if function is operator.truediv and b.mean == 0:
         return Sample(math.nan, math.inf, n)
     slopes = {operator.mul: (b.mean, a.mean), operator.truediv: (1 / (b.mean or 1), a.mean / (b.mean or 1) ** 2)}
-    variance = sum(s.variance * slope**2 for s, slope in zip((a, b), slopes.get(function, (1, 1)), strict=True)
-                   if s.variance)
+    variance = sum(
+        s.variance * slope**2 for s, slope in zip((a, b), slopes.get(function, (1, 1)), strict=True) if s.variance
+    )
     return Sample(function(a.mean, b.mean), math.inf if math.isnan(variance) else variance, n)
 
 
@@ -179,7 +188,8 @@ def select(selection: dict, records: list[ledger.Record]) -> list[float]:
 
 def _matches(selection: dict, record: ledger.Record) -> bool:
     return record.name == selection["from"] and all(
-        _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items())
+        _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items()
+    )
 
 
 def _same(found, wanted) -> bool:
@@ -203,8 +213,12 @@ def _take(values, path: str | list[str]) -> float | None:
     return sum(values) / len(values) if isinstance(values, list) else float(values)
 
 
-def verdict_of(claim: dict, records: list[ledger.Record], damaged: Sequence[ledger.DamagedRecord] = (),
-               taken_back: Sequence[withdrawn.Withdrawal] = ()) -> dict:
+def verdict_of(
+    claim: dict,
+    records: list[ledger.Record],
+    damaged: Sequence[ledger.DamagedRecord] = (),
+    taken_back: Sequence[withdrawn.Withdrawal] = (),
+) -> dict:
     """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples``, ``n`` and ``why``.
 
     ``damaged`` are the records that cannot be read. Their parameters are not known, only their function, from the
@@ -250,8 +264,11 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
     if reasons := _reasons(claim, names, missing, taken_back):
         return {**result, "verdict": "withdrawn", "why": "; ".join(reasons)}
     if names & missing:
-        return {**result, "verdict": "not attempted",
-                "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}"}
+        return {
+            **result,
+            "verdict": "not attempted",
+            "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}",
+        }
     if "premise" in claim and not (holds := evaluate_rule(claim["premise"], samples)):
         state = "does not hold" if holds is False else f"is not decided by so few records (n = {result['n']})"
         return {**result, "verdict": "inconclusive", "why": f"the premise, {claim['premise']}, {state}"}
@@ -347,8 +364,10 @@ def _evaluate(chapter: str, sources: list[Path]) -> Iterator[dict]:
             yield {**verdict, "profile": JUDGED[-1]}
             continue
         attempts = [{**verdict_of(claim, *evidence[profile]), "profile": profile} for profile in JUDGED]
-        yield (next((a for a in attempts if a["verdict"] not in ("withdrawn", "not attempted")), None)
-               or next((a for a in attempts if a["verdict"] == "withdrawn"), attempts[-1]))
+        yield (
+            next((a for a in attempts if a["verdict"] not in ("withdrawn", "not attempted")), None)
+            or next((a for a in attempts if a["verdict"] == "withdrawn"), attempts[-1])
+        )
 
 
 def errata() -> list[dict]:

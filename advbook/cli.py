@@ -1,4 +1,5 @@
 """The command ``advbook``: thin words over the functions of this package."""
+
 from __future__ import annotations
 
 import json
@@ -47,16 +48,22 @@ def run(target, profile, seeds, jobs, replay, pairs) -> None:
     parameters = _parse(pairs) | ({"seeds": seeds} if seeds is not None else {})
     try:
         with _Progress() as progress:
-            results = runner.run(target, profile=profile, replay=replay, jobs=jobs, parameters=parameters,
-                                 report=progress)
+            results = runner.run(
+                target, profile=profile, replay=replay, jobs=jobs, parameters=parameters, report=progress
+            )
     except (ValueError, FileNotFoundError) as error:
         _fail(error)
     _closing_table(results)
 
 
 @main.command()
-@click.option("--edition", type=click.Choice(["published", "run"]), default="published", show_default=True,
-              help="published: committed records alone; run: the notebooks that `advbook run` executed here")
+@click.option(
+    "--edition",
+    type=click.Choice(["published", "run"]),
+    default="published",
+    show_default=True,
+    help="published: committed records alone; run: the notebooks that `advbook run` executed here",
+)
 def site(edition) -> None:
     """Render the book to _build/site."""
     from advbook.site import build_site
@@ -85,13 +92,31 @@ def claims_command(chapter, as_json) -> None:
         _fail(f"no claims of {chapter!r}; chapters with claims: {', '.join(paths.chapters())}")
     judged = [claim for claim in claims_module.evaluate() if chapter in (None, claim["chapter"])]
     if as_json:
-        fields = ("id", "chapter", "scope", "where", "claim", "paper", "recorded", "verdict", "why", "profile", "n",
-                  "reproduced", "trend", "tolerance")
+        fields = (
+            "id",
+            "chapter",
+            "scope",
+            "where",
+            "claim",
+            "paper",
+            "recorded",
+            "verdict",
+            "why",
+            "profile",
+            "n",
+            "reproduced",
+            "trend",
+            "tolerance",
+        )
         click.echo(json.dumps([{name: claim.get(name) for name in fields} for claim in judged], indent=1))
     else:
-        _table(["claim", "where", "recorded", "verdict"],
-               [[c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")]
-                for c in judged])
+        _table(
+            ["claim", "where", "recorded", "verdict"],
+            [
+                [c["id"], c["where"], c["recorded"], c["verdict"] + (f" ({c['why']})" if c["why"] else "")]
+                for c in judged
+            ],
+        )
         click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
     _fail_if_damaged(ledger.survey(chapter=chapter or "*")[1])
 
@@ -124,15 +149,31 @@ def withdraw(why, records) -> None:
 def status(as_json) -> None:
     """The records: how many, how old, and which are damaged or were made by code that has changed since."""
     whole, damaged = ledger.survey()
-    rows = [{"record": str(error.path.relative_to(paths.results())), "profile": error.path.parts[-4],
-             "name": error.path.parent.name, "seconds": None, "date": None, "commit": None, "state": "damaged"}
-            for error in damaged]
+    rows = [
+        {
+            "record": str(error.path.relative_to(paths.results())),
+            "profile": error.path.parts[-4],
+            "name": error.path.parent.name,
+            "seconds": None,
+            "date": None,
+            "commit": None,
+            "state": "damaged",
+        }
+        for error in damaged
+    ]
     for record in whole:
         stale = ledger.stale(record)
-        rows.append({"record": str(record.path.relative_to(paths.results())), "profile": ledger.profile_of(record),
-                     "name": record.name, "seconds": record.provenance["seconds"],
-                     "date": record.provenance["date"], "commit": record.provenance["commit"],
-                     "state": "function gone" if stale is None else "code changed" if stale else "current"})
+        rows.append(
+            {
+                "record": str(record.path.relative_to(paths.results())),
+                "profile": ledger.profile_of(record),
+                "name": record.name,
+                "seconds": record.provenance["seconds"],
+                "date": record.provenance["date"],
+                "commit": record.provenance["commit"],
+                "state": "function gone" if stale is None else "code changed" if stale else "current",
+            }
+        )
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     else:
@@ -143,8 +184,10 @@ def status(as_json) -> None:
                 click.echo(f"{row['state']}: {row['record']}")
         if wanted := to_measure.by_chapter({row["record"] for row in rows if row["state"] != "current"}):
             click.echo("\nto be measured again (results/to-measure.csv says why):")
-            _table(["chapter", "records", "core-hours of the calls"],
-                   [[chapter, str(n), f"{hours:.1f}"] for chapter, (n, hours) in wanted.items()])
+            _table(
+                ["chapter", "records", "core-hours of the calls"],
+                [[chapter, str(n), f"{hours:.1f}"] for chapter, (n, hours) in wanted.items()],
+            )
     _fail_if_damaged(damaged)
 
 
@@ -158,8 +201,10 @@ def again(path) -> None:
         record = ledger.read(path.resolve())
         origin = record.provenance
         torch.set_num_threads(origin["machine"]["threads"])  # other numbers of threads round differently
-        click.echo(f"{origin['function']}({', '.join(f'{k}={v!r}' for k, v in record.parameters.items())})\n"
-                   f"took {origin['seconds']:.0f} s on {origin['machine']['processor'] or origin['machine']['device']}")
+        click.echo(
+            f"{origin['function']}({', '.join(f'{k}={v!r}' for k, v in record.parameters.items())})\n"
+            f"took {origin['seconds']:.0f} s on {origin['machine']['processor'] or origin['machine']['device']}"
+        )
         found = ledger.again(record)
     except (ledger.DamagedRecord, LookupError, FileNotFoundError) as error:
         _fail(error)
@@ -174,8 +219,12 @@ def again(path) -> None:
 @click.argument("only", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="prove, and write nothing")
 @click.option("--limit", default=60, show_default=True, help="seconds of a processor that one small run may take")
-@click.option("--unless", multiple=True, metavar="MODULE.NAME",
-              help="no proof for what calls this function, whose change small runs do not show")
+@click.option(
+    "--unless",
+    multiple=True,
+    metavar="MODULE.NAME",
+    help="no proof for what calls this function, whose change small runs do not show",
+)
 def restamp(commit, only, dry_run, limit, unless) -> None:
     """Prove that changed records (under the paths ONLY) of the code of COMMIT still hold, and say so in them.
 
@@ -188,8 +237,10 @@ def restamp(commit, only, dry_run, limit, unless) -> None:
         found = proof.restamp(commit, only=only, unless=unless, dry_run=dry_run, limit=limit, report=click.echo)
     except (ValueError, RuntimeError) as error:
         _fail(error)
-    _table(["pair", "records", "verdict", "why"],
-           [[pair.label, str(len(pair.records)), pair.verdict, pair.why] for pair in found])
+    _table(
+        ["pair", "records", "verdict", "why"],
+        [[pair.label, str(len(pair.records)), pair.verdict, pair.why] for pair in found],
+    )
     click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(pair.verdict for pair in found).items()))
     if any(pair.verdict != "proved" for pair in found):
         sys.exit(1)
@@ -327,9 +378,16 @@ class _Progress:
         self._bars: dict = {}
         self._said: dict = {}
         self._console = Console(stderr=True)
-        self._progress = Progress(TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[now]}"),
-                                  TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-                                  console=self._console, disable=not self._console.is_terminal)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            TextColumn("{task.fields[now]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
         self._progress.start()
         return self
 
@@ -341,8 +399,17 @@ class _Progress:
             name = state["notebook"]
             if name not in self._bars:
                 self._bars[name] = self._progress.add_task(name, total=state["expected"], now="")
-            now = "done" if state["finished"] else f"{state['measuring']} ({state['done'] + 1})" if state[
-                "measuring"] else "working" if state["done"] else "starting" if state["running"] else "waiting"
+            now = (
+                "done"
+                if state["finished"]
+                else f"{state['measuring']} ({state['done'] + 1})"
+                if state["measuring"]
+                else "working"
+                if state["done"]
+                else "starting"
+                if state["running"]
+                else "waiting"
+            )
             total = state["done"] if state["finished"] else state["expected"]
             self._progress.update(self._bars[name], completed=state["done"], total=total, now=now)
             if not self._console.is_terminal and self._said.get(name) != now:  # a log file gets one line a change

@@ -4,6 +4,7 @@ Each definition (a function, a class, a constant) has a hash of its own: that of
 that leads to another definition of ours stands for that definition's hash. Imports are followed and then left out, and
 so are docstrings and a definition's own name: to move, to rename or to import in other words is no change of code.
 """
+
 from __future__ import annotations
 
 import ast
@@ -20,8 +21,14 @@ from typing import NamedTuple
 
 OURS = ("advutils", "advbook", "benchmarks")
 # They keep and describe numbers and compute none; what measures lies below MEASURING
-STORING = ("advbook", "advutils.core.files",
-           "advutils.book", "advutils.codehash", "advutils.files", "advutils.provenance")  # names of the first edition
+STORING = (
+    "advbook",
+    "advutils.core.files",
+    "advutils.book",
+    "advutils.codehash",
+    "advutils.files",
+    "advutils.provenance",
+)  # names of the first edition
 MEASURING = "advbook.chapters"
 WHOLE = "*"  # every definition of a module
 Symbol = tuple[str, str]  # a module and a name at its top level; "" for what the module does when it is imported
@@ -101,9 +108,14 @@ def _filled(symbol: Symbol, chosen: Chosen, labels: dict[Symbol, str]) -> list[s
     """The words of a definition, with hashes in place of uses."""
     words = []
     for text in _parts(symbol, chosen):
-        filled = [word if isinstance(word, str) else
-                  labels[word.symbol] if word.symbol in labels else _digest(word.symbol, _within(chosen, word.symbol))
-                  for word in text.words]
+        filled = [
+            word
+            if isinstance(word, str)
+            else labels[word.symbol]
+            if word.symbol in labels
+            else _digest(word.symbol, _within(chosen, word.symbol))
+            for word in text.words
+        ]
         words += filled if text.ordered else sorted(filled)
     return words
 
@@ -126,8 +138,9 @@ def _circle(symbol: Symbol, chosen: Chosen) -> tuple[Symbol, ...]:
     possible = [other for other in reachable(symbol) - {symbol} if symbol in reachable(other)]
     if not possible:
         return (symbol,)
-    return symbol, *(other for other in sorted(possible) if other in _reached(symbol, chosen)
-                     and symbol in _reached(other, chosen))
+    return symbol, *(
+        other for other in sorted(possible) if other in _reached(symbol, chosen) and symbol in _reached(other, chosen)
+    )
 
 
 @cache
@@ -222,8 +235,13 @@ def _source(module: str) -> _Source | None:
             source.imports |= _bindings(node, source.package)
             continue
         else:
-            names = [part.id for target in targets if target is not None
-                     for part in ast.walk(target) if isinstance(part, ast.Name)] or [""]
+            names = [
+                part.id
+                for target in targets
+                if target is not None
+                for part in ast.walk(target)
+                if isinstance(part, ast.Name)
+            ] or [""]
         for name in names:
             source.definitions.setdefault(name, []).append(node)
     return source
@@ -264,8 +282,10 @@ def _bindings(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, tupl
     if isinstance(node, ast.ImportFrom):
         module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
         return {alias.asname or alias.name: (module, alias.name) for alias in node.names}
-    return {alias.asname or alias.name.partition(".")[0]: (alias.name if alias.asname else alias.name.partition(".")[0],
-                                                           "") for alias in node.names}
+    return {
+        alias.asname or alias.name.partition(".")[0]: (alias.name if alias.asname else alias.name.partition(".")[0], "")
+        for alias in node.names
+    }
 
 
 def _lead(module: str, names: list[str]) -> tuple[str | Use, int]:
@@ -416,8 +436,11 @@ def _asked(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _plain(node.slice):
         return [node.value]
     if isinstance(node, ast.Compare):
-        return [right for sign, right in zip(node.ops, node.comparators, strict=True)
-                if isinstance(sign, ast.In | ast.NotIn)]
+        return [
+            right
+            for sign, right in zip(node.ops, node.comparators, strict=True)
+            if isinstance(sign, ast.In | ast.NotIn)
+        ]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr == "get" and all(map(_plain, node.args[:1])):
             return [node.func.value]
@@ -437,8 +460,11 @@ def _text(symbol: Symbol) -> Text:
     source = _source(module)
     if name == WHOLE:
         leads = [_lead(module, [each])[0] for each in {**source.definitions, **source.imports} if each]
-        return Text(tuple(lead for lead in leads if isinstance(lead, Use) and lead.symbol[1] != WHOLE), frozenset(),
-                    ordered=False)
+        return Text(
+            tuple(lead for lead in leads if isinstance(lead, Use) and lead.symbol[1] != WHOLE),
+            frozenset(),
+            ordered=False,
+        )
     nodes = source.definitions.get(name, [])
     text = _read(nodes, _Names(symbol, nodes).instead)
     if name and "" in source.definitions:  # what a module does counts for each of its definitions
@@ -468,8 +494,10 @@ def _read(nodes: list[ast.AST], instead: dict[ast.AST, str | Use | None]) -> Tex
     words: list[str | Use] = []
     strings: set[str] = set()
     _write(nodes, instead, words, strings)
-    joined = [list(group) if used else ["".join(group)]
-              for used, group in groupby(words, key=lambda word: isinstance(word, Use))]
+    joined = [
+        list(group) if used else ["".join(group)]
+        for used, group in groupby(words, key=lambda word: isinstance(word, Use))
+    ]
     return Text(tuple(word for group in joined for word in group), frozenset(strings))
 
 

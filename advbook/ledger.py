@@ -8,6 +8,7 @@ arrays for figures: ``return values`` or ``return values, arrays``. It lives in
 where the key is the hash of the function's name and its parameters. A record knows its place: under another file's
 name, or in another folder, it is refused like a damaged one.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -92,8 +93,10 @@ def canonical(value, called: str = "") -> str:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
         wrong = [f"{place} is {found!r}" for place, found in _leaves(value, called) if not _json(found)]
-        raise ValueError(f"not JSON: {', '.join(wrong[:5]) or error}; use numbers, strings, booleans, lists and dicts, "
-                         "'inf' for infinity") from None
+        raise ValueError(
+            f"not JSON: {', '.join(wrong[:5]) or error}; use numbers, strings, booleans, lists and dicts, "
+            "'inf' for infinity"
+        ) from None
 
 
 def _json(value) -> bool:
@@ -122,8 +125,14 @@ def read(path: Path) -> Record:
         whole = False
     if not whole:
         raise DamagedRecord(path, "its content does not match its checksum")
-    record = Record(path, document["name"], document["parameters"], document["values"], document["provenance"],
-                    document["arrays_sha256"])
+    record = Record(
+        path,
+        document["name"],
+        document["parameters"],
+        document["values"],
+        document["provenance"],
+        document["arrays_sha256"],
+    )
     own = (*_origin(record), record.name, key(record.name, record.parameters))
     if own != (*path.parts[-4:-1], path.stem):
         raise DamagedRecord(path, f"it is the record {'/'.join(own)}")
@@ -148,8 +157,13 @@ def write(path: Path, name: str, parameters: dict, values: dict, arrays: dict | 
     stored = json.loads(canonical(values, "values"))
     packed = _packed(arrays or {})
     arrays_sha256 = files.sha256(packed) if packed else None
-    document = {"name": name, "parameters": parameters, "values": values, "arrays_sha256": arrays_sha256,
-                "provenance": origin}
+    document = {
+        "name": name,
+        "parameters": parameters,
+        "values": values,
+        "arrays_sha256": arrays_sha256,
+        "provenance": origin,
+    }
     if packed:
         files.write_atomic(path.with_suffix(".npz"), packed)
     seal(path, document)
@@ -233,8 +247,14 @@ def _compute(function: Callable, parameters: dict, path: Path) -> Record:
     if not isinstance(values, dict):
         raise ValueError(f"{function.__name__} must return a dict of JSON values, got {type(values).__name__}")
     made = origin(function, parameters, seconds=time.perf_counter() - started) | {
-        **commit, "profile": profile, "chapter": chapter, "code": code, "weights": weights,
-        "networks": list(used.networks.values()), "peak_memory_mib": round(memory.mib(), 1)}
+        **commit,
+        "profile": profile,
+        "chapter": chapter,
+        "code": code,
+        "weights": weights,
+        "networks": list(used.networks.values()),
+        "peak_memory_mib": round(memory.mib(), 1),
+    }
     try:
         return write(path, function.__name__, parameters, values, arrays, made)
     except ValueError as error:

@@ -4,6 +4,7 @@
 old names beside (``formerly`` in the provenance). Records that have the new names already stay as they are, so records
 that come from an older checkout can be brought in at any time.
 """
+
 from __future__ import annotations
 
 import json
@@ -16,8 +17,7 @@ MODULES = {  # the first edition's name: today's
     "advutils.chapters.attacks": "advbook.chapters.attacks.comparison",
     "advutils.chapters.attacks_sure": "advbook.chapters.attacks.sure",
     "advutils.chapters.gradient_regularization": "advbook.chapters.gradient_regularization.dense",
-    "advutils.chapters.gradient_regularization_convolutional":
-        "advbook.chapters.gradient_regularization.convolutional",
+    "advutils.chapters.gradient_regularization_convolutional": "advbook.chapters.gradient_regularization.convolutional",
     "advutils.chapters.gradient_regularization_cost": "advbook.chapters.gradient_regularization.cost",
     "advutils.chapters.gradient_regularization_decay": "advbook.chapters.gradient_regularization.decay",
     "advutils.chapters.gradient_regularization_noise": "advbook.chapters.gradient_regularization.noise",

@@ -11,6 +11,7 @@ keeps their hash and the learning curve:
 
     results/<profile>/<chapter>/<training function>/<key>.json
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -57,11 +58,20 @@ def noted(profile: str, chapter: str) -> Iterator[Use]:
 
 def identity(make: Callable, spec: dict) -> dict:
     """All that a network's weights depend on, as JSON; its hash, with the function's name, is the network's key."""
-    defaults = {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()
-                if parameter.default is not inspect.Parameter.empty}
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(make).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
     spec = defaults | spec
-    return {"spec": spec, "code": code_hash(make, spec), "data": _content(spec.get("data")),
-            "threads": torch.get_num_threads(), "device": runtime.device().type, "torch": str(torch.__version__)}
+    return {
+        "spec": spec,
+        "code": code_hash(make, spec),
+        "data": _content(spec.get("data")),
+        "threads": torch.get_num_threads(),
+        "device": runtime.device().type,
+        "torch": str(torch.__version__),
+    }
 
 
 def _content(name: str | None) -> dict | None:
@@ -94,8 +104,9 @@ def computed(make: Callable, spec: dict, **how):
         return make(checkpoint=path, **spec, **how)
 
 
-def kept(train: Callable[..., tuple[nn.Module, training.History]], spec: dict, **how
-         ) -> tuple[nn.Module, training.History]:
+def kept(
+    train: Callable[..., tuple[nn.Module, training.History]], spec: dict, **how
+) -> tuple[nn.Module, training.History]:
     """The network that ``train(checkpoint=..., **spec, **how)`` trains: loaded if it is kept, else trained now.
 
     As :func:`computed`; and the network gets a record, beside its weights and beside those of the measurement that
@@ -113,8 +124,14 @@ def kept(train: Callable[..., tuple[nn.Module, training.History]], spec: dict, *
         place = ledger.path_of(use.profile, use.chapter, train.__name__, identity(train, spec))
         if weights not in _known(place):
             own = ledger.read(beside)
-            ledger.write(place, own.name, own.parameters, own.values, None,
-                         own.provenance | {"profile": use.profile, "chapter": use.chapter})
+            ledger.write(
+                place,
+                own.name,
+                own.parameters,
+                own.values,
+                None,
+                own.provenance | {"profile": use.profile, "chapter": use.chapter},
+            )
     return model, history
 
 
@@ -130,8 +147,9 @@ def _describe(train: Callable, spec: dict, place: Path, history: training.Histor
     """Write the record of a network that was just trained, beside its weights."""
     state = torch.load(io.BytesIO(files.read_sealed(place.with_suffix(".pt"))), map_location="cpu", weights_only=True)
     values = {name: getattr(history, name) for name in ("loss", "monitor", "seconds", "best_epoch")}
-    values["weights"] = {name: digest(state[part]) for name, part in (("last", "model"), ("best", "best"))
-                         if state[part] is not None}
+    values["weights"] = {
+        name: digest(state[part]) for name, part in (("last", "model"), ("best", "best")) if state[part] is not None
+    }
     parameters = identity(train, spec)
     origin = ledger.origin(train, parameters, seconds=sum(history.seconds))
     ledger.write(place, train.__name__, parameters, values, None, origin)

@@ -1,4 +1,5 @@
 """What a notebook calls: parameters and profiles, measurements, tables, figures, claims, provenance."""
+
 from __future__ import annotations
 
 import base64
@@ -17,9 +18,15 @@ from advbook.codehash import remember_loaded
 
 needs("matplotlib")
 
-BADGES = {"reproduced": "reproduced", "reproduced in trend": "trend", "not reproduced": "not",
-          "inconclusive": "inconclusive", "records damaged": "damaged", "withdrawn": "withdrawn",
-          "not attempted": "not-attempted"}
+BADGES = {
+    "reproduced": "reproduced",
+    "reproduced in trend": "trend",
+    "not reproduced": "not",
+    "inconclusive": "inconclusive",
+    "records damaged": "damaged",
+    "withdrawn": "withdrawn",
+    "not attempted": "not-attempted",
+}
 # of tqdm, which torch imports, where the notebook extension for progress bars is not installed
 warnings.filterwarnings("ignore", message="IProgress not found")
 _STANDARD_PARAMETERS = {"profile", "replay"}
@@ -29,14 +36,26 @@ def style() -> None:
     """The look of every figure of the book: one size, one palette, white ground."""
     import matplotlib as mpl
 
-    mpl.rcParams.update({
-        "figure.figsize": (6.4, 3.6), "figure.dpi": 110, "figure.facecolor": "white", "savefig.facecolor": "white",
-        "font.size": 10, "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False,
-        "lines.linewidth": 1.8, "legend.frameon": False, "image.cmap": "gray_r",
-        # Okabe and Ito's palette: distinct also for colour-blind readers
-        "axes.prop_cycle": mpl.cycler(
-            color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]),
-    })
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "font.size": 10,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "lines.linewidth": 1.8,
+            "legend.frameon": False,
+            "image.cmap": "gray_r",
+            # Okabe and Ito's palette: distinct also for colour-blind readers
+            "axes.prop_cycle": mpl.cycler(
+                color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+            ),
+        }
+    )
 
 
 def mean_sd(numbers: list[float], *, unit: str = "%", scale: float = 100) -> str:
@@ -76,8 +95,9 @@ class Page:
         if self.replay not in ledger.REPLAY:
             raise ValueError(f"replay must be one of {', '.join(ledger.REPLAY)}, got {self.replay!r}")
         self._settings = {name: dict(values) for name, values in settings.items()}
-        self.overrides = {name: value for name, value in given.items()
-                          if name not in _STANDARD_PARAMETERS and value is not None}
+        self.overrides = {
+            name: value for name, value in given.items() if name not in _STANDARD_PARAMETERS and value is not None
+        }
         unused = set(given) - _STANDARD_PARAMETERS - set(settings[self.profile])
         if unused:
             raise ValueError(f"parameter {', '.join(sorted(unused))} is no setting of profile {self.profile!r}")
@@ -98,14 +118,20 @@ class Page:
     def command(self) -> str:
         """The command that makes this page's records."""
         extra = "".join(f" -p {name} {value}" for name, value in self.overrides.items())
-        return (f"papermill notebooks/{self.chapter}/{self.notebook}.ipynb out.ipynb -p profile {self.profile}{extra}")
+        return f"papermill notebooks/{self.chapter}/{self.notebook}.ipynb out.ipynb -p profile {self.profile}{extra}"
 
     def measure(self, function, **parameters) -> ledger.Record:
         """The record of ``function(**parameters)`` under this page's profile, replayed or made now."""
         self._tell(measuring=function.__name__, parameters=parameters)
         try:
-            record = ledger.measure(function, parameters, profile=self.profile, chapter=self.chapter,
-                                    replay=self.replay, command=self.command)
+            record = ledger.measure(
+                function,
+                parameters,
+                profile=self.profile,
+                chapter=self.chapter,
+                replay=self.replay,
+                command=self.command,
+            )
         except ledger.Withdrawn as error:
             self._tell(withdrawn=error.reason)
             raise
@@ -130,6 +156,7 @@ class Page:
 
     def table(self, columns: list[str], rows: list[list], *, caption: str) -> None:
         """Show a table; floats get four significant digits."""
+
         def cell(value) -> str:
             text = f"{value:.4g}" if isinstance(value, float) else str(value)
             text = text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")  # a mean stays with its deviation
@@ -149,9 +176,13 @@ class Page:
         fig.savefig(buffer, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
         plt.close(fig)
         source = base64.b64encode(buffer.getvalue()).decode()
-        display(HTML(f'<figure class="result"><img alt="{html.escape(alt, quote=True)}" '
-                     f'src="data:image/png;base64,{source}"><figcaption class="tex2jax_process">'
-                     f"{html.escape(caption, quote=False)}</figcaption></figure>"))
+        display(
+            HTML(
+                f'<figure class="result"><img alt="{html.escape(alt, quote=True)}" '
+                f'src="data:image/png;base64,{source}"><figcaption class="tex2jax_process">'
+                f"{html.escape(caption, quote=False)}</figcaption></figure>"
+            )
+        )
 
     def source(self, function) -> None:
         """Show the shipped source of a function."""
@@ -161,8 +192,14 @@ class Page:
 
     def threat_model(self, *, norm: str, budget: str, pixels: str, clamp: str, goal: str, label: str) -> None:
         """The threat-model card: what the adversary may do, in which units."""
-        rows = {"norm": norm, "budget": budget, "pixel range": pixels, "clamp": clamp, "goal": goal,
-                "whose label": label}
+        rows = {
+            "norm": norm,
+            "budget": budget,
+            "pixel range": pixels,
+            "clamp": clamp,
+            "goal": goal,
+            "whose label": label,
+        }
         self.say("**Threat model**\n\n| | |\n| --- | --- |\n" + "\n".join(f"| {k} | {v} |" for k, v in rows.items()))
 
     def _show_settings(self) -> None:
@@ -194,18 +231,24 @@ class Page:
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
             here = "the same" if mine["recorded"] == claim["recorded"] else mine["recorded"] or "none"
             told = f"[`{name}`](#{name}) {claim['claim']} ({claim['where']})"
-            rows.append([told, paper, claim["recorded"] or "none", here,
-                         badge(claim["verdict"]) + SCOPE[claim["scope"]]])
-        self.table(["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"], rows,
-                   caption=f"Verdicts follow from the rules in notebooks/{self.chapter}/claims.yml and from recorded "
-                           "standard or paper runs only; the scoreboard's cards have the rules, and say where one was "
-                           "written or changed when results were known")
+            rows.append(
+                [told, paper, claim["recorded"] or "none", here, badge(claim["verdict"]) + SCOPE[claim["scope"]]]
+            )
+        self.table(
+            ["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"],
+            rows,
+            caption=f"Verdicts follow from the rules in notebooks/{self.chapter}/claims.yml and from recorded "
+            "standard or paper runs only; the scoreboard's cards have the rules, and say where one was "
+            "written or changed when results were known",
+        )
 
     def errata(self, *ids: str) -> None:
         """Errors of the paper: what is printed, what is right, how we know, and the test that checks it."""
         known = {entry["id"]: entry for entry in claims.load("errata", self.chapter)}
-        rows = [[known[i]["where"], known[i]["printed"], known[i]["right"], known[i]["evidence"],
-                 f"`{known[i]['test']}`"] for i in ids]
+        rows = [
+            [known[i]["where"], known[i]["printed"], known[i]["right"], known[i]["evidence"], f"`{known[i]['test']}`"]
+            for i in ids
+        ]
         self.table(["where", "printed", "right", "evidence", "checked by"], rows, caption="Errata found on the way")
 
     def provenance(self) -> None:
@@ -215,41 +258,69 @@ class Page:
         records = list({record.path: record for record in self.records}.values())
         states = [ledger.stale(record) for record in records]
         if older := sum(state is not False for state in states):
-            self.say(f"**{older} of the {len(records)} records behind this page are older than their code.** The list "
-                     "says which; `advbook again` compares one with what is measured now.")
+            self.say(
+                f"**{older} of the {len(records)} records behind this page are older than their code.** The list "
+                "says which; `advbook again` compares one with what is measured now."
+            )
         extra = "".join(f" -p {name}={value}" for name, value in self.overrides.items())
         timings = sorted({r.name for r in records if r.provenance["function"].startswith("benchmarks.")})
-        self.say(f"```sh\n{self.command} -p replay never\n"
-                 f"advbook run {self.chapter}/{self.notebook} --profile {self.profile} --replay never{extra}\n```\n\n"
-                 "Either line measures the page again"
-                 + (f", but for the timings ({', '.join(f'`{name}`' for name in timings)}), which "
-                    "`python -m benchmarks --standard` makes" if timings else "")
-                 + "; without `replay never` what is recorded is only read. One "
-                 "record alone, compared with what is measured now:\n\n"
-                 + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)"))
+        self.say(
+            f"```sh\n{self.command} -p replay never\n"
+            f"advbook run {self.chapter}/{self.notebook} --profile {self.profile} --replay never{extra}\n```\n\n"
+            "Either line measures the page again"
+            + (
+                f", but for the timings ({', '.join(f'`{name}`' for name in timings)}), which "
+                "`python -m benchmarks --standard` makes"
+                if timings
+                else ""
+            )
+            + "; without `replay never` what is recorded is only read. One "
+            "record alone, compared with what is measured now:\n\n"
+            + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)")
+        )
         rows = []
         for record, state in zip(records, states, strict=True):
             origin, machine = record.provenance, record.provenance["machine"]
-            cells = [origin["function"], ", ".join(f"{k}={_given(v)}" for k, v in _seed_first(record.parameters)),
-                     (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
-                     {False: "as then", True: "changed", None: "gone"}[state],
-                     f"{origin['seconds']:.1f} s", f"{machine.get('processor') or machine['device']}, "
-                     f"{machine['device']}, {machine['threads']} threads", origin["date"][:10]]
+            cells = [
+                origin["function"],
+                ", ".join(f"{k}={_given(v)}" for k, v in _seed_first(record.parameters)),
+                (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
+                {False: "as then", True: "changed", None: "gone"}[state],
+                f"{origin['seconds']:.1f} s",
+                f"{machine.get('processor') or machine['device']}, {machine['device']}, {machine['threads']} threads",
+                origin["date"][:10],
+            ]
             cells.insert(4, _networks(origin.get("networks")))
             place = html.escape(str(_place(record)))
             cells = [html.escape(str(cell)) for cell in cells]
             cells[0] = cells[0].replace(".", ".<wbr>")  # a long name may break there
             cells.insert(2, f'<a class="record" href="../../{place}">{place}</a>')
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        head = "".join(f"<th>{name}</th>" for name in (
-            "measurement", "parameters", "record", "commit", "code", "networks", "time of the call", "machine", "date"))
-        display(HTML(f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
-                     "<p>“+”: our code differed from the commit. “changed”: code that the measurement can "
-                     "reach has changed since. “networks”: the keys of the trained networks that a record rests on; "
-                     "“weights not kept”: made before networks were records. A network that was trained before is only "
-                     "loaded in the time of the call.</p>"
-                     f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-                     "</div></details>"))
+        head = "".join(
+            f"<th>{name}</th>"
+            for name in (
+                "measurement",
+                "parameters",
+                "record",
+                "commit",
+                "code",
+                "networks",
+                "time of the call",
+                "machine",
+                "date",
+            )
+        )
+        display(
+            HTML(
+                f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
+                "<p>“+”: our code differed from the commit. “changed”: code that the measurement can "
+                "reach has changed since. “networks”: the keys of the trained networks that a record rests on; "
+                "“weights not kept”: made before networks were records. A network that was trained before is only "
+                "loaded in the time of the call.</p>"
+                f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+                "</div></details>"
+            )
+        )
 
 
 def _networks(used: list[dict] | None) -> str:
@@ -275,8 +346,10 @@ def _given(value) -> str:
 
 def _seed_first(parameters: dict) -> list[tuple]:
     """The parameters, first the seed or what has it inside."""
-    return sorted(parameters.items(), key=lambda item: item[0] != "seed" and "seed" not in (
-        item[1] if isinstance(item[1], dict) else ()))
+    return sorted(
+        parameters.items(),
+        key=lambda item: item[0] != "seed" and "seed" not in (item[1] if isinstance(item[1], dict) else ()),
+    )
 
 
 SCOPE = {"paper": "", "identity": " (an identity)", "ours": " (our question)"}
@@ -301,12 +374,16 @@ def _parameters(namespace: dict) -> dict:
     declared = set(namespace.get("__annotations__", {}))
     plain = (str, int, float, bool, list, dict, tuple, type(None))
     hidden = {"In", "Out", "exit", "quit", "open", "get_ipython"}
-    found = {name: value for name, value in namespace.items()
-             if not name.startswith("_") and name not in hidden and isinstance(value, plain)}
+    found = {
+        name: value
+        for name, value in namespace.items()
+        if not name.startswith("_") and name not in hidden and isinstance(value, plain)
+    }
     unknown = set(found) & namespace.setdefault("_names_at_first", frozenset(found)) - declared
     if unknown:
-        raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; this notebook has "
-                         f"{', '.join(sorted(declared))}")
+        raise ValueError(
+            f"unknown parameter {', '.join(sorted(unknown))}; this notebook has {', '.join(sorted(declared))}"
+        )
     missing = _STANDARD_PARAMETERS - set(found)
     if missing:
         raise ValueError(f"the parameters cell must declare {', '.join(sorted(missing))}")

@@ -1,4 +1,5 @@
 """The ``.ipynb`` of a notebook is generated from its ``.py``; never the other way round."""
+
 from __future__ import annotations
 
 import hashlib
@@ -23,9 +24,11 @@ def generate(source: Path) -> str:
 
 def differing() -> list[Path]:
     """The sources whose ``.ipynb`` is missing or is not what the source generates."""
-    return [source for source in paths.sources()
-            if not source.with_suffix(".ipynb").exists()
-            or source.with_suffix(".ipynb").read_text() != generate(source)]
+    return [
+        source
+        for source in paths.sources()
+        if not source.with_suffix(".ipynb").exists() or source.with_suffix(".ipynb").read_text() != generate(source)
+    ]
 
 
 def write() -> list[Path]:

@@ -1,4 +1,5 @@
 """Where the parts of the book are, seen from the checkout that this package is run from."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,5 @@
 """What stands behind a number: commit, versions, machine, time."""
+
 from __future__ import annotations
 
 import ctypes
@@ -13,8 +14,19 @@ from pathlib import Path
 
 from advbook.codehash import OURS
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "scikit-image", "timm", "safetensors", "pillow",
-            "shapely", "adversarial-robustness-toolbox")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "timm",
+    "safetensors",
+    "pillow",
+    "shapely",
+    "adversarial-robustness-toolbox",
+)
 
 
 @cache
@@ -23,8 +35,9 @@ def commit() -> dict:
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
-                                  timeout=20, check=False)
+            done = subprocess.run(
+                ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20, check=False
+            )
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None

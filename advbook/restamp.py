@@ -5,6 +5,7 @@ of call (which network, attack, penalty ...). Where they agree to the last bit, 
 code hash, and their provenance says why. (To compare with the recorded numbers would fail on another processor.) A
 change that acts only at full size, or only under a condition that the small runs do not meet, needs another proof.
 """
+
 from __future__ import annotations
 
 import io
@@ -27,16 +28,53 @@ PROFILES = ("standard", "paper")
 REASON = "the old code and the new, run side by side at a small size, give the same bits"
 # How small a run is: the most that a number of this name may be, at any depth of the parameters and in lists
 CAPS = {
-    "epochs": 2, "train_size": 100, "test_size": 16, "training": 4,
-    "images": 10, "attack_images": 8, "search_images": 4, "query_images": 4, "first": 2, "index": 20,
-    "steps": 4, "search_steps": 2, "search_iterations": 5, "iterations": 10, "deepfool_steps": 3, "max_iter": 5,
-    "passes": 1, "restarts": 2, "queries": 5, "rounds": 1, "draws": 2, "drawn": 1, "points": 5, "batch": 4, "units": 10,
-    "dimensions": 4, "tops": 10,
+    "epochs": 2,
+    "train_size": 100,
+    "test_size": 16,
+    "training": 4,
+    "images": 10,
+    "attack_images": 8,
+    "search_images": 4,
+    "query_images": 4,
+    "first": 2,
+    "index": 20,
+    "steps": 4,
+    "search_steps": 2,
+    "search_iterations": 5,
+    "iterations": 10,
+    "deepfool_steps": 3,
+    "max_iter": 5,
+    "passes": 1,
+    "restarts": 2,
+    "queries": 5,
+    "rounds": 1,
+    "draws": 2,
+    "drawn": 1,
+    "points": 5,
+    "batch": 4,
+    "units": 10,
+    "dimensions": 4,
+    "tops": 10,
 }
 ALL = ("train_size", "images")  # 0 of these means all there are
 # Of lists of this name the first entry, the middle one and the last are enough
-ENDS = ("attack_l2", "attack_linf", "budgets", "dimensions", "eps", "eps_l2", "eps_linf", "iterations", "lengths",
-        "noise", "powers", "search_steps", "shares", "sides", "sigmas")
+ENDS = (
+    "attack_l2",
+    "attack_linf",
+    "budgets",
+    "dimensions",
+    "eps",
+    "eps_l2",
+    "eps_linf",
+    "iterations",
+    "lengths",
+    "noise",
+    "powers",
+    "search_steps",
+    "shares",
+    "sides",
+    "sigmas",
+)
 PLACES = ("first", "index", "seed", "split", "target_seed", *ALL)  # numbers of which 0 is like any other
 SWITCHES = ("p",)  # numbers that choose between branches, like words
 # These measure time: what they return is never the same twice
@@ -79,7 +117,7 @@ def kind(value, name: str = ""):
         return {key: kind(part, key) for key, part in sorted(value.items())}
     if isinstance(value, list):
         words = any(isinstance(part, dict | str) for part in value)
-        return [kind(part, name) for part in value] if words else ["numbers"][:len(value)]
+        return [kind(part, name) for part in value] if words else ["numbers"][: len(value)]
     if isinstance(value, str | bool) or value is None or name in SWITCHES:
         return value
     return "number" if value or name in PLACES else "zero"
@@ -101,13 +139,22 @@ def changed(only: tuple[Path, ...] = ()) -> list[ledger.Record]:
     Not those of trained networks, of whose parameters the code is one: other code makes another network beside it.
     """
     wanted = [path.resolve() for path in only]
-    return [record for profile in PROFILES for record in ledger.records(profile)
-            if not wanted or any(record.path.resolve().is_relative_to(path) for path in wanted)
-            if not ledger.is_network(record) and ledger.stale(record)]
+    return [
+        record
+        for profile in PROFILES
+        for record in ledger.records(profile)
+        if not wanted or any(record.path.resolve().is_relative_to(path) for path in wanted)
+        if not ledger.is_network(record) and ledger.stale(record)
+    ]
 
 
 def restamp(
-    commit: str, *, only: tuple[Path, ...] = (), unless: tuple[str, ...] = (), dry_run: bool = False, limit: int = 60,
+    commit: str,
+    *,
+    only: tuple[Path, ...] = (),
+    unless: tuple[str, ...] = (),
+    dry_run: bool = False,
+    limit: int = 60,
     report: Callable[[str], None] = print,
 ) -> list[Pair]:
     """Try to prove that records of the code of ``commit`` are records of the present code; returns what was tried.
@@ -124,12 +171,15 @@ def restamp(
         raise ValueError("the code differs from the last commit, so nobody could repeat the proof: commit it first")
     records = changed(only)
     with _tree(old) as before:
-        codes = _side(before, [_job(record.provenance["function"], record.parameters) for record in records],
-                      only_hashes=True)
+        codes = _side(
+            before, [_job(record.provenance["function"], record.parameters) for record in records], only_hashes=True
+        )
         those = [record for record, code in zip(records, codes, strict=True) if code == record.provenance["code"]]
         found = pairs(those)
-        report(f"{len(records)} changed records, {len(those)} of them made by the code of {old[:12]}: {len(found)} "
-               "pairs of function and kind")
+        report(
+            f"{len(records)} changed records, {len(those)} of them made by the code of {old[:12]}: {len(found)} "
+            "pairs of function and kind"
+        )
         for pair in found:
             if pair.function.startswith(TIMED):
                 pair.verdict, pair.why = "not proved", "it measures time"
@@ -184,13 +234,14 @@ def _tree(commit: str) -> Iterator[Path]:
     packed = subprocess.run(["git", "archive", commit], cwd=paths.root(), capture_output=True, check=True).stdout
     with tempfile.TemporaryDirectory(prefix="restamp-", dir=paths.build()) as folder:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(folder, [entry for entry in archive if not entry.name.startswith("results/")],
-                               filter="data")
+            archive.extractall(
+                folder, [entry for entry in archive if not entry.name.startswith("results/")], filter="data"
+            )
         yield Path(folder)
 
 
 def _side(
-    tree: Path, jobs: list[dict], *, only_hashes: bool = False, limit: int = 0, unless: tuple[str, ...] = (),
+    tree: Path, jobs: list[dict], *, only_hashes: bool = False, limit: int = 0, unless: tuple[str, ...] = ()
 ) -> list:
     """What the code in ``tree`` says of each job, in a process, with a cache of trained networks, of its own."""
     with tempfile.TemporaryDirectory(prefix="advutils-side-") as name:
@@ -199,15 +250,36 @@ def _side(
             if place.name not in ("checkpoints", "networks"):
                 (folder / "data").mkdir(exist_ok=True)
                 (folder / "data" / place.name).symlink_to(place.resolve())
-        (folder / "task").write_text(json.dumps({
-            "jobs": jobs, "only_hashes": only_hashes, "limit": limit, "cut": CUT, "tree": str(tree), "unless": unless,
-            "codehash": codehash.__file__}))
+        (folder / "task").write_text(
+            json.dumps(
+                {
+                    "jobs": jobs,
+                    "only_hashes": only_hashes,
+                    "limit": limit,
+                    "cut": CUT,
+                    "tree": str(tree),
+                    "unless": unless,
+                    "codehash": codehash.__file__,
+                }
+            )
+        )
         found_in = [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])]
-        given = {"PYTHONPATH": os.pathsep.join(found_in), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0",
-                 "ADVUTILS_DATA": str(folder / "data"), "ADVUTILS_CACHE": str(folder / "cache")}
+        given = {
+            "PYTHONPATH": os.pathsep.join(found_in),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "0",
+            "ADVUTILS_DATA": str(folder / "data"),
+            "ADVUTILS_CACHE": str(folder / "cache"),
+        }
         with open(folder / "log", "w") as log:
-            subprocess.run([sys.executable, "-P", restamp_side.__file__, str(folder / "task"), str(folder / "out")],
-                           cwd=tree, env=os.environ | given, stdout=log, stderr=log, check=False)
+            subprocess.run(
+                [sys.executable, "-P", restamp_side.__file__, str(folder / "task"), str(folder / "out")],
+                cwd=tree,
+                env=os.environ | given,
+                stdout=log,
+                stderr=log,
+                check=False,
+            )
         lines = (folder / "out").read_text().splitlines() if (folder / "out").exists() else []
         if len(lines) < len(jobs) and only_hashes:
             raise RuntimeError(f"the code in {tree} cannot be hashed: {(folder / 'log').read_text()[-500:]}")
@@ -218,9 +290,16 @@ def _stamp(record: ledger.Record, parameters: dict, old: str, new: str, unless: 
     """Give a record the present code hash, and the reason: all that it takes to repeat the proof."""
     document = json.loads(record.path.read_bytes())
     origin = document["provenance"]
-    entry = {"reason": REASON, "commits": [old, new], "code": origin["code"], "parameters": parameters, "images": CUT,
-             "unless": list(unless),
-             "machine": provenance.machine() | {"threads": 1}, "date": provenance.now()}
+    entry = {
+        "reason": REASON,
+        "commits": [old, new],
+        "code": origin["code"],
+        "parameters": parameters,
+        "images": CUT,
+        "unless": list(unless),
+        "machine": provenance.machine() | {"threads": 1},
+        "date": provenance.now(),
+    }
     origin["code"] = codehash.code_hash(origin["function"], record.parameters)
     origin["restamped"] = [*origin.get("restamped", []), entry]
     del document["sha256"]
@@ -231,5 +310,9 @@ def _list(found: list[Pair], commit: str) -> None:
     """Write down what is still to be measured: with this run's reason or, where it did not look, the one before."""
     reasons = {row["record"]: row["reason"] for row in to_measure.listed()}
     reasons |= {to_measure.name_of(record): f"{pair.verdict}: {pair.why}" for pair in found for record in pair.records}
-    to_measure.write([(record, reasons.get(to_measure.name_of(record), f"not made by the code of {commit[:12]}"))
-                      for record in changed()])
+    to_measure.write(
+        [
+            (record, reasons.get(to_measure.name_of(record), f"not made by the code of {commit[:12]}"))
+            for record in changed()
+        ]
+    )

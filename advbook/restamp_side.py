@@ -2,6 +2,7 @@
 
 It imports nothing of the book: the code that it runs may be older than this file. See :mod:`advbook.restamp`.
 """
+
 from __future__ import annotations
 
 import functools
@@ -64,8 +65,10 @@ def results(task: dict) -> Iterator[dict]:
             told = {"values": _run(job, task["limit"], task["tree"])}
         except Exception as error:
             told = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:200]}
-        yield told | {"watched": {name: list(dict.fromkeys(seen.get(name, []))) for name in names},
-                      "called": list(dict.fromkeys(called))}
+        yield told | {
+            "watched": {name: list(dict.fromkeys(seen.get(name, []))) for name in names},
+            "called": list(dict.fromkeys(called)),
+        }
 
 
 def _run(job: dict, limit: int, tree: str) -> dict[str, str]:
@@ -127,7 +130,7 @@ def _cut_data(cut: dict[str, int]) -> None:
 
     @functools.cache
     def load(name: str, *, split: str, whole: Callable = module.load):
-        return tuple(part[:cut.get(name, cut[split])].clone() for part in whole(name, split=split))
+        return tuple(part[: cut.get(name, cut[split])].clone() for part in whole(name, split=split))
 
     module.load = functools.wraps(module.load)(load)
 

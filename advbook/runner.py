@@ -1,4 +1,5 @@
 """Execute notebooks with papermill, several at a time, and show what is going on."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -77,8 +78,11 @@ def _sources(path: Path) -> list[Path]:
 
 
 def _recorded(path: Path) -> list[Path]:
-    found = [record for profile in claims.JUDGED
-             for record in sorted((paths.results() / profile / path.parent.name).glob("*/*.*"))]
+    found = [
+        record
+        for profile in claims.JUDGED
+        for record in sorted((paths.results() / profile / path.parent.name).glob("*/*.*"))
+    ]
     return [*found, *filter(Path.exists, [withdrawn.table()])]
 
 
@@ -122,8 +126,7 @@ def _one_gpu(names: list[str]) -> Iterator[None]:
         yield
 
 
-def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int,
-            on: Sequence[str] = ()) -> Result:
+def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int, on: Sequence[str] = ()) -> Result:
     """Execute one notebook in a kernel of its own, over ipc sockets in a folder of its own: nothing can clash.
 
     ``on`` are GPUs (see :func:`gpus`); it has one of them alone while it runs.
@@ -133,8 +136,7 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
 
 
 def _execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int) -> Result:
-    os.environ |= {"ADVBOOK_PROGRESS": str(progress), "OMP_NUM_THREADS": str(threads),
-                   "MKL_NUM_THREADS": str(threads)}
+    os.environ |= {"ADVBOOK_PROGRESS": str(progress), "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     for name, value in ALLOCATOR.items():
         os.environ.setdefault(name, value)
     import papermill
@@ -148,7 +150,11 @@ def _execute(path: Path, parameters: dict, output: Path, progress: Path, threads
         os.environ["JUPYTER_RUNTIME_DIR"] = runtime
         try:
             papermill.execute_notebook(
-                str(path), str(part), parameters=parameters, progress_bar=False, cwd=str(paths.root()),
+                str(path),
+                str(part),
+                parameters=parameters,
+                progress_bar=False,
+                cwd=str(paths.root()),
                 kernel_name="python3",
                 config=Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}}),
             )
@@ -158,13 +164,27 @@ def _execute(path: Path, parameters: dict, output: Path, progress: Path, threads
             error = f"{type(failure).__name__}: {failure}"
     events = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
     finished = [event for event in events if "done" in event]
-    result = Result(name_of(path), time.perf_counter() - started, sum(not e["replayed"] for e in finished),
-                    sum(e["replayed"] for e in finished), error, older=sum(e["older"] for e in finished),
-                    withdrawn=_last(events).get("withdrawn", ""))
+    result = Result(
+        name_of(path),
+        time.perf_counter() - started,
+        sum(not e["replayed"] for e in finished),
+        sum(e["replayed"] for e in finished),
+        error,
+        older=sum(e["older"] for e in finished),
+        withdrawn=_last(events).get("withdrawn", ""),
+    )
     if not error:
-        _finish(part, output, {"stamp": f"{sources} {_digest(_recorded(path))}", "seconds": round(result.seconds, 2),
-                               "measurements": result.made + result.replayed, "older": result.older,
-                               "profile": parameters.get("profile")})
+        _finish(
+            part,
+            output,
+            {
+                "stamp": f"{sources} {_digest(_recorded(path))}",
+                "seconds": round(result.seconds, 2),
+                "measurements": result.made + result.replayed,
+                "older": result.older,
+                "profile": parameters.get("profile"),
+            },
+        )
     return result
 
 
@@ -227,8 +247,10 @@ def _run_all(todo, given, edition, folder, jobs, threads, on, report) -> dict[Pa
         started = time.perf_counter()
         while not all(future.done() for future in futures.values()):
             if report:
-                report([_state(path, futures[path], folder / str(n)) for n, path in enumerate(todo)],
-                       time.perf_counter() - started)
+                report(
+                    [_state(path, futures[path], folder / str(n)) for n, path in enumerate(todo)],
+                    time.perf_counter() - started,
+                )
             time.sleep(0.2)
         return {path: _outcome(path, future) for path, future in futures.items()}
 
@@ -244,9 +266,14 @@ def _state(path: Path, future: Future, progress: Path) -> dict:
     lines = progress.read_text().splitlines() if progress.exists() else []
     events = [json.loads(line) for line in lines if line.endswith("}")]
     last = _last(events)
-    return {"notebook": name_of(path), "done": sum("done" in event for event in events),
-            "measuring": last.get("measuring", ""), "finished": future.done(), "running": future.running(),
-            "expected": expected(path)}
+    return {
+        "notebook": name_of(path),
+        "done": sum("done" in event for event in events),
+        "measuring": last.get("measuring", ""),
+        "finished": future.done(),
+        "running": future.running(),
+        "expected": expected(path),
+    }
 
 
 def _last(events: list[dict]) -> dict:
@@ -290,9 +317,16 @@ def publish(report=None) -> list[Result]:
     done: set[Path] = set()
     for profile in reversed(paths.PROFILES):
         judged = profile in claims.JUDGED  # numbers of digits do not stand in for withdrawn ones
-        todo = [path for path in results if path not in done and (judged or path not in taken_back)
-                and (any((paths.results() / profile / path.parent.name).glob("*/*.json"))
-                     or withdrawn.load(profile, path.parent.name))]
+        todo = [
+            path
+            for path in results
+            if path not in done
+            and (judged or path not in taken_back)
+            and (
+                any((paths.results() / profile / path.parent.name).glob("*/*.json"))
+                or withdrawn.load(profile, path.parent.name)
+            )
+        ]
         made = run(todo, profile=profile, replay="only", edition="published", report=report) if todo else []
         for path, result in zip(todo, made, strict=True):
             results[path] = result
@@ -300,8 +334,10 @@ def publish(report=None) -> list[Result]:
                 done.add(path)
             elif why := result.withdrawn or next((claim["why"] for claim in _fallen(path)), ""):
                 taken_back[path] = dataclasses.replace(result, withdrawn=why)
-    return [_without_numbers(path, taken_back[path]) if path in taken_back and path not in done else result
-            for path, result in results.items()]
+    return [
+        _without_numbers(path, taken_back[path]) if path in taken_back and path not in done else result
+        for path, result in results.items()
+    ]
 
 
 def _fallen(path: Path) -> list[dict]:
@@ -316,11 +352,20 @@ def _without_numbers(path: Path, result: Result) -> Result:
     from advbook.page import badge
 
     notebook = nbformat.read(path, as_version=4)
-    fallen = [f"* {badge('withdrawn')} [`{claim['id']}`](#{claim['id']}) {' '.join(claim['claim'].split())}"
-              for claim in _fallen(path)]
-    text = ["```{warning}", f"The numbers of this page are withdrawn. {result.withdrawn}", "",
-            "They are being measured again; until then the page has its text and its code. What was measured before is "
-            'in <a href="../../results/withdrawn.csv">results/withdrawn.csv</a>.', "", *fallen, "```"]
+    fallen = [
+        f"* {badge('withdrawn')} [`{claim['id']}`](#{claim['id']}) {' '.join(claim['claim'].split())}"
+        for claim in _fallen(path)
+    ]
+    text = [
+        "```{warning}",
+        f"The numbers of this page are withdrawn. {result.withdrawn}",
+        "",
+        "They are being measured again; until then the page has its text and its code. What was measured before is "
+        'in <a href="../../results/withdrawn.csv">results/withdrawn.csv</a>.',
+        "",
+        *fallen,
+        "```",
+    ]
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell("\n".join(text), id="withdrawn"))
     output = executed_path(path, "published")
     output.parent.mkdir(parents=True, exist_ok=True)

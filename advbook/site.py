@@ -1,4 +1,5 @@
 """Stage the sources, the executed notebooks and the generated tables, and build the HTML site from them."""
+
 from __future__ import annotations
 
 import hashlib
@@ -39,9 +40,23 @@ def build_site(executed: dict[str, Path]) -> Path:
     shutil.rmtree(output, ignore_errors=True)
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "SPHINX_AUTO": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage),
-         "--path-output", str(output), "-W", "-n", "--keep-going", "-q"],
-        capture_output=True, text=True, env=environment, check=False,
+        [
+            sys.executable,
+            "-c",
+            "from jupyter_book.cli.main import main; main()",
+            "build",
+            str(stage),
+            "--path-output",
+            str(output),
+            "-W",
+            "-n",
+            "--keep-going",
+            "-q",
+        ],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if re.search("WARNING|ERROR|rror:", line)]
@@ -68,8 +83,10 @@ def _stage(stage: Path, executed: dict[str, Path]) -> None:
     for name, path in executed.items():
         wanted[Path("notebooks") / f"{name}.ipynb"] = path.read_bytes()
     # so that the lists of records at the end of pages can link to them; their arrays stay in the repository
-    wanted |= {Path("results") / path.relative_to(paths.results()): path.read_bytes()
-               for path in sorted(paths.results().rglob("*.json"))}
+    wanted |= {
+        Path("results") / path.relative_to(paths.results()): path.read_bytes()
+        for path in sorted(paths.results().rglob("*.json"))
+    }
     if withdrawn.table().exists():
         wanted[Path("results") / withdrawn.table().name] = withdrawn.table().read_bytes()
     for relative, content in wanted.items():
@@ -128,15 +145,20 @@ def _number(claim: dict, value: str) -> str:
 def table(columns: list[str], rows: list[list]) -> str:
     """A Markdown table; a vertical bar inside a cell is escaped."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(str(c).replace("|", "\\|").replace("\n", " ") for c in line) + " |"
-                     for line in lines)
+    return "\n".join(
+        "| " + " | ".join(str(c).replace("|", "\\|").replace("\n", " ") for c in line) + " |" for line in lines
+    )
 
 
 def chapter_titles() -> dict[str, str]:
     """Chapter folder -> its caption in ``_toc.yml``."""
     parts = yaml.safe_load((paths.root() / "_toc.yml").read_text())["parts"]
-    return {Path(entry["file"]).parts[1]: part["caption"] for part in parts for entry in part["chapters"]
-            if entry["file"].startswith("notebooks/")}
+    return {
+        Path(entry["file"]).parts[1]: part["caption"]
+        for part in parts
+        for entry in part["chapters"]
+        if entry["file"].startswith("notebooks/")
+    }
 
 
 def _by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
@@ -148,8 +170,11 @@ def _by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
     return grouped
 
 
-SCOPES = {"paper": "claims of the paper, or quoted there", "identity": "identities and sums in the paper, checked",
-          "ours": "questions of ours that the paper raises"}
+SCOPES = {
+    "paper": "claims of the paper, or quoted there",
+    "identity": "identities and sums in the paper, checked",
+    "ours": "questions of ours that the paper raises",
+}
 
 
 def scoreboard_short(executed: dict[str, Path]) -> str:
@@ -177,19 +202,37 @@ def scoreboard(executed: dict[str, Path]) -> str:
 def _card(claim: dict) -> str:
     """One result card: verdict, claim, the paper's numbers beside the recorded ones, metric, rule, tolerance."""
     names = dict.fromkeys([*claim["values"], *claim["paper"]])
-    rows = [[f"`{name}`", claim["paper"].get(name, "–"),
-             claims.show(claim["samples"][name]) if name in claim["samples"] else "–"] for name in names]
+    rows = [
+        [
+            f"`{name}`",
+            claim["paper"].get(name, "–"),
+            claims.show(claim["samples"][name]) if name in claim["samples"] else "–",
+        ]
+        for name in names
+    ]
     made = f"recorded ({claim['profile']} profile)" if claim["samples"] else "recorded"
     kinds = {"premise": "judged only if", "reproduced": "reproduced if", "trend": "in trend if"}
     rule = "; ".join(f"{words} `{claim[kind]}`" for kind, words in kinds.items() if kind in claim)
-    facts = {"Metric": claim["metric"], "Rule": rule, "Tolerance": claim["tolerance"], "Note": claim["why"],
-             "Known when the rule was written": claim.get("known"),
-             "Page and records": claim["page"] and f"[{claim['page']}](../notebooks/{claim['page']})"}
-    return "\n".join([
-        f"({claim['id']})=", f"### {claim['id']}", "",
-        f"{badge(claim['verdict'])}{SCOPE[claim['scope']]} {claim['claim']} *{claim['where']}*", "",
-        table(["value", "paper", made], rows), "",
-        *(f"{name}\n: {_sentence(text)}\n" for name, text in facts.items() if text)])
+    facts = {
+        "Metric": claim["metric"],
+        "Rule": rule,
+        "Tolerance": claim["tolerance"],
+        "Note": claim["why"],
+        "Known when the rule was written": claim.get("known"),
+        "Page and records": claim["page"] and f"[{claim['page']}](../notebooks/{claim['page']})",
+    }
+    return "\n".join(
+        [
+            f"({claim['id']})=",
+            f"### {claim['id']}",
+            "",
+            f"{badge(claim['verdict'])}{SCOPE[claim['scope']]} {claim['claim']} *{claim['where']}*",
+            "",
+            table(["value", "paper", made], rows),
+            "",
+            *(f"{name}\n: {_sentence(text)}\n" for name, text in facts.items() if text),
+        ]
+    )
 
 
 def _sentence(text: str) -> str:
@@ -206,8 +249,13 @@ def changed(executed: dict[str, Path]) -> str:
         verdicts = f"{badge(then['verdict'])} → {badge(now['verdict']) if now else 'no longer asked'}"
         numbers = [then["recorded"] or "–", now["recorded"] or "–" if now else "–"]
         reasons.setdefault(_sentence(row["reason"]), []).append([name, verdicts, *numbers])
-    text = "\n\n".join(f"**{why}**\n\n{table(['claim', 'verdict then → now', 'numbers then', 'now'], rows)}"
-                       for why, rows in reasons.items()) or "No verdict and no number differs so far."
+    text = (
+        "\n\n".join(
+            f"**{why}**\n\n{table(['claim', 'verdict then → now', 'numbers then', 'now'], rows)}"
+            for why, rows in reasons.items()
+        )
+        or "No verdict and no number differs so far."
+    )
     if withdrawn.table().exists():
         text += '\n\nThe withdrawn records: <a href="../results/withdrawn.csv">withdrawn.csv</a>.'
     return text
@@ -219,10 +267,16 @@ def errata(executed: dict[str, Path]) -> str:
     for title, found in _by_chapter(claims.errata()).items():
         parts += [f"## {title}", ""]
         for entry in found:
-            parts += [f"({entry['id']})=", f"### {entry['where'][0].upper()}{entry['where'][1:]}", "",
-                      table(["printed", "right"], [[_sentence(entry["printed"]), _sentence(entry["right"])]]), "",
-                      f"*{entry['kind'].capitalize()}; {entry['source']}.* {_sentence(entry['evidence'])} "
-                      f"Test: `{entry['test']}`.", ""]
+            parts += [
+                f"({entry['id']})=",
+                f"### {entry['where'][0].upper()}{entry['where'][1:]}",
+                "",
+                table(["printed", "right"], [[_sentence(entry["printed"]), _sentence(entry["right"])]]),
+                "",
+                f"*{entry['kind'].capitalize()}; {entry['source']}.* {_sentence(entry['evidence'])} "
+                f"Test: `{entry['test']}`.",
+                "",
+            ]
     return "\n".join(parts)
 
 
@@ -274,5 +328,12 @@ def versions(executed: dict[str, Path]) -> str:
     return table(["", ""], [*rows, ["this site", f"{here}; {platform.system()} {platform.machine()}"]])
 
 
-GENERATED = {"scoreboard_short": scoreboard_short, "scoreboard": scoreboard, "errata": errata, "pages": pages,
-             "changes": changed, "status": status, "versions": versions}
+GENERATED = {
+    "scoreboard_short": scoreboard_short,
+    "scoreboard": scoreboard,
+    "errata": errata,
+    "pages": pages,
+    "changes": changed,
+    "status": status,
+    "versions": versions,
+}

@@ -1,4 +1,5 @@
 """The list of records whose code has changed and that no proof covers: ``to-measure.csv`` in the ledger's folder."""
+
 from __future__ import annotations
 
 import csv
@@ -42,8 +43,15 @@ def write(reasons: list[tuple[ledger.Record, str]]) -> None:
     out = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     out.writeheader()
     for name, record, why in sorted((str(name_of(record)), record, why) for record, why in reasons):
-        out.writerow({"record": name, "chapter": record.path.parents[1].name, "function": record.name,
-                      "seconds": record.provenance["seconds"], "reason": why})
+        out.writerow(
+            {
+                "record": name,
+                "chapter": record.path.parents[1].name,
+                "function": record.name,
+                "seconds": record.provenance["seconds"],
+                "reason": why,
+            }
+        )
     files.write_atomic(path(), text.getvalue().encode())
 
 

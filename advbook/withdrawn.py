@@ -1,4 +1,5 @@
 """Withdrawn records: a number that was wrong is taken back in public. Its values, and why, stay in one table."""
+
 from __future__ import annotations
 
 import csv
@@ -83,8 +84,9 @@ def withdraw(records: list[Record], why: str, *, on: str) -> list[Withdrawal]:
         raise ValueError("why must say in a sentence what is wrong with the records")
     kept = load()
     known = {(row.record, row.measured) for row in kept}
-    fresh = [row for row in (_row(record, why.strip(), on) for record in records)
-             if (row.record, row.measured) not in known]
+    fresh = [
+        row for row in (_row(record, why.strip(), on) for record in records) if (row.record, row.measured) not in known
+    ]
     if fresh:
         files.write_atomic(table(), _text([*kept, *fresh]).encode())
     for record in records:
@@ -95,8 +97,17 @@ def withdraw(records: list[Record], why: str, *, on: str) -> list[Withdrawal]:
 
 def _row(record: Record, why: str, on: str) -> Withdrawal:
     origin = record.provenance
-    return Withdrawal("/".join(record.path.parts[-4:]), record.path.parts[-3], record.name, record.parameters,
-                      record.values, origin["commit"] or "", origin["date"], on, why)
+    return Withdrawal(
+        "/".join(record.path.parts[-4:]),
+        record.path.parts[-3],
+        record.name,
+        record.parameters,
+        record.values,
+        origin["commit"] or "",
+        origin["date"],
+        on,
+        why,
+    )
 
 
 def _text(rows: list[Withdrawal]) -> str:

@@ -5,6 +5,7 @@ Rooms are imported when first used, so ``import advutils`` alone is cheap:
 >>> import advutils
 >>> images, labels = advutils.datasets.load("digits", split="test")
 """
+
 from importlib import import_module
 
 from advutils import _old_names

@@ -1,4 +1,5 @@
 """Names of the first edition, which go on working for one edition with a DeprecationWarning."""
+
 import sys
 import warnings
 from importlib import import_module

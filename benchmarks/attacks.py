@@ -1,4 +1,5 @@
 """Time and passes of the attacks, beside peers and beside the floor: the needed passes and nothing else."""
+
 from __future__ import annotations
 
 import statistics
@@ -81,7 +82,15 @@ def replay(passes: Passes, model: nn.Module, x: Tensor) -> None:
 
 
 def compare(
-    *, attack: str, network: str, data: str, epochs: int, images: int, first: int, rounds: int, libraries: list[str],
+    *,
+    attack: str,
+    network: str,
+    data: str,
+    epochs: int,
+    images: int,
+    first: int,
+    rounds: int,
+    libraries: list[str],
     seed: int,
 ) -> dict:
     """One attack by several libraries on one batch, interleaved in ``rounds`` rounds on one thread.
@@ -112,17 +121,22 @@ def compare(
             if number == 0:
                 with Counter(model) as counter:
                     seconds, out = _timed(lambda call=call: call(model, x.clone(), y))
-                values[name] = _judge(model, x, y, out) | dict(zip(("forward", "backward"), counter.per_image(len(x)),
-                                                                   strict=True))
+                values[name] = _judge(model, x, y, out) | dict(
+                    zip(("forward", "backward"), counter.per_image(len(x)), strict=True)
+                )
             else:
                 seconds, _ = _timed(lambda call=call: call(model, x.clone(), y))
             times[name].append(seconds)
     for name in calls:
         ratios = [mine / base for mine, base in zip(times[name][-rounds:], times["floor"][-rounds:], strict=True)]
         values[name] |= {"seconds": statistics.median(times[name][-rounds:]), "ratio": statistics.median(ratios)}
-    return {"floor_seconds": statistics.median(times["floor"][-rounds:]), "libraries": values, "images": len(x),
-            "versions": {name: found[name] for name in calls if name in found},
-            "missing": [name for name in libraries if name not in found]}
+    return {
+        "floor_seconds": statistics.median(times["floor"][-rounds:]),
+        "libraries": values,
+        "images": len(x),
+        "versions": {name: found[name] for name in calls if name in found},
+        "missing": [name for name in libraries if name not in found],
+    }
 
 
 def _judge(model: nn.Module, x: Tensor, y: Tensor, out: Tensor) -> dict:
@@ -153,8 +167,9 @@ def plan(*, real: bool, images: int) -> list[dict]:
     for attack in ("deepfool", "carlini-wagner", "pgd-linf", "pgd-l2", "carlini-wagner, full"):
         for network, (data, embedded) in NETS.items():
             every = [name for name in peers.LIBRARIES if name not in SLOW.get(attack, [])]
-            common = dict(attack=attack, network=network, images=images, first=images, seed=0,
-                          **(data if real else embedded))
+            common = dict(
+                attack=attack, network=network, images=images, first=images, seed=0, **(data if real else embedded)
+            )
             made.append({**common, "rounds": ROUNDS[attack], "libraries": every})
             if attack == "deepfool":
                 made.append({**common, "rounds": 1, "libraries": SLOW[attack]})

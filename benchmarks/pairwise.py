@@ -3,6 +3,7 @@
 ``python -m benchmarks.pairwise blocked 784 100 20`` prints the memory of one forward and backward pass in a process of
 its own, in bytes beyond weights and gradients (Linux, or a GPU).
 """
+
 from __future__ import annotations
 
 import json
@@ -75,16 +76,22 @@ def pairwise_cost(*, n: int, out: int, batch: int, rounds: int, threads: int, se
         whole = layers["ordered"](x)
         same = PairwiseDifference.from_ordered(layers["ordered"].weight.view(out, n, n))(x)
     memory = {name: measured(name, n, out, batch) for name in LAYERS}
-    return {**{name: {"seconds": statistics.median(seconds[name]), "memory": memory[name] / 2**20} for name in LAYERS},
-            "times_faster": statistics.median(a / b for a, b in zip(*(seconds[name] for name in LAYERS), strict=True)),
-            "times_smaller": memory["ordered"] / max(memory["blocked"], 1),
-            "gap": ((same - whole).abs().max() / whole.abs().max()).item()}
+    return {
+        **{name: {"seconds": statistics.median(seconds[name]), "memory": memory[name] / 2**20} for name in LAYERS},
+        "times_faster": statistics.median(a / b for a, b in zip(*(seconds[name] for name in LAYERS), strict=True)),
+        "times_smaller": memory["ordered"] / max(memory["blocked"], 1),
+        "gap": ((same - whole).abs().max() / whole.abs().max()).item(),
+    }
 
 
 def measured(name: str, n: int, out: int, batch: int) -> float:
     """Bytes beyond weights and gradients of one pass, by a process of its own."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.pairwise", name, *map(str, (n, out, batch))], text=True,
-                          capture_output=True, cwd=Path(__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pairwise", name, *map(str, (n, out, batch))],
+        text=True,
+        capture_output=True,
+        cwd=Path(__file__).resolve().parents[1],
+    )
     if done.returncode:
         raise RuntimeError(f"the process that measures the memory of {name!r} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout)

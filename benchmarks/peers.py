@@ -1,4 +1,5 @@
 """The same attacks as other libraries have them, with equal settings. One that is not installed is skipped by name."""
+
 from __future__ import annotations
 
 import sys
@@ -14,8 +15,12 @@ from advutils import attacks
 from advutils.core._torchvision import torchvision
 
 EPS, STEP, STEPS = {"inf": 0.1, "2": 1.0}, {"inf": 0.01, "2": 0.1}, 40
-DISTRIBUTIONS = {"foolbox": "foolbox", "torchattacks": "torchattacks", "adv_lib": "adv-lib",
-                 "art": "adversarial-robustness-toolbox"}
+DISTRIBUTIONS = {
+    "foolbox": "foolbox",
+    "torchattacks": "torchattacks",
+    "adv_lib": "adv-lib",
+    "art": "adversarial-robustness-toolbox",
+}
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
@@ -64,8 +69,11 @@ def foolbox() -> dict[str, Attack]:
         "pgd-linf": run(fb.attacks.LinfPGD(abs_stepsize=STEP["inf"], steps=STEPS, random_start=False), EPS["inf"]),
         "pgd-l2": run(fb.attacks.L2PGD(abs_stepsize=STEP["2"], steps=STEPS, random_start=False), EPS["2"]),
         "deepfool": run(fb.attacks.L2DeepFoolAttack(steps=50, candidates=10, overshoot=0.02)),
-        "carlini-wagner, full": run(fb.attacks.L2CarliniWagnerAttack(
-            binary_search_steps=9, steps=100, stepsize=0.1, initial_const=1.0, abort_early=False)),
+        "carlini-wagner, full": run(
+            fb.attacks.L2CarliniWagnerAttack(
+                binary_search_steps=9, steps=100, stepsize=0.1, initial_const=1.0, abort_early=False
+            )
+        ),
     }
 
 
@@ -88,7 +96,8 @@ def adv_lib() -> dict[str, Attack]:
 
     return {
         "deepfool": lambda m, x, y: df(m, x, y, steps=50, overshoot=0.02),
-        "carlini-wagner": carlini_wagner, "carlini-wagner, full": carlini_wagner,  # its early stop asks the whole batch
+        "carlini-wagner": carlini_wagner,
+        "carlini-wagner, full": carlini_wagner,  # its early stop asks the whole batch
     }
 
 
@@ -99,25 +108,43 @@ def art() -> dict[str, Attack]:
 
     def run(make):
         def call(m, x, y):
-            wrapped = PyTorchClassifier(m, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10, clip_values=(0, 1),
-                                        device_type="cpu" if x.device.type == "cpu" else "gpu")
+            wrapped = PyTorchClassifier(
+                m,
+                nn.CrossEntropyLoss(),
+                tuple(x.shape[1:]),
+                10,
+                clip_values=(0, 1),
+                device_type="cpu" if x.device.type == "cpu" else "gpu",
+            )
             out = make(wrapped, len(x)).generate(x.cpu().numpy(), y.cpu().numpy())
             return torch.from_numpy(out).to(x)
 
         return call
 
     def pgd(norm, key):
-        return run(lambda wrapped, n: ProjectedGradientDescentPyTorch(
-            wrapped, norm=norm, eps=EPS[key], eps_step=STEP[key], max_iter=STEPS, batch_size=n, verbose=False))
+        return run(
+            lambda wrapped, n: ProjectedGradientDescentPyTorch(
+                wrapped, norm=norm, eps=EPS[key], eps_step=STEP[key], max_iter=STEPS, batch_size=n, verbose=False
+            )
+        )
 
     return {
         "pgd-linf": pgd("inf", "inf"),
         "pgd-l2": pgd(2, "2"),
-        "deepfool": run(lambda wrapped, n: DeepFool(wrapped, max_iter=50, epsilon=0.02, nb_grads=10, batch_size=n,
-                                                    verbose=False)),
-        "carlini-wagner, full": run(lambda wrapped, n: CarliniL2Method(
-            wrapped, learning_rate=0.1, binary_search_steps=9, max_iter=100, initial_const=1.0, batch_size=n,
-            verbose=False)),
+        "deepfool": run(
+            lambda wrapped, n: DeepFool(wrapped, max_iter=50, epsilon=0.02, nb_grads=10, batch_size=n, verbose=False)
+        ),
+        "carlini-wagner, full": run(
+            lambda wrapped, n: CarliniL2Method(
+                wrapped,
+                learning_rate=0.1,
+                binary_search_steps=9,
+                max_iter=100,
+                initial_const=1.0,
+                batch_size=n,
+                verbose=False,
+            )
+        ),
     }
 
 

@@ -1,4 +1,5 @@
 """Time and memory of smoothing guided by an image, beside automatic differentiation, and of an iteration of sC&W."""
+
 from __future__ import annotations
 
 import statistics
@@ -17,7 +18,7 @@ def pictures(batch: int, size: int) -> Tensor:
     """Crops of a photograph, (batch, 3, size, size)."""
     whole = photographs.photograph("astronaut")
     starts = torch.linspace(0, whole.shape[1] - size, batch).long().tolist()
-    return torch.stack([whole[:, top:top + size, top:top + size] for top in starts])
+    return torch.stack([whole[:, top : top + size, top : top + size] for top in starts])
 
 
 def unrolled(smoother: ImageSmoother, z: Tensor) -> Tensor:
@@ -74,7 +75,10 @@ def smoothing_cost(*, batch: int, size: int, rounds: int, seed: int) -> dict:
             memory[name] = (sum(kept.values()) + out.nbytes) / 2**20
     gap = (gradients["ours"] - gradients["unrolled"]).norm() / gradients["unrolled"].norm()
     return {name: statistics.median(found[1:]) for name, found in times.items()} | {
-        "memory_ours": memory["ours"], "memory_unrolled": memory["unrolled"], "gap": gap.item()}
+        "memory_ours": memory["ours"],
+        "memory_unrolled": memory["unrolled"],
+        "gap": gap.item(),
+    }
 
 
 def search_cost(*, network: str, batch: int, size: int, steps: int, rounds: int) -> dict:

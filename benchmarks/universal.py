@@ -1,4 +1,5 @@
 """Time and passes of the universal perturbation, beside the Adversarial Robustness Toolbox and beside the floor."""
+
 from __future__ import annotations
 
 import statistics
@@ -19,17 +20,26 @@ def theirs(model: nn.Module, x: Tensor, eps: float, passes: int) -> Tensor:
     from art.attacks.evasion import UniversalPerturbation
     from art.estimators.classification import PyTorchClassifier
 
-    wrapped = PyTorchClassifier(model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10,
-                                device_type="cpu" if x.device.type == "cpu" else "gpu")
+    wrapped = PyTorchClassifier(
+        model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10, device_type="cpu" if x.device.type == "cpu" else "gpu"
+    )
     attack = UniversalPerturbation(
-        wrapped, attacker="deepfool", delta=0.0, max_iter=passes, eps=eps, norm=np.inf, batch_size=1, verbose=False,
-        attacker_params={"max_iter": 10, "epsilon": 0.02, "nb_grads": 10, "batch_size": 1, "verbose": False})
+        wrapped,
+        attacker="deepfool",
+        delta=0.0,
+        max_iter=passes,
+        eps=eps,
+        norm=np.inf,
+        batch_size=1,
+        verbose=False,
+        attacker_params={"max_iter": 10, "epsilon": 0.02, "nb_grads": 10, "batch_size": 1, "verbose": False},
+    )
     attack.generate(x.cpu().numpy(), wrapped.predict(x.cpu().numpy()))
     return torch.from_numpy(np.asarray(attack.noise)).reshape(x.shape[1:]).to(x)
 
 
 def universal_cost(
-    *, network: str, data: str, epochs: int, images: int, eps: float, passes: int, batch: int, rounds: int, seed: int,
+    *, network: str, data: str, epochs: int, images: int, eps: float, passes: int, batch: int, rounds: int, seed: int
 ) -> dict:
     """A universal perturbation of one network, ours one image at a time and ``batch`` at once, and the toolbox's.
 
@@ -47,17 +57,21 @@ def universal_cost(
     values: dict = {}
     for number in range(rounds):
         for name, size in ours.items():
+
             def call(size=size):
-                return universal.universal_perturbation([model], x, eps=eps, passes=passes, batch_size=size,
-                                                        generator=runtime.generator(seed))
+                return universal.universal_perturbation(
+                    [model], x, eps=eps, passes=passes, batch_size=size, generator=runtime.generator(seed)
+                )
 
             if number == 0:
                 with Counter(model) as counter:
                     made = call()
                 needed[name] = counter.passes
-                values[name] = {"rate": universal.fooling_rate(model, x, made.perturbation),
-                                "passes": len(needed[name]),
-                                "updates": sum(counts["updates"] for counts in made.history)}
+                values[name] = {
+                    "rate": universal.fooling_rate(model, x, made.perturbation),
+                    "passes": len(needed[name]),
+                    "updates": sum(counts["updates"] for counts in made.history),
+                }
             times[name].append(_timed(call)[0])
             floors[name].append(_timed(lambda name=name: replay(needed[name], model, x))[0])
         if "art" in peers.installed():
@@ -68,5 +82,6 @@ def universal_cost(
         values[name]["seconds"] = statistics.median(times[name])
         if name in ours:
             values[name]["ratio"] = statistics.median(
-                mine / base for mine, base in zip(times[name], floors[name], strict=True))
+                mine / base for mine, base in zip(times[name], floors[name], strict=True)
+            )
     return {**values, "images": len(x)}

@@ -6,6 +6,7 @@ the latter has no dimension, is copied, or is an index; so does a draw on the de
 wants ``.cpu()``. What it does not see: kernels that a GPU lacks, streams, other rounding, and generators on the device,
 which it refuses. It rests on an interface that torch calls experimental.
 """
+
 from __future__ import annotations
 
 from contextlib import nullcontext
@@ -36,8 +37,13 @@ class _Backend(_DummyBackendModule):
 _setup_privateuseone_for_python_backend("standin", backend_module=_Backend())
 DEVICE = torch.device("standin", 0)
 COPIES = {aten.copy_.default, aten._to_copy.default}
-INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default,
-           aten._unsafe_index.Tensor}
+INDEXED = {
+    aten.index.Tensor,
+    aten.index_put.default,
+    aten.index_put_.default,
+    aten._index_put_impl_.default,
+    aten._unsafe_index.Tensor,
+}
 
 
 class Elsewhere(Tensor):
@@ -46,8 +52,13 @@ class Elsewhere(Tensor):
     @staticmethod
     def __new__(cls, values: Tensor):
         out = torch.Tensor._make_wrapper_subclass(
-            cls, values.size(), strides=values.stride(), storage_offset=values.storage_offset(), dtype=values.dtype,
-            device=DEVICE)
+            cls,
+            values.size(),
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            device=DEVICE,
+        )
         out.values = values
         return out
 
@@ -113,8 +124,10 @@ def _refuse(function, args, leaves) -> None:
         leaves = [args[0], *args[2:3]]
     here = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, Elsewhere) and leaf.dim()]
     if here:
-        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {DEVICE} "
-                           f"and cpu! ({function})")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {DEVICE} "
+            f"and cpu! ({function})"
+        )
 
 
 _rest, _copies = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")

@@ -1,4 +1,5 @@
 """The direction that raises the cross-entropy, in float32 too where a network is so sure that the gradient is gone."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def loss_slope(z: Tensor, y: Tensor) -> Tensor:
 
 
 def ascent_direction(
-    model: nn.Module, x: Tensor, y: Tensor, *, split: memory.Split | None = None, check: bool = True,
+    model: nn.Module, x: Tensor, y: Tensor, *, split: memory.Split | None = None, check: bool = True
 ) -> Tensor:
     """The gradient in x of L' = log sum_{k != y} exp(z_k) - z_y of each example: (N, ...) -> (N, ...).
 

@@ -1,4 +1,5 @@
 """The attack of Carlini and Wagner 2017 for the l2 norm."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 """DeepFool (Moosavi-Dezfooli, Fawzi and Frossard 2016), for any p-norm."""
+
 from __future__ import annotations
 
 from functools import partial
@@ -14,13 +15,7 @@ NUDGE = 1e-4
 
 
 def deepfool(
-    model: nn.Module,
-    x: Tensor,
-    *,
-    num_classes: int = 10,
-    overshoot: float = 0.02,
-    max_iter: int = 50,
-    p: float = 2,
+    model: nn.Module, x: Tensor, *, num_classes: int = 10, overshoot: float = 0.02, max_iter: int = 50, p: float = 2
 ) -> Tensor:
     """The nearest image of another class, found by walking to the nearest boundary of the linearised network.
 
@@ -44,8 +39,15 @@ def deepfool(
 
 
 def descend(
-    model: nn.Module, x: Tensor, *, num_classes: int, overshoot: float, max_iter: int, p: float,
-    labels: Tensor | None = None, clip: bool = True,
+    model: nn.Module,
+    x: Tensor,
+    *,
+    num_classes: int,
+    overshoot: float,
+    max_iter: int,
+    p: float,
+    labels: Tensor | None = None,
+    clip: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """As :func:`deepfool`, and the number of steps of each example, (N,), max_iter + 1 where none arrived.
 
@@ -98,7 +100,7 @@ def _look(model, x, classes, *, num_classes, p, fill, walk):
     gaps = (gaps[rest, 1:] - gaps[rest, :1]).abs()
     nearest, direction = torch.full_like(gaps[:, 0], torch.inf), torch.zeros_like(x[left])
     for k in range(1, candidates.shape[1]):
-        towards = torch.zeros_like(z).scatter_(1, candidates[:, k:k + 1], 1).scatter_(1, candidates[:, :1], -1)
+        towards = torch.zeros_like(z).scatter_(1, candidates[:, k : k + 1], 1).scatter_(1, candidates[:, :1], -1)
         w = torch.autograd.grad(z, leaf, towards, retain_graph=k + 1 < candidates.shape[1])[0][rest]
         # 0 / 0 is nan and 1 / 0 infinite: never nearest
         distance = _shortest(gaps[:, k - 1], w, x[left]) if fill else gaps[:, k - 1] / norms.norm(w, q)

@@ -1,4 +1,5 @@
 """Gradient attacks with a budget: the fast gradient (sign) method and projected gradient ascent."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """How far along a direction the prediction first changes: the minimum perturbation of Lyu et al. 2015, Section V-A."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """Projected gradient ascent on the margin, from several random starts: a stronger :func:`advutils.attacks.pgd`."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """The search for the closest success that the attacks of Carlini and Wagner's kind share: Adam, and a search over c."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -98,14 +99,23 @@ def closest_success(
 def _start(x: Tensor, y: Tensor, const: float) -> State:
     one = torch.full_like(x.flatten(1)[:, 0], const)
     return {
-        "index": torch.arange(len(x), device=x.device), "x": x, "y": y,
-        "v": torch.zeros_like(x), "mean": torch.zeros_like(x), "square": torch.zeros_like(x),  # the last two: Adam's
-        "step": torch.zeros_like(y), "last": torch.zeros_like(y),  # passes of this run; the last success among them
+        "index": torch.arange(len(x), device=x.device),
+        "x": x,
+        "y": y,
+        "v": torch.zeros_like(x),
+        "mean": torch.zeros_like(x),
+        "square": torch.zeros_like(x),  # the last two: Adam's
+        "step": torch.zeros_like(y),
+        "last": torch.zeros_like(y),  # passes of this run; the last success among them
         "shortest": torch.full_like(one, torch.inf),  # the size of the best success so far
         "better": torch.zeros_like(y, dtype=torch.bool),  # has this run found it?
-        "lowest": torch.full_like(one, torch.inf), "before": torch.full_like(one, torch.inf),  # objectives, and for how
+        "lowest": torch.full_like(one, torch.inf),
+        "before": torch.full_like(one, torch.inf),  # objectives, and for how
         "idle": torch.zeros_like(y),  # many windows in a row they have not fallen
-        "runs": torch.zeros_like(y), "c": one, "low": torch.zeros_like(one), "high": torch.full_like(one, torch.inf),
+        "runs": torch.zeros_like(y),
+        "c": one,
+        "low": torch.zeros_like(one),
+        "high": torch.full_like(one, torch.inf),
     }
 
 

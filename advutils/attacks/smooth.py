@@ -1,4 +1,5 @@
 """Attacks whose perturbation is as smooth as the image: Zhang, Avrithis, Furon and Amsaleg 2019, Section 4.1."""
+
 from __future__ import annotations
 
 import torch
@@ -88,7 +89,13 @@ def smooth_carlini_wagner(
         raise ValueError(f"penalty must be one of {', '.join(margin_search.PENALTIES)}, got {penalty!r}")
     _check(smoother, x)
     return margin_search.closest_success(
-        model, x.detach(), y, _smoothed, needs={"smoother": smoother}, penalty=penalty, abort_early=abort_early,
+        model,
+        x.detach(),
+        y,
+        _smoothed,
+        needs={"smoother": smoother},
+        penalty=penalty,
+        abort_early=abort_early,
         **options,
     )
 

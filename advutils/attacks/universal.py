@@ -1,4 +1,5 @@
 """Universal adversarial perturbations of one network or of several (Kuehne and Toedtli 2020, Algorithms 1 and 2)."""
+
 from __future__ import annotations
 
 import io
@@ -87,9 +88,20 @@ def universal_perturbation(
             counts.update(found)
         return counts
 
-    return _in_passes(visit, models, images, passes=passes, schedule=schedule, batch_size=batch_size, draw=draw,
-                      watched=watched or {}, start=start, generator=generator, checkpoint=checkpoint,
-                      callback=callback)
+    return _in_passes(
+        visit,
+        models,
+        images,
+        passes=passes,
+        schedule=schedule,
+        batch_size=batch_size,
+        draw=draw,
+        watched=watched or {},
+        start=start,
+        generator=generator,
+        checkpoint=checkpoint,
+        callback=callback,
+    )
 
 
 def universal_ascent(
@@ -128,9 +140,20 @@ def universal_ascent(
             out.perturbation = norms.project((v.detach() + step * norms.steepest(g[None], p)[0])[None], eps, p)[0]
         return Counter(gradients=sum(len(rows) for _, rows in visits))
 
-    return _in_passes(visit, models, images, passes=passes, schedule=schedule, batch_size=batch_size, draw=draw,
-                      watched=watched or {}, start=start, generator=generator, checkpoint=checkpoint,
-                      callback=callback)
+    return _in_passes(
+        visit,
+        models,
+        images,
+        passes=passes,
+        schedule=schedule,
+        batch_size=batch_size,
+        draw=draw,
+        watched=watched or {},
+        start=start,
+        generator=generator,
+        checkpoint=checkpoint,
+        callback=callback,
+    )
 
 
 def _check(models, images: Tensor, eps: float, p: float, passes: int, batch_size: int, schedule: str) -> None:
@@ -146,7 +169,18 @@ def _check(models, images: Tensor, eps: float, p: float, passes: int, batch_size
 
 
 def _in_passes(
-    visit, models, images: Tensor, *, passes, schedule, batch_size, draw, watched, start, generator, checkpoint,
+    visit,
+    models,
+    images: Tensor,
+    *,
+    passes,
+    schedule,
+    batch_size,
+    draw,
+    watched,
+    start,
+    generator,
+    checkpoint,
     callback,
 ) -> Universal:
     """Show all images to ``visit``, in a new order in every pass and block by block; measure rates; keep each pass."""
@@ -168,8 +202,13 @@ def _in_passes(
                 visits = _visits(torch.arange(len(x)).split(batch_size), len(models), schedule, out)
                 labels = fixed[:, rows] if draw is None else _visited_classes(models, x, visits)
                 counts.update(visit(out, x, labels, visits))
-            rates = {name: [fooling_rate(model, x, out.perturbation, clean=labels)
-                            for model, labels in zip(models, clean[name], strict=True)] for name, x in watched.items()}
+            rates = {
+                name: [
+                    fooling_rate(model, x, out.perturbation, clean=labels)
+                    for model, labels in zip(models, clean[name], strict=True)
+                ]
+                for name, x in watched.items()
+            }
             out.history.append(dict(counts) | rates)
             if checkpoint is not None:
                 _save(checkpoint, out, generator)
@@ -202,11 +241,15 @@ def _add_increments(model, x: Tensor, labels: Tensor, v: Tensor, eps: float, p: 
     skipped = taken > walk["max_iter"]
     increments, updates = found - (x + v), 0
     for n in ((taken > 0) & ~skipped).nonzero().flatten().tolist():
-        if updates and classes(model, x[n:n + 1] + v) != labels[n]:
+        if updates and classes(model, x[n : n + 1] + v) != labels[n]:
             continue
         v, updates = norms.project((v + increments[n])[None], eps, p)[0], updates + 1
-    return v, {"calls": int((taken > 0).sum()), "skipped": int(skipped.sum()), "updates": updates,
-               "steps": int(taken.clamp(max=walk["max_iter"]).sum())}
+    return v, {
+        "calls": int((taken > 0).sum()),
+        "skipped": int(skipped.sum()),
+        "updates": updates,
+        "steps": int(taken.clamp(max=walk["max_iter"]).sum()),
+    }
 
 
 def fooling_rate(model: nn.Module, images: Tensor, v: Tensor, *, clean: Tensor | None = None) -> float:

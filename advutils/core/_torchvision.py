@@ -5,6 +5,7 @@ not load, and ``import torchvision`` fails with "operator torchvision::nms does 
 Declaring the missing operators (their schema only) lets everything written in Python work: models, data sets,
 transforms. ``torchvision.ops.nms`` and ``torchvision.io`` stay unusable. This module acts only if the import fails.
 """
+
 import torch
 
 _declared = []  # the declaration lives as long as this object

@@ -1,4 +1,5 @@
 """Checks of what a caller hands to an attack; every error names the argument and says what would be right."""
+
 from __future__ import annotations
 
 import torch
@@ -9,8 +10,10 @@ def images(x: Tensor, *, name: str = "x") -> None:
     """(N, ...) floating-point pixels in [0, 1], N >= 1, no NaN; else ``ValueError``."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         found = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(f"{name} must be a floating-point tensor of pixels in [0, 1], got {found}; "
-                         "for 8-bit images use x.float() / 255")
+        raise ValueError(
+            f"{name} must be a floating-point tensor of pixels in [0, 1], got {found}; "
+            "for 8-bit images use x.float() / 255"
+        )
     if x.dim() < 2 or len(x) == 0:
         raise ValueError(f"{name} must have shape (N, ...) with N >= 1, got {tuple(x.shape)}")
     low, high = x.aminmax()

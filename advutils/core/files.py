@@ -1,4 +1,5 @@
 """Files that are either whole or absent: atomic writes and sealed (checksummed) files."""
+
 from __future__ import annotations
 
 import fcntl

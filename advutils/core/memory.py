@@ -1,4 +1,5 @@
 """Batches that are too large for the device's memory: passes are split, results are not."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

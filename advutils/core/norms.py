@@ -3,6 +3,7 @@
 Every function treats the first axis as the batch and all other axes together as one vector.
 ``p`` is any real number in [1, inf].
 """
+
 from __future__ import annotations
 
 import math

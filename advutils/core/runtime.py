@@ -1,4 +1,5 @@
 """Where and how a computation runs: device, random generators, threads, and leaving a model as it was found."""
+
 from __future__ import annotations
 
 import os
@@ -63,8 +64,10 @@ def precision(level: str):
         raise ValueError(f"level must be 'highest' or 'medium', got {level!r}")
     backends = torch.backends
     if hasattr(backends.cudnn, "conv"):  # torch 2.9 and later, where "none" inherits and the old switch makes it "ieee"
-        flags = [(kernels, "fp32_precision") for kernels in
-                 (backends.cudnn.conv, backends.cuda.matmul, backends.mkldnn.matmul)]
+        flags = [
+            (kernels, "fp32_precision")
+            for kernels in (backends.cudnn.conv, backends.cuda.matmul, backends.mkldnn.matmul)
+        ]
         convolutions = "tf32" if level == "medium" else "ieee"
     else:
         flags, convolutions = [(backends.cudnn, "allow_tf32")], level == "medium"
@@ -118,4 +121,3 @@ def flushing_denormals():
         yield
     finally:
         torch.set_flush_denormal(False)
-

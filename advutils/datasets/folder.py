@@ -1,4 +1,5 @@
 """Photographs of a folder of one's own, such as ImageNet's."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -28,5 +29,5 @@ def images(folder: Path, *, count: int, side: int, generator: torch.Generator) -
             size = [max(side, round(scale * length)) for length in image.size]
             frame = torch.from_numpy(np.array(image.convert("RGB").resize(size, Image.Resampling.BILINEAR)))
         top, left = ((length - side) // 2 for length in frame.shape[:2])
-        out[row] = frame[top:top + side, left:left + side].permute(2, 0, 1)
+        out[row] = frame[top : top + side, left : left + side].permute(2, 0, 1)
     return out.float() / 255

@@ -1,4 +1,5 @@
 """A small data set of natural images that needs no download: crops of scikit-image's photographs."""
+
 from __future__ import annotations
 
 from functools import lru_cache

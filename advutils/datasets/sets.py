@@ -3,6 +3,7 @@
 ``digits`` travels inside scikit-learn and needs no file; ``mnist``, ``cifar10`` and ``nips2017`` are read from
 :func:`where`. What was read is compared with a checksum of its content, whatever file format it came in.
 """
+
 from __future__ import annotations
 
 import csv
@@ -166,7 +167,9 @@ def fetch(name: str) -> Path:
     if name not in ("mnist", "cifar10"):
         raise ValueError(
             f"{name} cannot be downloaded: put its pictures and labels.csv (columns image, label) under "
-            f"{where() / name} yourself" if name in NAMES else f"name must be one of {', '.join(NAMES)}, got {name!r}"
+            f"{where() / name} yourself"
+            if name in NAMES
+            else f"name must be one of {', '.join(NAMES)}, got {name!r}"
         )
     root = where()
     root.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
 """Pictures of squares, right triangles and circles to count, as the sampler of Cutilli 2021, Section 2.2, has them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -42,8 +43,14 @@ def pair_counts(count: int, *, limit: int, kinds: int, rng: np.random.Generator)
 
 
 def draw(
-    counts: np.ndarray, *, size: int, scales: tuple[int, int], one_scale: bool, rng: np.random.Generator,
-    kinds: tuple[str, ...] = ("triangle", "square"), turned: bool = True,
+    counts: np.ndarray,
+    *,
+    size: int,
+    scales: tuple[int, int],
+    one_scale: bool,
+    rng: np.random.Generator,
+    kinds: tuple[str, ...] = ("triangle", "square"),
+    turned: bool = True,
 ) -> Pictures:
     """Pictures of ``size`` pixels a side with ``counts`` (N, kinds) shapes that do not touch.
 
@@ -60,8 +67,13 @@ def draw(
     scale = rng.integers(low, high + 1, size=(len(counts), max(int(total.max(initial=0)), 1)))
     if one_scale:
         scale[:] = scale[:, :1]
-    shapes = [[_shape(TEMPLATES[kinds[kind]], scale[n, number], rng.integers(360) if turned else 0)
-               for number, kind in enumerate(row)] for n, row in enumerate(order)]
+    shapes = [
+        [
+            _shape(TEMPLATES[kinds[kind]], scale[n, number], rng.integers(360) if turned else 0)
+            for number, kind in enumerate(row)
+        ]
+        for n, row in enumerate(order)
+    ]
     found = _arranged(shapes, size, rng)
     pixels = np.stack([_painted(shapes, size) for shapes in found]) if len(counts) else np.zeros((0, size, size))
     images = torch.zeros(len(counts), 3, size, size)
@@ -95,8 +107,10 @@ def _arranged(shapes: list[list[np.ndarray]], size: int, rng: np.random.Generato
             elif attempts[n] == ATTEMPTS:  # the first shapes may block a picture for good: begin it again
                 attempts[n], restarts[n] = 0, restarts[n] + 1
                 if restarts[n] > RESTARTS:
-                    raise ValueError(f"{len(shapes[n])} shapes do not fit into {size} x {size} pixels; ask for fewer "
-                                     "(counts) or smaller ones (scales)")
+                    raise ValueError(
+                        f"{len(shapes[n])} shapes do not fit into {size} x {size} pixels; ask for fewer "
+                        "(counts) or smaller ones (scales)"
+                    )
                 found[n].clear()
         waiting = [n for n in waiting if len(found[n]) < len(shapes[n])]
     return found

@@ -1,4 +1,5 @@
 """Can an algorithm tell an adversarial image from a natural one? The question that Zhang et al. 2019 leave open."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,8 +21,10 @@ def residual_features(images: Tensor) -> Tensor:
     centred = e - e.mean(dim=(2, 3), keepdim=True)
     square = centred.square().mean(dim=(2, 3)).clamp(min=1e-24)
     columns = [
-        flat.abs().mean(dim=2).clamp(min=1e-12).log(), spread.log(),
-        flat.abs().quantile(0.99, dim=2).clamp(min=1e-12).log(), centred.pow(4).mean(dim=(2, 3)) / square**2,
+        flat.abs().mean(dim=2).clamp(min=1e-12).log(),
+        spread.log(),
+        flat.abs().quantile(0.99, dim=2).clamp(min=1e-12).log(),
+        centred.pow(4).mean(dim=(2, 3)) / square**2,
         (centred[..., 1:] * centred[..., :-1]).mean(dim=(2, 3)) / square,
         (centred[..., 1:, :] * centred[..., :-1, :]).mean(dim=(2, 3)) / square,
     ]
@@ -42,8 +45,9 @@ def detectability(clean: np.ndarray, attacked: np.ndarray, *, folds: int = 5, re
 
     pairs = len(clean)
     if pairs < folds or clean.shape != attacked.shape:
-        raise ValueError(f"clean and attacked need one shape and at least {folds} rows, got {clean.shape} and "
-                         f"{attacked.shape}")
+        raise ValueError(
+            f"clean and attacked need one shape and at least {folds} rows, got {clean.shape} and {attacked.shape}"
+        )
     fold = np.random.default_rng(0).permutation(pairs) % folds
     scores = np.zeros((2, pairs))
     for number in range(folds):

@@ -1,4 +1,5 @@
 """How well an attack does: success, distortion, and the images that a viewer would really get (Zhang et al. 2019)."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,8 +28,11 @@ def truncated(images: Tensor) -> Tensor:
     return (((signed + 1) * 0.5) * 255).floor().to(images.dtype) / 255
 
 
-QUANTISED: dict[str, Callable[[Tensor], Tensor]] = {"float": lambda images: images, "rounded": rounded,
-                                                    "truncated": truncated}
+QUANTISED: dict[str, Callable[[Tensor], Tensor]] = {
+    "float": lambda images: images,
+    "rounded": rounded,
+    "truncated": truncated,
+}
 
 
 def success_probability(distortion: np.ndarray) -> tuple[float, float, float]:
@@ -66,8 +70,14 @@ def compared(first: np.ndarray, second: np.ndarray, *, resamples: int = 2000) ->
         raise ValueError(f"first and second must be of the same images, got {len(first)} and {len(second)}")
     one, other = np.isfinite(first), np.isfinite(second)
     both, either = one & other, one | other
-    found: dict = {"ratio": None, "interval": None, "shorter": None, "kept": float(both.mean()),
-                   "only_first": int((one & ~other).sum()), "only_second": int((other & ~one).sum())}
+    found: dict = {
+        "ratio": None,
+        "interval": None,
+        "shorter": None,
+        "kept": float(both.mean()),
+        "only_first": int((one & ~other).sum()),
+        "only_second": int((other & ~one).sum()),
+    }
     if either.any():
         found["shorter"] = float((first[either] < second[either]).mean())
     if both.any() and second[both].min() > 0:

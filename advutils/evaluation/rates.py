@@ -1,4 +1,5 @@
 """Error rates and their uncertainty."""
+
 from __future__ import annotations
 
 import math
@@ -52,9 +53,7 @@ def noise_error(model: nn.Module, images: Tensor, labels: Tensor, *, std: float,
     return noise_wrong(model, images, labels, std=std, generator=generator).sum().item() / len(labels)
 
 
-def noise_wrong(
-    model: nn.Module, images: Tensor, labels: Tensor, *, std: float, generator: torch.Generator,
-) -> Tensor:
+def noise_wrong(model: nn.Module, images: Tensor, labels: Tensor, *, std: float, generator: torch.Generator) -> Tensor:
     """As :func:`noise_error`, by image: (N,) bool."""
     if not std >= 0:
         raise ValueError(f"std must be >= 0, got {std!r}")

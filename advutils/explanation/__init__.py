@@ -1,4 +1,5 @@
 """Explanation: which pixels an answer rests on, and which shapes a map finds."""
+
 from advutils.explanation.attribution import (
     first_order_saliency,
     grad_cam,
@@ -9,5 +10,15 @@ from advutils.explanation.attribution import (
 )
 from advutils.explanation.localisation import components, detect, matched, overlap
 
-__all__ = ["components", "detect", "first_order_saliency", "grad_cam", "matched", "occlusion", "overlap", "saliency",
-           "second_order_saliency", "total"]
+__all__ = [
+    "components",
+    "detect",
+    "first_order_saliency",
+    "grad_cam",
+    "matched",
+    "occlusion",
+    "overlap",
+    "saliency",
+    "second_order_saliency",
+    "total",
+]

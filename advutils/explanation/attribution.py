@@ -1,4 +1,5 @@
 """Heat maps of what a prediction rests on, how much two of them differ, and whether they are worth anything."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -24,7 +25,7 @@ def probability(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
 
 
 def occlusion(
-    model: nn.Module, images: Tensor, classes: Tensor, *, patch: int, stride: int, grey: float = 0.5,
+    model: nn.Module, images: Tensor, classes: Tensor, *, patch: int, stride: int, grey: float = 0.5
 ) -> Tensor:
     """The sliding patch (Zeiler and Fergus 2014), (N, C, H, W) -> (N, H, W).
 
@@ -108,7 +109,7 @@ def first_order_saliency(model: nn.Module, images: Tensor, *, of: Callable[[Tens
 
 
 def second_order_saliency(
-    model: nn.Module, image: Tensor, seeds: Tensor, *, of: Callable[[Tensor], Tensor] = total,
+    model: nn.Module, image: Tensor, seeds: Tensor, *, of: Callable[[Tensor], Tensor] = total
 ) -> Tensor:
     """Cutilli 2021, Section 2.2.2: how the saliency of each seed pixel depends on every pixel, (S, H, W).
 
@@ -123,13 +124,15 @@ def second_order_saliency(
     values = gradient[0][channels, rows, columns]
     if not values.requires_grad:
         return torch.zeros(len(seeds), *image.shape[1:], dtype=image.dtype, device=image.device)
-    maps = [torch.autograd.grad(value, leaf, retain_graph=True, materialize_grads=True)[0][0].abs().amax(0)
-            for value in values]
+    maps = [
+        torch.autograd.grad(value, leaf, retain_graph=True, materialize_grads=True)[0][0].abs().amax(0)
+        for value in values
+    ]
     return torch.stack(maps)
 
 
 def _gradient(
-    model: nn.Module, images: Tensor, of: Callable[[Tensor], Tensor], *, graph: bool = False,
+    model: nn.Module, images: Tensor, of: Callable[[Tensor], Tensor], *, graph: bool = False
 ) -> tuple[Tensor, Tensor]:
     with runtime.evaluating(model), torch.enable_grad():
         leaf = images.detach().requires_grad_()
@@ -164,7 +167,7 @@ def change(first: Tensor, second: Tensor, *, how: str) -> Tensor:
 
 
 def curve(
-    model: nn.Module, images: Tensor, classes: Tensor, maps: Tensor, *, steps: int, insert: bool, grey: float = 0.5,
+    model: nn.Module, images: Tensor, classes: Tensor, maps: Tensor, *, steps: int, insert: bool, grey: float = 0.5
 ) -> Tensor:
     """Probability of the class while pixels go to grey (or come from it), most important first, (N, steps + 1).
 

@@ -1,4 +1,5 @@
 """Finding shapes with a network that only counts them: the loop of Cutilli 2021, Section 2.2.2, and its tweaks."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -50,8 +51,13 @@ def groups(values: Tensor, count: int = 3) -> Tensor:
 
 
 def detect(
-    model: nn.Module, image: Tensor, *, candidates: str = "all", threshold: float | str = "thesis",
-    of: Callable[[Tensor], Tensor] = attribution.total, counted: Callable[[Tensor], Tensor] = attribution.total,
+    model: nn.Module,
+    image: Tensor,
+    *,
+    candidates: str = "all",
+    threshold: float | str = "thesis",
+    of: Callable[[Tensor], Tensor] = attribution.total,
+    counted: Callable[[Tensor], Tensor] = attribution.total,
 ) -> list[Tensor]:
     """The pixels that are told to be one shape, for as many shapes as the network counts: masks (H, W).
 
@@ -99,7 +105,7 @@ def components(model: nn.Module, image: Tensor, *, counted: bool = False) -> lis
     chosen = np.arange(1, count + 1)
     if counted:
         order = ndimage.sum_labels(heat, labels, chosen).argsort()[::-1]
-        chosen = chosen[order[:how_many(model, image)]]
+        chosen = chosen[order[: how_many(model, image)]]
     return [torch.from_numpy(labels == number) for number in chosen]
 
 

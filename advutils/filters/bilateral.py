@@ -1,4 +1,5 @@
 """Bilateral filtering (Tomasi and Manduchi 1998), also guided by another image."""
+
 from __future__ import annotations
 
 import math
@@ -10,7 +11,12 @@ from advutils.core import checks
 
 
 def bilateral(
-    x: Tensor, *, sigma_domain: float, sigma_range: float, radius: int | None = None, joint: bool = True,
+    x: Tensor,
+    *,
+    sigma_domain: float,
+    sigma_range: float,
+    radius: int | None = None,
+    joint: bool = True,
     guide: Tensor | None = None,
 ) -> Tensor:
     """The mean of each pixel's neighbours, weighted by nearness in the plane and likeness in colour.

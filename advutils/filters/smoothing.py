@@ -1,4 +1,5 @@
 """Smoothing guided by an image: the graph Laplacian operator of Zhang, Avrithis, Furon and Amsaleg 2019, Section 3."""
+
 from __future__ import annotations
 
 from copy import copy
@@ -100,8 +101,12 @@ class ImageSmoother:
         planes = z.flatten(2).flatten(0, 1)
         if self._factors is not None:
             factors = self._factors.flatten(0, 1)
-            return torch.cat([torch.cholesky_solve(plane[:, None], factor)[:, 0]
-                              for plane, factor in zip(planes, factors, strict=True)]).reshape(z.shape)
+            return torch.cat(
+                [
+                    torch.cholesky_solve(plane[:, None], factor)[:, 0]
+                    for plane, factor in zip(planes, factors, strict=True)
+                ]
+            ).reshape(z.shape)
         # a few planes at a time stay in a processor's cache, which is five times as fast as all of them at once
         size = max(1, IN_CACHE // planes.shape[1]) if z.device.type == "cpu" else len(planes)
         parts = zip(planes.split(size), *(weights.split(size) for weights in self._planes()), strict=True)
@@ -128,8 +133,10 @@ class ImageSmoother:
             before, size = size, _dot(residual, residual)
             torch.addcmul(residual, _ratio(size, before), direction, out=direction)
         if exact and not (size <= goal).all():
-            raise ArithmeticError(f"method 'exact' did not reach tolerance {self.tolerance} in {LONGEST} iterations; "
-                                  "use a larger tolerance or float64")
+            raise ArithmeticError(
+                f"method 'exact' did not reach tolerance {self.tolerance} in {LONGEST} iterations; "
+                "use a larger tolerance or float64"
+            )
         return x
 
     def _factorise(self) -> Tensor:
@@ -177,8 +184,10 @@ def _views(out: Tensor, v: Tensor, across: Tensor, down: Tensor, width: int) -> 
     The weights are 0 where the image ends, so that rows need no care.
     """
     return [
-        (out[:, :-1], across[:, :-1], v[:, 1:]), (out[:, 1:], across[:, :-1], v[:, :-1]),
-        (out[:, :-width], down[:, :-width], v[:, width:]), (out[:, width:], down[:, :-width], v[:, :-width]),
+        (out[:, :-1], across[:, :-1], v[:, 1:]),
+        (out[:, 1:], across[:, :-1], v[:, :-1]),
+        (out[:, :-width], down[:, :-width], v[:, width:]),
+        (out[:, width:], down[:, :-width], v[:, :-width]),
     ]
 
 

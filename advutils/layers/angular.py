@@ -1,4 +1,5 @@
 """The angular neuron of Cutilli 2021, Section 3.2.4."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Batch renormalisation (Ioffe 2017), with the schedule of Cutilli 2021."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Convolutional maxout (Goodfellow et al. 2013), as pylearn2 has it."""
+
 from __future__ import annotations
 
 import torch
@@ -16,7 +17,15 @@ class ConvMaxout(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, pieces: int, *, kernel: int, padding: int, pool: int, size: int,
+        self,
+        in_channels: int,
+        out_channels: int,
+        pieces: int,
+        *,
+        kernel: int,
+        padding: int,
+        pool: int,
+        size: int,
         tied: bool,
     ):
         super().__init__()
@@ -35,8 +44,12 @@ class ConvMaxout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tied = self.bias.dim() == 1
         # channels last: the maxima run over neighbours in memory, and convolutions need no copies
-        z = F.conv2d(x.contiguous(memory_format=torch.channels_last), self.weight, self.bias if tied else None,
-                     padding=self.padding).contiguous(memory_format=torch.channels_last)
+        z = F.conv2d(
+            x.contiguous(memory_format=torch.channels_last),
+            self.weight,
+            self.bias if tied else None,
+            padding=self.padding,
+        ).contiguous(memory_format=torch.channels_last)
         z = z if tied else z + self.bias.to(z.dtype)
         pooled = F.max_pool2d(z, self.pool, 2, ceil_mode=True)  # places first: a quarter is left for the pieces
         return pooled.permute(0, 2, 3, 1).unflatten(3, (-1, self.pieces)).max(4).values.permute(0, 3, 1, 2)

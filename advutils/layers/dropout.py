@@ -1,4 +1,5 @@
 """Dropout as pylearn2 has it."""
+
 from __future__ import annotations
 
 import torch

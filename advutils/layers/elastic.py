@@ -1,4 +1,5 @@
 """The Elastic Sigmoid of Cutilli 2021, Section 3.2.2."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Dense maxout (Goodfellow et al. 2013)."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn

@@ -1,4 +1,5 @@
 """Pixel normalisation as a layer."""
+
 from __future__ import annotations
 
 import torch

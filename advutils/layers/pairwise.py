@@ -1,4 +1,5 @@
 """Pairwise Difference (Cutilli 2021, Section 3.2.3) without the memory of its pairs."""
+
 from __future__ import annotations
 
 import math
@@ -56,8 +57,9 @@ class PairwiseDifference(nn.Module):
 
 def pairs(n: int) -> Tensor:
     """Indices a and b of the n (n - 1) / 2 pairs in the order of the weights, (2, pairs): by distance, then by a."""
-    return torch.cat([torch.stack([torch.arange(width), (torch.arange(width) + shift) % n])
-                      for shift, width in _shifts(n)], dim=1)
+    return torch.cat(
+        [torch.stack([torch.arange(width), (torch.arange(width) + shift) % n]) for shift, width in _shifts(n)], dim=1
+    )
 
 
 def _shifts(n: int) -> list[tuple[int, int]]:
@@ -102,7 +104,7 @@ class _Pairs(torch.autograd.Function):
                 to_x[:, :width] += slope.sum(1)
                 for number in range(count):
                     start = first + number
-                    to_x[:, start:start + width] -= slope[:, number]
+                    to_x[:, start : start + width] -= slope[:, number]
         return None if to_x is None else to_x[:, :n] + to_x[:, n:], to_weight, None
 
 
@@ -111,7 +113,7 @@ def _squashed(x: Tensor, most: int):
     n, done = x.shape[1], 0
     windows = torch.cat([x, x], 1).unfold(1, n, 1)  # windows[:, k, a] = x[(a + k) % n], a view
     for first, count, width in _blocks(n, most):
-        difference = x[:, None, :width] - windows[:, first:first + count, :width]
+        difference = x[:, None, :width] - windows[:, first : first + count, :width]
         yield difference.mul_(0.5).tanh_(), slice(done, done + count * width), (first, count, width)
         done += count * width
 

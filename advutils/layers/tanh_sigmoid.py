@@ -1,4 +1,5 @@
 """The sigmoid in Chainer's arithmetic, which the networks of Cutilli 2021 were attacked in."""
+
 from __future__ import annotations
 
 import torch
@@ -15,7 +16,7 @@ class _HalfTanh(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        y, = ctx.saved_tensors
+        (y,) = ctx.saved_tensors
         return grad * y * (1 - y), None
 
 

@@ -1,4 +1,5 @@
 """Global contrast normalisation and ZCA whitening as a layer (pylearn2's ``make_cifar10_gcn_whitened.py``)."""
+
 from __future__ import annotations
 
 import torch

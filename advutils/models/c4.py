@@ -1,4 +1,5 @@
 """The small convolutional network of Zhang, Avrithis, Furon and Amsaleg 2019, Section 5.2."""
+
 from __future__ import annotations
 
 import torch
@@ -13,10 +14,14 @@ def c4(*, channels: int = 1, classes: int = 10) -> nn.Sequential:
     at 0.
     """
     network = nn.Sequential(
-        nn.Conv2d(channels, 64, 8, stride=2, padding=3), nn.ReLU(),
-        nn.Conv2d(64, 128, 6, stride=2), nn.ReLU(),
-        nn.Conv2d(128, 128, 5), nn.ReLU(),
-        nn.Flatten(), nn.Linear(128, classes),
+        nn.Conv2d(channels, 64, 8, stride=2, padding=3),
+        nn.ReLU(),
+        nn.Conv2d(64, 128, 6, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(128, 128, 5),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(128, classes),
     )
     with torch.no_grad():
         for layer in network:

@@ -3,6 +3,7 @@
 The networks of Schwartz, Alparslan and Kim 2020, which name them and say no more. ``width`` multiplies the channels;
 ``stride`` of ResNet-50 is that of its first convolution, 1 as usual for small images, 2 for a quarter of the work.
 """
+
 from __future__ import annotations
 
 from torch import nn
@@ -11,7 +12,7 @@ from advutils.core._torchvision import torchvision
 
 
 def resnet50(
-    *, classes: int = 10, width: float = 1.0, blocks: tuple[int, ...] = (3, 4, 6, 3), stride: int = 1,
+    *, classes: int = 10, width: float = 1.0, blocks: tuple[int, ...] = (3, 4, 6, 3), stride: int = 1
 ) -> nn.Module:
     """He et al. 2016: bottleneck blocks in four stages, (N, 3, 32, 32) -> (N, classes).
 
@@ -21,8 +22,13 @@ def resnet50(
     torchvision()  # timm imports it
     from timm.models.resnet import Bottleneck, ResNet
 
-    network = ResNet(Bottleneck, tuple(blocks), num_classes=classes,
-                     channels=tuple(round(c * width) for c in (64, 128, 256, 512)), zero_init_last=False)
+    network = ResNet(
+        Bottleneck,
+        tuple(blocks),
+        num_classes=classes,
+        channels=tuple(round(c * width) for c in (64, 128, 256, 512)),
+        zero_init_last=False,
+    )
     network.conv1 = nn.Conv2d(3, 64, 3, stride, padding=1, bias=False)
     network.maxpool = nn.Identity()
     return network
@@ -43,8 +49,11 @@ def mobilenet(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, **options) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False, **options), nn.BatchNorm2d(outputs),
-            nn.ReLU6()]
+    return [
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False, **options),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(),
+    ]
 
 
 def vgg16(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:

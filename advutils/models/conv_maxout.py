@@ -1,4 +1,5 @@
 """The convolutional maxout networks that Lyu et al. 2015 train (Sections IV-B and IV-C), from pylearn2's yaml files."""
+
 from __future__ import annotations
 
 from torch import nn
@@ -7,7 +8,7 @@ from advutils.layers import ConvMaxout, Dropout, Maxout
 
 
 def conv_maxout_mnist(
-    *, width: float = 1.0, size: int = 28, classes: int = 10, spread: float = 0.005, keep: float = 0.5,
+    *, width: float = 1.0, size: int = 28, classes: int = 10, spread: float = 0.005, keep: float = 0.5
 ) -> nn.Sequential:
     """``mnist.yaml``: three convolutional maxout layers with a bias for every place; (N, 1, size, size).
 
@@ -17,7 +18,9 @@ def conv_maxout_mnist(
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 1
     for out, pieces, kernel, padding, pool, limit in (
-        (48, 2, 8, 0, 4, 0.9), (48, 2, 8, 3, 4, 1.9365), (24, 4, 5, 3, 2, 1.9365),
+        (48, 2, 8, 0, 4, 0.9),
+        (48, 2, 8, 3, 4, 1.9365),
+        (24, 4, 5, 3, 2, 1.9365),
     ):
         out = round(out * width)
         layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=False)
@@ -28,7 +31,12 @@ def conv_maxout_mnist(
 
 
 def conv_maxout_cifar(
-    *, width: float = 1.0, size: int = 32, classes: int = 10, spread: float = 0.005, keep: float = 0.5,
+    *,
+    width: float = 1.0,
+    size: int = 32,
+    classes: int = 10,
+    spread: float = 0.005,
+    keep: float = 0.5,
     lr_scale: float = 0.05,
 ) -> nn.Sequential:
     """``cifar10_old_small.yaml``, the paper's "Conv. Maxout Small"; (N, 3, size, size), whitened.
@@ -38,7 +46,9 @@ def conv_maxout_cifar(
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 3
     for out, pieces, kernel, padding, pool, limit in (
-        (48, 2, 8, 4, 4, 0.9), (128, 2, 8, 3, 4, 1.9365), (128, 2, 5, 3, 2, 1.9365),
+        (48, 2, 8, 4, 4, 0.9),
+        (128, 2, 8, 3, 4, 1.9365),
+        (128, 2, 5, 3, 2, 1.9365),
     ):
         out = round(out * width)
         layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=True)

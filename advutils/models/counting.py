@@ -1,4 +1,5 @@
 """The counting networks of Cutilli 2021, Section 2.2: pictures to an estimated number of shapes of each kind."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -28,17 +29,36 @@ class Sine(nn.Module):
 
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "softplus": nn.Softplus, "stretched softplus": Stretched, "sine": Sine,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "softplus": nn.Softplus,
+    "stretched softplus": Stretched,
+    "sine": Sine,
 }
 # kernel, stride, padding and channels of each convolution, for pictures of 1,000 pixels a side
 SMALL = ((7, 5, 0, 10), (7, 5, 0, 10), (3, 5, 0, 10))
-LARGE = ((7, 3, 0, 30), (7, 3, 0, 40), (7, 3, 0, 50), (5, 1, 2, 60), (5, 1, 2, 70), (5, 1, 2, 60), (5, 2, 0, 50),
-         (5, 2, 0, 40), (3, 1, 0, 30), (3, 1, 0, 20))
+LARGE = (
+    (7, 3, 0, 30),
+    (7, 3, 0, 40),
+    (7, 3, 0, 50),
+    (5, 1, 2, 60),
+    (5, 1, 2, 70),
+    (5, 1, 2, 60),
+    (5, 2, 0, 50),
+    (5, 2, 0, 40),
+    (3, 1, 0, 30),
+    (3, 1, 0, 20),
+)
 PLANS = {"small": SMALL, "large": LARGE}
 
 
 def counter(
-    *, size: int, plan: str = "large", width: float = 1.0, activation: str = "relu", renormalised: bool = False,
+    *,
+    size: int,
+    plan: str = "large",
+    width: float = 1.0,
+    activation: str = "relu",
+    renormalised: bool = False,
     kinds: int = 2,
 ) -> nn.Sequential:
     """Convolutions, each followed by ``activation``, a linear layer and a rectifier, (N, 3, size, size) -> (N, kinds).
@@ -48,8 +68,10 @@ def counter(
     each activation, and convolutions have no bias. Raises ``ValueError`` for an unknown plan or activation.
     """
     if plan not in PLANS or activation not in ACTIVATIONS:
-        raise ValueError(f"plan must be one of {', '.join(PLANS)} and activation one of {', '.join(ACTIVATIONS)}, "
-                         f"got {plan!r} and {activation!r}")
+        raise ValueError(
+            f"plan must be one of {', '.join(PLANS)} and activation one of {', '.join(ACTIVATIONS)}, "
+            f"got {plan!r} and {activation!r}"
+        )
     layers, channels = [], 3
     chosen = fitted(PLANS[plan], size)
     for kernel, stride, padding, out in chosen:
@@ -110,5 +132,5 @@ def fitted(plan: tuple, size: int) -> tuple:
             raise ValueError(f"pictures of {size} pixels a side are too small for this network")
         first = strides.index(max(strides))
         kernel, stride, padding, out = plan[first]
-        plan = (*plan[:first], (kernel, stride - 1, padding, out), *plan[first + 1:])
+        plan = (*plan[:first], (kernel, stride - 1, padding, out), *plan[first + 1 :])
     return plan

@@ -1,4 +1,5 @@
 """The permutation-invariant networks of Lyu et al. 2015, Section IV-A and V."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """Networks trained on ImageNet by others: images in [0, 1] to the logits of the 1,000 classes."""
+
 from __future__ import annotations
 
 import hashlib
@@ -44,7 +45,8 @@ def checksum(name: str) -> str:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != SHA256[name]:
         raise DamagedWeights(
-            f"{path} is damaged: SHA-256 {found[:12]}, expected {SHA256[name][:12]}; put another copy there")
+            f"{path} is damaged: SHA-256 {found[:12]}, expected {SHA256[name][:12]}; put another copy there"
+        )
     return found
 
 
@@ -113,10 +115,14 @@ class GoogLeNet(nn.Module):
 
     # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, after pooling
     BLOCKS = {
-        "3a": (192, 64, 96, 128, 16, 32, 32), "3b": (256, 128, 128, 192, 32, 96, 64),
-        "4a": (480, 192, 96, 208, 16, 48, 64), "4b": (512, 160, 112, 224, 24, 64, 64),
-        "4c": (512, 128, 128, 256, 24, 64, 64), "4d": (512, 112, 144, 288, 32, 64, 64),
-        "4e": (528, 256, 160, 320, 32, 128, 128), "5a": (832, 256, 160, 320, 32, 128, 128),
+        "3a": (192, 64, 96, 128, 16, 32, 32),
+        "3b": (256, 128, 128, 192, 32, 96, 64),
+        "4a": (480, 192, 96, 208, 16, 48, 64),
+        "4b": (512, 160, 112, 224, 24, 64, 64),
+        "4c": (512, 128, 128, 256, 24, 64, 64),
+        "4d": (512, 112, 144, 288, 32, 64, 64),
+        "4e": (528, 256, 160, 320, 32, 128, 128),
+        "5a": (832, 256, 160, 320, 32, 128, 128),
         "5b": (832, 384, 192, 384, 48, 128, 128),
     }
 
@@ -125,12 +131,19 @@ class GoogLeNet(nn.Module):
         self.conv1 = nn.ModuleDict({"7x7_s2": nn.Conv2d(3, 64, 7, 2, 3)})
         self.conv2 = nn.ModuleDict({"3x3_reduce": nn.Conv2d(64, 64, 1), "3x3": nn.Conv2d(64, 192, 3, padding=1)})
         for name, (inputs, one, reduce3, three, reduce5, five, pool) in self.BLOCKS.items():
-            self.add_module(f"inception_{name}", nn.ModuleDict({
-                "1x1": nn.Conv2d(inputs, one, 1),
-                "3x3_reduce": nn.Conv2d(inputs, reduce3, 1), "3x3": nn.Conv2d(reduce3, three, 3, padding=1),
-                "5x5_reduce": nn.Conv2d(inputs, reduce5, 1), "5x5": nn.Conv2d(reduce5, five, 5, padding=2),
-                "pool_proj": nn.Conv2d(inputs, pool, 1),
-            }))
+            self.add_module(
+                f"inception_{name}",
+                nn.ModuleDict(
+                    {
+                        "1x1": nn.Conv2d(inputs, one, 1),
+                        "3x3_reduce": nn.Conv2d(inputs, reduce3, 1),
+                        "3x3": nn.Conv2d(reduce3, three, 3, padding=1),
+                        "5x5_reduce": nn.Conv2d(inputs, reduce5, 1),
+                        "5x5": nn.Conv2d(reduce5, five, 5, padding=2),
+                        "pool_proj": nn.Conv2d(inputs, pool, 1),
+                    }
+                ),
+            )
         self.loss3 = nn.ModuleDict({"classifier": nn.Linear(1024, 1000)})
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,12 +152,15 @@ class GoogLeNet(nn.Module):
         x = _pool(_response_norm(x))
         for name in self.BLOCKS:
             block = getattr(self, f"inception_{name}")
-            x = torch.cat([
-                block["1x1"](x).relu(),
-                block["3x3"](block["3x3_reduce"](x).relu()).relu(),
-                block["5x5"](block["5x5_reduce"](x).relu()).relu(),
-                block["pool_proj"](F.max_pool2d(x, 3, 1, 1)).relu(),
-            ], dim=1)
+            x = torch.cat(
+                [
+                    block["1x1"](x).relu(),
+                    block["3x3"](block["3x3_reduce"](x).relu()).relu(),
+                    block["5x5"](block["5x5_reduce"](x).relu()).relu(),
+                    block["pool_proj"](F.max_pool2d(x, 3, 1, 1)).relu(),
+                ],
+                dim=1,
+            )
             if name in ("3b", "4e"):
                 x = _pool(x)
         return self.loss3["classifier"](x.mean((2, 3)))

@@ -1,4 +1,5 @@
 """The network of Cutilli 2021, Section 3.3 (FC-100-100-10 of Szegedy et al. 2014), with the neurons of its defences."""
+
 from __future__ import annotations
 
 import math
@@ -29,18 +30,29 @@ def _linear(fan_in: int, fan_out: int) -> nn.Linear:
 
 # the first layer and the second; the last one is linear in all
 NEURONS = {
-    "linear": (_linear, _linear), "angular": (Angular, Angular), "share": (Share, Share),
+    "linear": (_linear, _linear),
+    "angular": (Angular, Angular),
+    "share": (Share, Share),
     "mean": (WeightedMean, _linear),
-    "pairs": (PairwiseDifference, _linear), "weighted pairs": (WeightedPairs, _linear),
+    "pairs": (PairwiseDifference, _linear),
+    "weighted pairs": (WeightedPairs, _linear),
 }
 # after each layer; and what is left of it after the last, whose sigmoid belongs to the loss
-ACTIVATIONS = {"sigmoid": (nn.Sigmoid, nn.Identity), "elastic": (ElasticSigmoid, Elastic),
-               "none": (nn.Identity, nn.Identity)}
+ACTIVATIONS = {
+    "sigmoid": (nn.Sigmoid, nn.Identity),
+    "elastic": (ElasticSigmoid, Elastic),
+    "none": (nn.Identity, nn.Identity),
+}
 
 
 def structural(
-    *, neurons: str = "linear", activation: str = "sigmoid", renormalised: bool = False, pixels: int = 784,
-    hidden: int = 100, classes: int = 10,
+    *,
+    neurons: str = "linear",
+    activation: str = "sigmoid",
+    renormalised: bool = False,
+    pixels: int = 784,
+    hidden: int = 100,
+    classes: int = 10,
 ) -> nn.Sequential:
     """FC-100-100-10 on images (N, 1, H, W) in [0, 1] with H W = ``pixels``; returns logits (N, classes).
 
@@ -52,14 +64,23 @@ def structural(
     Raises ``ValueError`` for other ``neurons`` or another ``activation``.
     """
     if neurons not in NEURONS or activation not in ACTIVATIONS:
-        raise ValueError(f"neurons must be one of {', '.join(NEURONS)} and activation one of {', '.join(ACTIVATIONS)}, "
-                         f"got {neurons!r} and {activation!r}")
+        raise ValueError(
+            f"neurons must be one of {', '.join(NEURONS)} and activation one of {', '.join(ACTIVATIONS)}, "
+            f"got {neurons!r} and {activation!r}"
+        )
     first, second = NEURONS[neurons]
     between, last = ACTIVATIONS[activation]
     norm = partial(BatchRenorm, decay=0.8) if renormalised else lambda features: nn.Identity()
     return nn.Sequential(
-        Normalize((0.0,), (1 / 255,)), nn.Flatten(),
-        first(pixels, hidden), norm(hidden), between(),
-        second(hidden, hidden), norm(hidden), between(),
-        _linear(hidden, classes), norm(classes), last(),
+        Normalize((0.0,), (1 / 255,)),
+        nn.Flatten(),
+        first(pixels, hidden),
+        norm(hidden),
+        between(),
+        second(hidden, hidden),
+        norm(hidden),
+        between(),
+        _linear(hidden, classes),
+        norm(classes),
+        last(),
     )

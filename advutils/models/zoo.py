@@ -1,4 +1,5 @@
 """Any of torchvision's classifiers, fetched where there is a network connection."""
+
 from __future__ import annotations
 
 from torch import nn

@@ -1,4 +1,5 @@
 """What pylearn2's layers ask of a training step: limits on the norms of filters, and learning rates of their own."""
+
 from __future__ import annotations
 
 import torch
@@ -16,8 +17,12 @@ def groups(model: nn.Module) -> list[dict]:
     A layer's attribute ``lr_scale`` is that of its parameters, 1 where there is none. Parameters that want no gradients
     are left out.
     """
-    scales = {parameter: module.lr_scale for module in model.modules() if hasattr(module, "lr_scale")
-              for parameter in module.parameters()}
+    scales = {
+        parameter: module.lr_scale
+        for module in model.modules()
+        if hasattr(module, "lr_scale")
+        for parameter in module.parameters()
+    }
     found: dict[float, list[Tensor]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -31,8 +36,11 @@ def limits(model: nn.Module, max_norm: float | None = None) -> Limits:
     Only layers whose rows are the incoming weights of one unit have such a limit: not biases that have a place each,
     nor the weights of pairs.
     """
-    both = [(module.weight, getattr(module, "max_norm", max_norm)) for module in model.modules()
-            if isinstance(module, UNITS)]
+    both = [
+        (module.weight, getattr(module, "max_norm", max_norm))
+        for module in model.modules()
+        if isinstance(module, UNITS)
+    ]
     return [(weight, bound) for weight, bound in both if bound is not None]
 
 

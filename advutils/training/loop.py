@@ -1,4 +1,5 @@
 """One training loop for every network of the book: momentum SGD or Adam, max-norm, early stopping, resume."""
+
 from __future__ import annotations
 
 import io
@@ -101,8 +102,11 @@ def train(
 
     groups, limits = constraints.groups(model), constraints.limits(model, max_norm)
     # fused: one pass over the weights instead of three, which is a quarter of the time at batches of 100
-    stepper = (torch.optim.Adam(groups, lr=schedule.lr, fused=True) if optimizer == "adam" else
-               torch.optim.SGD(groups, lr=schedule.lr, momentum=schedule.momentum[0], fused=True))
+    stepper = (
+        torch.optim.Adam(groups, lr=schedule.lr, fused=True)
+        if optimizer == "adam"
+        else torch.optim.SGD(groups, lr=schedule.lr, momentum=schedule.momentum[0], fused=True)
+    )
     history, best = History(), None
     with runtime.seeded(seed), runtime.flushing_denormals():
         if checkpoint is not None:
@@ -113,9 +117,7 @@ def train(
             return history
         for epoch in range(len(history.loss) + 1, epochs + 1):
             started = time.perf_counter()
-            history.loss.append(
-                _epoch(model, images, labels, objective, stepper, limits, schedule, epoch, batch_size)
-            )
+            history.loss.append(_epoch(model, images, labels, objective, stepper, limits, schedule, epoch, batch_size))
             history.seconds.append(time.perf_counter() - started)
             stop = epoch == epochs
             if monitor is not None:
@@ -178,8 +180,13 @@ def laid_out_like(weight: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History, best: dict | None) -> None:
-    state = {"name": path.name, "model": model.state_dict(), "history": vars(history), "rng": torch.get_rng_state(),
-             "best": best}
+    state = {
+        "name": path.name,
+        "model": model.state_dict(),
+        "history": vars(history),
+        "rng": torch.get_rng_state(),
+        "best": best,
+    }
     if torch.cuda.is_available():
         state["rng_cuda"] = torch.cuda.get_rng_state()
     if not history.finished:  # a finished run does not need it

@@ -1,4 +1,5 @@
 """The gradient regularisation family of Lyu, Huang and Liang (ICDM 2015): train on the worst small perturbation."""
+
 from __future__ import annotations
 
 from typing import Literal

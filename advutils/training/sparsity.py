@@ -1,4 +1,5 @@
 """Penalties on weights and on activations, and how sparse they make a network (Schwartz, Alparslan and Kim 2020)."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator

@@ -35,15 +35,21 @@ from advbook.chapters.attacks import sure
 from advbook.page import Page
 from advutils import attacks
 
-page = Page("attacks", "1-attacks", globals(), settings={
-    "quick": dict(data="digits", epochs=10, images=8, first=8, steps=40, runs=[1, 2, 3, 5, 9]),
-    "standard": dict(data="mnist", epochs=2, images=64, first=64, steps=100, runs=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
-    "paper": dict(data="mnist", epochs=2, images=1000, first=64, steps=100, runs=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
-})
+page = Page(
+    "attacks",
+    "1-attacks",
+    globals(),
+    settings={
+        "quick": dict(data="digits", epochs=10, images=8, first=8, steps=40, runs=[1, 2, 3, 5, 9]),
+        "standard": dict(data="mnist", epochs=2, images=64, first=64, steps=100, runs=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        "paper": dict(data="mnist", epochs=2, images=1000, first=64, steps=100, runs=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    },
+)
 settings = page.settings
 # the names of the functions hide those of their files
 ascent_module, deepfool_module, carlini_wagner_module, search_module = (
-    import_module(f"advutils.attacks.{name}") for name in ("ascent", "deepfool", "carlini_wagner", "margin_search"))
+    import_module(f"advutils.attacks.{name}") for name in ("ascent", "deepfool", "carlini_wagner", "margin_search")
+)
 
 # %% [markdown]
 # ## Threat model
@@ -109,20 +115,68 @@ page.source(ascent_module.doubt_slope)
 # both ways. All in float32, from the image itself, l-infinity, steps of 2.5 budgets over their number. Images that are wrong without an attack are attacked too and count as errors.
 
 # %%
-_grey, _colour, _large = dict(images=1000, eps=0.1, steps=40), dict(images=500, eps=8 / 255, steps=20), dict(images=50, eps=2 / 255, steps=10)
-kinds = {
-    "LeNet, MNIST (this page)": dict(loader="attacks.network", spec=dict(network="lenet", data="mnist", epochs=2, seed=0), **_grey),
-    "maxout, MNIST (gradient regularisation)": dict(loader="gradient_regularization_convolutional.named", spec=dict(data="mnist", network="maxout-mlp", epochs=40, matmul="medium", penalty="none", seed=0), **_grey),
-    "C4, MNIST (smooth adversarial)": dict(loader="smooth_adversarial.classifier", spec=dict(data="mnist", adversarial=False, epochs=6, seed=0), **_grey),
-    "the same, adversarially trained": dict(loader="smooth_adversarial.classifier", spec=dict(data="mnist", adversarial=True, epochs=6, seed=0), **_grey),
-    "S, MNIST (representation)": dict(loader="representation_defences.trained", spec=dict(data="mnist", side=28, kind="S", epochs=100, train_size=0, seed=0, weights="last"), **_grey),
-    "narrow ResNet, CIFAR-10 (sparsity)": dict(loader="sparsity_attribution.trained", spec=dict(data="cifar10", network="resnet-small", regularizer="base", factor=0.0, epochs=20, train_size=5000, seed=0), **_colour),
-    "residual network, CIFAR-10 (this page)": dict(loader="attacks.network", spec=dict(network="resnet8", data="cifar10", epochs=6, seed=0), **_colour),
-    "squeezenet1_1, natural images (universal perturbations)": dict(loader="smooth_adversarial.natural", spec=dict(data="nips2017", network="squeezenet1_1"), **_large),
-    "mobilenet_v1, natural images (universal perturbations)": dict(loader="smooth_adversarial.natural", spec=dict(data="nips2017", network="mobilenet_v1"), **_large),
-} if settings.data == "mnist" else {
-    "LeNet, digits (this page)": dict(loader="attacks.network", spec=dict(network="lenet", data="digits", epochs=settings.epochs, seed=0), images=50, eps=0.1, steps=10),
-}
+_grey, _colour, _large = (
+    dict(images=1000, eps=0.1, steps=40),
+    dict(images=500, eps=8 / 255, steps=20),
+    dict(images=50, eps=2 / 255, steps=10),
+)
+kinds = (
+    {
+        "LeNet, MNIST (this page)": dict(
+            loader="attacks.network", spec=dict(network="lenet", data="mnist", epochs=2, seed=0), **_grey
+        ),
+        "maxout, MNIST (gradient regularisation)": dict(
+            loader="gradient_regularization_convolutional.named",
+            spec=dict(data="mnist", network="maxout-mlp", epochs=40, matmul="medium", penalty="none", seed=0),
+            **_grey,
+        ),
+        "C4, MNIST (smooth adversarial)": dict(
+            loader="smooth_adversarial.classifier",
+            spec=dict(data="mnist", adversarial=False, epochs=6, seed=0),
+            **_grey,
+        ),
+        "the same, adversarially trained": dict(
+            loader="smooth_adversarial.classifier", spec=dict(data="mnist", adversarial=True, epochs=6, seed=0), **_grey
+        ),
+        "S, MNIST (representation)": dict(
+            loader="representation_defences.trained",
+            spec=dict(data="mnist", side=28, kind="S", epochs=100, train_size=0, seed=0, weights="last"),
+            **_grey,
+        ),
+        "narrow ResNet, CIFAR-10 (sparsity)": dict(
+            loader="sparsity_attribution.trained",
+            spec=dict(
+                data="cifar10",
+                network="resnet-small",
+                regularizer="base",
+                factor=0.0,
+                epochs=20,
+                train_size=5000,
+                seed=0,
+            ),
+            **_colour,
+        ),
+        "residual network, CIFAR-10 (this page)": dict(
+            loader="attacks.network", spec=dict(network="resnet8", data="cifar10", epochs=6, seed=0), **_colour
+        ),
+        "squeezenet1_1, natural images (universal perturbations)": dict(
+            loader="smooth_adversarial.natural", spec=dict(data="nips2017", network="squeezenet1_1"), **_large
+        ),
+        "mobilenet_v1, natural images (universal perturbations)": dict(
+            loader="smooth_adversarial.natural", spec=dict(data="nips2017", network="mobilenet_v1"), **_large
+        ),
+    }
+    if settings.data == "mnist"
+    else {
+        "LeNet, digits (this page)": dict(
+            loader="attacks.network",
+            spec=dict(network="lenet", data="digits", epochs=settings.epochs, seed=0),
+            images=50,
+            eps=0.1,
+            steps=10,
+        )
+    }
+)
 
 
 def at_hand(call):
@@ -137,16 +191,46 @@ known = {name: record for name, call in kinds.items() if (record := at_hand(call
 
 # %% tags=["hide-input"]
 if known:
-    page.table(["network", "budget, steps", "beyond 16.6, all steps, %", "before the first step, %", "wrong without an attack, %", "wrong under attack, %", "along torch's cross-entropy, %", "not moved by it, %"],
-               [[name, f"{r.parameters['eps']:.3g}, {r.parameters['steps']}", *(f"{100 * r[part]:.1f}" for part in ("sure", "start", "clean", "pgd", "plain", "still"))] for name, r in known.items()],
-               caption="One network of each kind, on its first test images (1,000 of MNIST, 500 of CIFAR-10, 50 natural ones in the recorded profile)")
-    surest, apart = max(known, key=lambda name: known[name]["sure"]), {name: 100 * (r["pgd"] - r["plain"]) for name, r in known.items()}
+    page.table(
+        [
+            "network",
+            "budget, steps",
+            "beyond 16.6, all steps, %",
+            "before the first step, %",
+            "wrong without an attack, %",
+            "wrong under attack, %",
+            "along torch's cross-entropy, %",
+            "not moved by it, %",
+        ],
+        [
+            [
+                name,
+                f"{r.parameters['eps']:.3g}, {r.parameters['steps']}",
+                *(f"{100 * r[part]:.1f}" for part in ("sure", "start", "clean", "pgd", "plain", "still")),
+            ]
+            for name, r in known.items()
+        ],
+        caption="One network of each kind, on its first test images (1,000 of MNIST, 500 of CIFAR-10, 50 natural ones in the recorded profile)",
+    )
+    surest, apart = (
+        max(known, key=lambda name: known[name]["sure"]),
+        {name: 100 * (r["pgd"] - r["plain"]) for name, r in known.items()},
+    )
     changed = max(apart, key=lambda name: abs(apart[name]))
-    page.say(f"How to read it: the share beyond 16.6 is largest for {surest}, {100 * known[surest]['sure']:.1f} %. The column before the last has what the first edition's gradient finds: with the same steps the new one finds {apart[changed]:+.1f} points of errors on {changed}, "
-             + (f"and less than a point more or fewer on {sum(abs(gap) < 1 for gap in apart.values())} of the {len(apart)} networks. " if len(apart) > 1 else "the only one here. ") + "A step along the sign of a gradient is lost only where all of it is, or where the sign of what is left differs.")
+    page.say(
+        f"How to read it: the share beyond 16.6 is largest for {surest}, {100 * known[surest]['sure']:.1f} %. The column before the last has what the first edition's gradient finds: with the same steps the new one finds {apart[changed]:+.1f} points of errors on {changed}, "
+        + (
+            f"and less than a point more or fewer on {sum(abs(gap) < 1 for gap in apart.values())} of the {len(apart)} networks. "
+            if len(apart) > 1
+            else "the only one here. "
+        )
+        + "A step along the sign of a gradient is lost only where all of it is, or where the sign of what is left differs."
+    )
 if len(known) < len(kinds):
     page.say(f"*Not measured yet: {', '.join(name for name in kinds if name not in known)}.*")
-page.say("A network that is not here needs one row of a table, `advbook.chapters.attacks.sure.LOADERS`, and one line of the list above.")
+page.say(
+    "A network that is not here needs one row of a table, `advbook.chapters.attacks.sure.LOADERS`, and one line of the list above."
+)
 
 # %% [markdown]
 # ## DeepFool
@@ -196,9 +280,20 @@ toy = page.measure(chapter.paths, start=[0.33, 0.42], eps=0.2, step=0.05, steps=
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(2, 2, figsize=(7, 7.2), sharex=True, sharey=True, layout="constrained")
-titles = {"fgsm": "fast gradient", "pgd": "projected ascent", "deepfool": "DeepFool", "carlini_wagner": "Carlini and Wagner"}
+titles = {
+    "fgsm": "fast gradient",
+    "pgd": "projected ascent",
+    "deepfool": "DeepFool",
+    "carlini_wagner": "Carlini and Wagner",
+}
 for axis, (name, title) in zip(axes.flat, titles.items(), strict=True):
-    axis.contourf(toy.arrays["grid"], toy.arrays["grid"], toy.arrays["classes"], levels=[-0.5, 0.5, 1.5, 2.5], colors=["#cfe3f1", "#f7e0c8", "#d3ecd9"])
+    axis.contourf(
+        toy.arrays["grid"],
+        toy.arrays["grid"],
+        toy.arrays["classes"],
+        levels=[-0.5, 0.5, 1.5, 2.5],
+        colors=["#cfe3f1", "#f7e0c8", "#d3ecd9"],
+    )
     points = toy.arrays[name]
     axis.plot(*points.T, ".-", color="#333333", lw=0.8, ms=5)
     axis.plot(*points[0], "o", color="#0072B2")
@@ -206,12 +301,15 @@ for axis, (name, title) in zip(axes.flat, titles.items(), strict=True):
     if name in ("fgsm", "pgd"):
         axis.add_patch(plt.Circle(points[0], 0.2, fill=False, ls="--", color="0.4"))
     axis.set(title=f"{title}: length {toy['length'][name]:.3f}", aspect="equal", xlim=(0.08, 0.68), ylim=(0.17, 0.77))
-page.figure(fig, caption="The points at which each attack looks (dots), from the start (disc) to what it returns (star); dashed: the budget. The first two use up "
-            "their budget whether they need it or not; DeepFool stops just behind the first border it meets; Carlini and Wagner come and go "
-            "across the border and return the nearest point they saw.",
-            alt="Four panels with the same three coloured regions and one start. Fast gradient: one straight step to a dashed circle. "
-            "Projected ascent: several steps, then along the circle. DeepFool: one or two steps to the nearest border. Carlini and "
-            "Wagner: many points that swing around the nearest border.")
+page.figure(
+    fig,
+    caption="The points at which each attack looks (dots), from the start (disc) to what it returns (star); dashed: the budget. The first two use up "
+    "their budget whether they need it or not; DeepFool stops just behind the first border it meets; Carlini and Wagner come and go "
+    "across the border and return the nearest point they saw.",
+    alt="Four panels with the same three coloured regions and one start. Fast gradient: one straight step to a dashed circle. "
+    "Projected ascent: several steps, then along the circle. DeepFool: one or two steps to the nearest border. Carlini and "
+    "Wagner: many points that swing around the nearest border.",
+)
 
 # %% [markdown]
 # ## When to use which
@@ -242,8 +340,17 @@ page.figure(fig, caption="The points at which each attack looks (dots), from the
 # stop too early, so use `abort_early=False` there.
 
 # %%
-search = page.measure(chapter.search_cost, network="lenet", data=settings.data, epochs=settings.epochs, seed=0, images=settings.images, first=settings.first,
-                      steps=settings.steps, search_steps=settings.runs)
+search = page.measure(
+    chapter.search_cost,
+    network="lenet",
+    data=settings.data,
+    epochs=settings.epochs,
+    seed=0,
+    images=settings.images,
+    first=settings.first,
+    steps=settings.steps,
+    search_steps=settings.runs,
+)
 
 # %% tags=["hide-input"]
 fig, axis = plt.subplots()
@@ -251,14 +358,19 @@ for name, label, mark in (("full", "all runs whole", "o-"), ("stopped", "each im
     axis.plot([p["passes"] for p in search[name]], [p["l2"] for p in search[name]], mark, label=label, ms=5)
 axis.set(xlabel="forward and backward passes an image", ylabel="mean l2 of the successes")
 axis.legend()
-page.figure(fig, caption=f"Carlini and Wagner on {search['images']} images of {settings.data} (LeNet), one point for each allowed number of runs, "
-            f"{settings.runs[0]} to {settings.runs[-1]}. Where a point has a lower success than its neighbours its mean is over fewer images.",
-            alt="Mean length against passes. Both curves fall and flatten; the one with early stopping ends at about the same length "
-            "after far fewer passes.")
+page.figure(
+    fig,
+    caption=f"Carlini and Wagner on {search['images']} images of {settings.data} (LeNet), one point for each allowed number of runs, "
+    f"{settings.runs[0]} to {settings.runs[-1]}. Where a point has a lower success than its neighbours its mean is over fewer images.",
+    alt="Mean length against passes. Both curves fall and flatten; the one with early stopping ends at about the same length "
+    "after far fewer passes.",
+)
 full, stopped = search["full"][-1], search["stopped"][-1]
-page.say(f"With {settings.runs[-1]} runs, stopping saves {100 * (1 - stopped['passes'] / full['passes']):.0f} % of the passes and lengthens the mean "
-         f"change by {100 * (stopped['l2'] / full['l2'] - 1):+.2f} %; both succeed on {100 * stopped['success']:.0f} % and {100 * full['success']:.0f} % of the "
-         "images.")
+page.say(
+    f"With {settings.runs[-1]} runs, stopping saves {100 * (1 - stopped['passes'] / full['passes']):.0f} % of the passes and lengthens the mean "
+    f"change by {100 * (stopped['l2'] / full['l2'] - 1):+.2f} %; both succeed on {100 * stopped['success']:.0f} % and {100 * full['success']:.0f} % of the "
+    "images."
+)
 
 # %% [markdown]
 # ## What they cost
@@ -271,23 +383,46 @@ page.say(f"With {settings.runs[-1]} runs, stopping saves {100 * (1 - stopped['pa
 # %% tags=["hide-input"]
 costs = [r for r in ledger.records("standard", "attacks") if r.name == "compare"]
 page.records += costs
-for name, title in {"pgd-linf": "Projected ascent, l-infinity, 40 steps", "pgd-l2": "Projected ascent, l2, 40 steps", "deepfool": "DeepFool, 10 classes",
-                    "carlini-wagner": "Carlini and Wagner, as each library stops early",
-                    "carlini-wagner, full": "Carlini and Wagner, 9 runs of 100 (adv_lib stops early all the same)"}.items():
+for name, title in {
+    "pgd-linf": "Projected ascent, l-infinity, 40 steps",
+    "pgd-l2": "Projected ascent, l2, 40 steps",
+    "deepfool": "DeepFool, 10 classes",
+    "carlini-wagner": "Carlini and Wagner, as each library stops early",
+    "carlini-wagner, full": "Carlini and Wagner, 9 runs of 100 (adv_lib stops early all the same)",
+}.items():
     found = {}  # the slow libraries have a record of their own, with one round
     for record in sorted((r for r in costs if r.parameters["attack"] == name), key=lambda r: r.parameters["rounds"]):
         found |= {(record.parameters["network"], library): v for library, v in record["libraries"].items()}
     if found:
-        page.table(["network", "library", "times the floor", "seconds", "passes: forward + backward", "success, %", "mean l2"],
-                   [[net, library, f"{v['ratio']:.2f}", f"{v['seconds']:.2f}",
-                     f"{v['forward']:.1f} + {v['backward']:.1f}" if v["forward"] else "not seen", f"{100 * v['success']:.1f}", f"{v['l2']:.4f}"]
-                    for (net, library), v in sorted(found.items())], caption=title)
+        page.table(
+            ["network", "library", "times the floor", "seconds", "passes: forward + backward", "success, %", "mean l2"],
+            [
+                [
+                    net,
+                    library,
+                    f"{v['ratio']:.2f}",
+                    f"{v['seconds']:.2f}",
+                    f"{v['forward']:.1f} + {v['backward']:.1f}" if v["forward"] else "not seen",
+                    f"{100 * v['success']:.1f}",
+                    f"{v['l2']:.4f}",
+                ]
+                for (net, library), v in sorted(found.items())
+            ],
+            caption=title,
+        )
 if costs:
-    page.say("One batch of 64 correctly classified test images on one thread; passes are per image; seconds are medians over rounds, of which "
-             "slow attacks and libraries had one. ART copies the network, so that its passes are not seen.")
+    page.say(
+        "One batch of 64 correctly classified test images on one thread; passes are per image; seconds are medians over rounds, of which "
+        "slow attacks and libraries had one. ART copies the network, so that its passes are not seen."
+    )
     versions = {name: v for r in costs for name, v in r["versions"].items()}
-    page.say("Versions: " + ", ".join(f"{name} {v}" for name, v in sorted(versions.items())) + ". Machine: "
-             + costs[0].provenance["machine"]["processor"] + f", date {costs[0].provenance['date'][:10]}.")
+    page.say(
+        "Versions: "
+        + ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
+        + ". Machine: "
+        + costs[0].provenance["machine"]["processor"]
+        + f", date {costs[0].provenance['date'][:10]}."
+    )
 else:
     page.say("*No recorded comparison in this checkout; `python -m benchmarks --standard` makes one.*")
 
@@ -296,13 +431,20 @@ else:
 # Two rows are comparable only if success and length agree.
 
 # %% tags=["hide-input"]
-ends = {(r.parameters["attack"], library): v for r in costs if r.parameters["network"] == "resnet8" for library, v in r["libraries"].items()}
+ends = {
+    (r.parameters["attack"], library): v
+    for r in costs
+    if r.parameters["network"] == "resnet8"
+    for library, v in r["libraries"].items()
+}
 if {("carlini-wagner", "adv_lib"), ("carlini-wagner", "advutils"), ("carlini-wagner, full", "advutils")} <= set(ends):
     whole = ends["carlini-wagner, full", "advutils"]["l2"]
-    page.say("For Carlini and Wagner's early stop they do not: on the residual network adv_lib's ends with changes "
-             f"{100 * (ends['carlini-wagner', 'adv_lib']['l2'] / whole - 1):.0f} % longer than those of nine whole runs, ours "
-             f"{100 * (ends['carlini-wagner', 'advutils']['l2'] / whole - 1):.1f} %, in "
-             f"{ends['carlini-wagner', 'advutils']['seconds'] / ends['carlini-wagner', 'adv_lib']['seconds']:.1f} times the time.")
+    page.say(
+        "For Carlini and Wagner's early stop they do not: on the residual network adv_lib's ends with changes "
+        f"{100 * (ends['carlini-wagner', 'adv_lib']['l2'] / whole - 1):.0f} % longer than those of nine whole runs, ours "
+        f"{100 * (ends['carlini-wagner', 'advutils']['l2'] / whole - 1):.1f} %, in "
+        f"{ends['carlini-wagner', 'advutils']['seconds'] / ends['carlini-wagner', 'adv_lib']['seconds']:.1f} times the time."
+    )
 
 # %% [markdown]
 # ## Where we had to choose

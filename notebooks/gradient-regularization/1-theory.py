@@ -39,11 +39,16 @@ from advbook.page import Page, mean_sd
 from advutils.core import norms
 from advutils.training import regularizers
 
-page = Page("gradient-regularization", "1-theory", globals(), settings={
-    "quick": dict(data="digits", seeds=1, epochs=25, matmul="highest", images=200, hessians=4),
-    "standard": dict(data="mnist", seeds=3, epochs=60, matmul="medium", images=2000, hessians=100),
-    "paper": dict(data="mnist", seeds=5, epochs=60, matmul="highest", images=5000, hessians=200),
-})
+page = Page(
+    "gradient-regularization",
+    "1-theory",
+    globals(),
+    settings={
+        "quick": dict(data="digits", seeds=1, epochs=25, matmul="highest", images=200, hessians=4),
+        "standard": dict(data="mnist", seeds=3, epochs=60, matmul="medium", images=2000, hessians=100),
+        "paper": dict(data="mnist", seeds=5, epochs=60, matmul="highest", images=5000, hessians=200),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -149,16 +154,19 @@ level = np.linspace(-1.4, 1.4, 9)
 axis.contour(level, level, 2 * level[None] + level[:, None], levels=9, colors="0.8", linewidths=0.8)
 for power in (1, 1.5, 2, 4, "inf"):
     ball, eps = circle / norms.norm(circle, power)[:, None], regularizers.worst_perturbation(g, sigma=1, p=power)[0]
-    line, = axis.plot(*ball.T, label=f"$p$ = {power}".replace("inf", r"$\infty$"))
+    (line,) = axis.plot(*ball.T, label=f"$p$ = {power}".replace("inf", r"$\infty$"))
     axis.plot(*eps, "o", color=line.get_color())
 axis.annotate("", (0.62, 0.31), (0, 0), arrowprops={"arrowstyle": "->", "lw": 2})
 axis.set(aspect="equal", xlabel=r"$\epsilon_1$", ylabel=r"$\epsilon_2$", xlim=(-1.3, 1.3), ylim=(-1.3, 1.3))
 axis.text(0.4, 0.05, "$g$", fontsize=13)
 axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-page.figure(fig, caption="Unit balls of five norms, the gradient g = (2, 1) and the worst perturbation in each ball (dots). "
-            "Small p spends the budget on the largest entry, large p spends it on all entries alike.",
-            alt="Nested unit balls from the diamond p = 1 to the square p = infinity. The maximiser moves from the corner "
-            "(1, 0) of the diamond over the circle to the corner (1, 1) of the square.")
+page.figure(
+    fig,
+    caption="Unit balls of five norms, the gradient g = (2, 1) and the worst perturbation in each ball (dots). "
+    "Small p spends the budget on the largest entry, large p spends it on all entries alike.",
+    alt="Nested unit balls from the diamond p = 1 to the square p = infinity. The maximiser moves from the corner "
+    "(1, 0) of the diamond over the circle to the corner (1, 1) of the square.",
+)
 
 # %% [markdown]
 # ### The code
@@ -179,15 +187,28 @@ powers = [1, 1.5, 2, 3, 7, "inf"]
 family = page.measure(theory.family_identities, powers=powers, sigma=1.0, dimension=784, draws=1000, seed=0)
 
 # %% tags=["hide-input"]
-rows = [[p, norms.dual(p), f"1 {a - 1:+.0e}", f"1 {b - 1:+.0e}", c]
-        for p, a, b, c in zip(powers, family["norm"], family["reached"], family["random"], strict=True)]
-page.table(["$p$", "$p^*$", r"$\lVert\epsilon\rVert_p/\sigma$", r"$g^\top\epsilon\,/\,\sigma\lVert g\rVert_{p^*}$",
-            "best random point"], rows, caption="Eq. (3) on a random gradient of 784 entries; last column: the largest "
-           "share of the bound that a random point of the sphere reaches")
-page.say(f"The formula keeps to its budget and reaches Hölder's bound to within {family['worst_gap']:.0e}. The best of the "
-         f"random points reaches {100 * family['best_random']:.0f} % of it: in 784 dimensions a random direction is "
-         "almost orthogonal to the gradient, which is why noise hurts so much less than an adversary "
-         "(see [the noise model](4-noise-model)).")
+rows = [
+    [p, norms.dual(p), f"1 {a - 1:+.0e}", f"1 {b - 1:+.0e}", c]
+    for p, a, b, c in zip(powers, family["norm"], family["reached"], family["random"], strict=True)
+]
+page.table(
+    [
+        "$p$",
+        "$p^*$",
+        r"$\lVert\epsilon\rVert_p/\sigma$",
+        r"$g^\top\epsilon\,/\,\sigma\lVert g\rVert_{p^*}$",
+        "best random point",
+    ],
+    rows,
+    caption="Eq. (3) on a random gradient of 784 entries; last column: the largest "
+    "share of the bound that a random point of the sphere reaches",
+)
+page.say(
+    f"The formula keeps to its budget and reaches Hölder's bound to within {family['worst_gap']:.0e}. The best of the "
+    f"random points reaches {100 * family['best_random']:.0f} % of it: in 784 dimensions a random direction is "
+    "almost orthogonal to the gradient, which is why noise hurts so much less than an adversary "
+    "(see [the noise model](4-noise-model))."
+)
 
 # %% [markdown]
 # ### From perturbation to penalty
@@ -236,10 +257,13 @@ axes[0].loglog(family.arrays["large"], family.arrays["to_sign"], "o-", ms=4)
 axes[0].set(xlabel="$p$", ylabel="largest entry of |ε/σ - limit|", title="to the sign, Eq. (8)")
 axes[1].loglog(family.arrays["small"], np.maximum(family.arrays["to_one_hot"], 1e-17), "o-", ms=4, color="C1")
 axes[1].set(xlabel="$p - 1$", title="to one pixel, Eq. (11)", ylim=(1e-8, 2))
-page.figure(fig, caption="The two limits on the random gradient above. The way to the sign is slow (the distance falls as "
-            "1/p); the way to one pixel depends on how far the largest entry leads.",
-            alt="Two log-log plots. Left: the distance to the sign perturbation falls from about 1 to 1e-5 as p grows to a "
-            "million. Right: the distance to the one-pixel perturbation collapses once p - 1 is below about 0.01.")
+page.figure(
+    fig,
+    caption="The two limits on the random gradient above. The way to the sign is slow (the distance falls as "
+    "1/p); the way to one pixel depends on how far the largest entry leads.",
+    alt="Two log-log plots. Left: the distance to the sign perturbation falls from about 1 to 1e-5 as p grows to a "
+    "million. Right: the distance to the one-pixel perturbation collapses once p - 1 is below about 0.01.",
+)
 
 # %% [markdown]
 # ## 3. How far does the tangent plane reach?
@@ -255,8 +279,13 @@ regularised = {**base, "penalty": "perturbation", "p": 2, "sigma": 1.0}
 sigmas = [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0]
 curves = [1, 1.5, 2, 4, "inf"]
 seed_list = list(range(settings.seeds))
-slopes = {name: [page.measure(theory.first_order, powers=curves, sigmas=sigmas, images=settings.images, **kind, seed=s)
-                 for s in seed_list] for name, kind in (("plain", plain), ("trained with p = 2", regularised))}
+slopes = {
+    name: [
+        page.measure(theory.first_order, powers=curves, sigmas=sigmas, images=settings.images, **kind, seed=s)
+        for s in seed_list
+    ]
+    for name, kind in (("plain", plain), ("trained with p = 2", regularised))
+}
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
@@ -269,13 +298,17 @@ for axis, (name, records) in zip(axes, slopes.items(), strict=True):
     axis.set(xlabel="σ (length in the norm p)", title=name, ylim=(0.3, 6000))
 axes[0].set_ylabel(r"rise of the loss / $\sigma\,\Vert g\Vert_{p^*}$")
 axes[1].legend(fontsize=8)
-page.figure(fig, caption="Measured rise of the loss over the first-order prediction: median over test images and quartiles, "
-            "seed 0. All curves start at 1, as Eq. (4) demands. σ is measured in each norm's own unit, so the curves end "
-            "their linear range at different places. Far out the curves fall again, at last as 1/σ: the sigmoids saturate and the loss stops "
-            "growing, while the prediction grows with σ.",
-            alt="Two panels of ratio against sigma on logarithmic axes. In both, all curves are 1 for small sigma. In the "
-            "network trained without penalty they rise by orders of magnitude before sigma is 1 for p = 2; in the "
-            "regularised network they stay closer to 1 for longer.")
+page.figure(
+    fig,
+    caption="Measured rise of the loss over the first-order prediction: median over test images and quartiles, "
+    "seed 0. All curves start at 1, as Eq. (4) demands. σ is measured in each norm's own unit, so the curves end "
+    "their linear range at different places. Far out the curves fall again, at last as 1/σ: the sigmoids saturate and the loss stops "
+    "growing, while the prediction grows with σ.",
+    alt="Two panels of ratio against sigma on logarithmic axes. In both, all curves are 1 for small sigma. In the "
+    "network trained without penalty they rise by orders of magnitude before sigma is 1 for p = 2; in the "
+    "regularised network they stay closer to 1 for longer.",
+)
+
 
 # %% tags=["hide-input"]
 def ratio(numbers):
@@ -289,13 +322,20 @@ def ratio(numbers):
 
 
 median = {name: [[r["median"][i] for r in records] for i in range(len(curves))] for name, records in slopes.items()}
-page.table(["network", "p", "σ = 0.0001", "σ = 0.1", "σ = 1"],
-           [[name, p, *(ratio([m[j] for m in median[name][i]]) for j in (0, 5, 7))]
-            for name in slopes for i, p in enumerate(curves)],
-           caption="Rise of the loss over the prediction σ‖g‖ (median over test images; mean ± sd over seeds)")
-page.say(f"At the σ = 1 of the paper (p = 2) the loss of the plain network rises {ratio([m[7] for m in median['plain'][2]])} times as "
-         "much as the tangent plane says, for the median image. Trained with the perturbation, the same architecture is off by a "
-         f"factor of {ratio([m[7] for m in median['trained with p = 2'][2]])}.")
+page.table(
+    ["network", "p", "σ = 0.0001", "σ = 0.1", "σ = 1"],
+    [
+        [name, p, *(ratio([m[j] for m in median[name][i]]) for j in (0, 5, 7))]
+        for name in slopes
+        for i, p in enumerate(curves)
+    ],
+    caption="Rise of the loss over the prediction σ‖g‖ (median over test images; mean ± sd over seeds)",
+)
+page.say(
+    f"At the σ = 1 of the paper (p = 2) the loss of the plain network rises {ratio([m[7] for m in median['plain'][2]])} times as "
+    "much as the tangent plane says, for the median image. Trained with the perturbation, the same architecture is off by a "
+    f"factor of {ratio([m[7] for m in median['trained with p = 2'][2]])}."
+)
 
 # %% [markdown]
 # Why does the plain network bend so much? A confident network has $L \approx e^{-m}$ with $m$ the lead of the true logit.
@@ -305,11 +345,13 @@ page.say(f"At the σ = 1 of the paper (p = 2) the loss of the plain network rise
 
 # %% tags=["hide-input"]
 fall = {name: [r["lead"][2][7] for r in records] for name, records in slopes.items()}
-page.say(f"At σ = 1 (p = 2) the log-odds of the median image fall by {ratio(fall['plain'])} times what their tangent plane says on the plain "
-         f"network, and by {ratio(fall['trained with p = 2'])} times on the trained one, where the loss rises by "
-         f"{ratio([m[7] for m in median['plain'][2]])} and {ratio([m[7] for m in median['trained with p = 2'][2]])} times its own. "
-         "The nearer to 1, the more of the bend is the cross-entropy's and the less the network's. The paper says \"linear enough locally to benefit\": that is judged on the "
-         "log-odds and on the test errors (`gr-theory-linear-enough`), the loss in a claim of its own (`gr-theory-loss-linear-enough`).")
+page.say(
+    f"At σ = 1 (p = 2) the log-odds of the median image fall by {ratio(fall['plain'])} times what their tangent plane says on the plain "
+    f"network, and by {ratio(fall['trained with p = 2'])} times on the trained one, where the loss rises by "
+    f"{ratio([m[7] for m in median['plain'][2]])} and {ratio([m[7] for m in median['trained with p = 2'][2]])} times its own. "
+    "The nearer to 1, the more of the bend is the cross-entropy's and the less the network's. The paper says \"linear enough locally to benefit\": that is judged on the "
+    "log-odds and on the test errors (`gr-theory-linear-enough`), the loss in a claim of its own (`gr-theory-loss-linear-enough`)."
+)
 
 # %% [markdown]
 # Equation (4) as a *penalty* and Eq. (1) as a *goal* therefore differ most where the network is sure. Training on $L(x+\epsilon)$, as
@@ -354,54 +396,87 @@ page.say(f"At σ = 1 (p = 2) the log-odds of the median image fall by {ratio(fal
 confidence, others = 0.9, 9
 y = np.array([confidence] + [(1 - confidence) / others] * others)
 true_trace, squared_gradient = 1 - (y**2).sum(), ((y - np.eye(10)[0]) ** 2).sum()
-page.say(f"With the true class at {confidence} and the rest spread evenly, the true trace factor is {true_trace:.3f} and the "
-         f"paper's is {squared_gradient:.3f}, {true_trace / squared_gradient:.0f} times smaller.")
+page.say(
+    f"With the true class at {confidence} and the rest spread evenly, the true trace factor is {true_trace:.3f} and the "
+    f"paper's is {squared_gradient:.3f}, {true_trace / squared_gradient:.0f} times smaller."
+)
 
 # %%
-curvature = [page.measure(theory.second_order, images=settings.hessians, sigmas=[0.01, 0.03, 0.1, 0.3, 1.0], **plain, seed=s)
-             for s in seed_list]
+curvature = [
+    page.measure(theory.second_order, images=settings.hessians, sigmas=[0.01, 0.03, 0.1, 0.3, 1.0], **plain, seed=s)
+    for s in seed_list
+]
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.3))
 confident = np.linspace(0.5, 0.9999, 300)
-axes[0].semilogy(confident, 1 - confident**2 - (1 - confident)**2 / 9, label=r"$1 - \sum_k y_k^2$ (true trace)")
+axes[0].semilogy(confident, 1 - confident**2 - (1 - confident) ** 2 / 9, label=r"$1 - \sum_k y_k^2$ (true trace)")
 axes[0].semilogy(confident, (1 - confident) ** 2 * 10 / 9, label=r"$\Vert y - t\Vert^2$ (the paper's)")
 axes[0].set(xlabel="probability of the true class", ylabel="trace factor", title="linear logits", ylim=(1e-6, 2))
 axes[0].legend(fontsize=8)
 measured = curvature[0].arrays
 doubt = np.maximum(1 - measured["confidence"], 1e-12)
-axes[1].loglog(doubt, np.abs(measured["trace"]) / measured["squared"], "o", ms=4, label=r"$|\mathrm{Tr}\,H|\,/\,\Vert g\Vert^2$")
-axes[1].loglog(doubt, np.abs(measured["curvature"]) / measured["squared"], "x", ms=4,
-               label=r"$|u^\top H u|\,/\,\Vert g\Vert^2$")
+axes[1].loglog(
+    doubt, np.abs(measured["trace"]) / measured["squared"], "o", ms=4, label=r"$|\mathrm{Tr}\,H|\,/\,\Vert g\Vert^2$"
+)
+axes[1].loglog(
+    doubt, np.abs(measured["curvature"]) / measured["squared"], "x", ms=4, label=r"$|u^\top H u|\,/\,\Vert g\Vert^2$"
+)
 axes[1].axhline(1, color="0.4", lw=1)
 axes[1].set(xlabel="1 - probability of the true class", title="sigmoid network, one dot an image")
 axes[1].legend(fontsize=8)
-page.figure(fig, caption="Left: the two trace factors with linear logits and the rest of the probability spread evenly. Right: true trace "
-            "and true curvature along u = g/‖g‖ over the paper's value, absolute values, on test images (seed 0). At 1 the paper's "
-            "approximation is exact.",
-            alt="Left: both trace factors fall towards zero as confidence grows, the paper's much faster. Right: a scatter plot on "
-            "logarithmic axes in which both ratios grow as the network becomes more certain, to many orders of magnitude above 1.")
+page.figure(
+    fig,
+    caption="Left: the two trace factors with linear logits and the rest of the probability spread evenly. Right: true trace "
+    "and true curvature along u = g/‖g‖ over the paper's value, absolute values, on test images (seed 0). At 1 the paper's "
+    "approximation is exact.",
+    alt="Left: both trace factors fall towards zero as confidence grows, the paper's much faster. Right: a scatter plot on "
+    "logarithmic axes in which both ratios grow as the network becomes more certain, to many orders of magnitude above 1.",
+)
 
 # %% tags=["hide-input"]
-page.table(["σ", "measured", "first order (4)", "with the paper's second term (17)", "with the true Hessian (13)"],
-           [[s, *(ratio([1000 * r[key][i] for r in curvature])
-                  for key in ("rise", "rise_first", "rise_paper", "rise_hessian"))]
-            for i, s in enumerate([0.01, 0.03, 0.1, 0.3, 1.0])],
-           caption="Mean rise of the loss over test images along the p = 2 perturbation, in thousandths of a nat")
-page.table(["quantity", "median over images", "ratio of the means"], [
-    [r"$u^\top Hu \,/\, \lVert g\rVert^2$ (paper: 1)", ratio([r["curvature_ratio"] for r in curvature]),
-     ratio([r["mean_curvature"] / r["mean_squared_gradient"] for r in curvature])],
-    [r"$\operatorname{Tr}H \,/\, \lVert g\rVert^2$ (paper: 1)", ratio([r["trace_ratio"] for r in curvature]),
-     ratio([r["mean_trace"] / r["mean_squared_gradient"] for r in curvature])]],
-    caption="The second-order term: measured over the paper's")
-page.say("The paper expects 1 in every cell of this table; the claims judge the ratio of the means, since training adds up means. The median image is off by orders of magnitude, because it is one the network is "
-         f"sure of; the ratio of the means, {ratio([r['mean_curvature'] / r['mean_squared_gradient'] for r in curvature])} and "
-         f"{ratio([r['mean_trace'] / r['mean_squared_gradient'] for r in curvature])}, is nearer, because the few doubtful images carry both means. "
-         f"And at σ = 1 no second-order term helps: the true Hessian predicts {ratio([1000 * r['rise_hessian'][4] for r in curvature])} of the "
-         f"{ratio([1000 * r['rise'][4] for r in curvature])} thousandths by which the loss rises. (That is a ratio of means over images; "
-         "Section 3 had medians of ratios, which weigh the sure images more.)")
-page.say(f"In expectation over labels drawn from the network's own probabilities, the identity holds on every image to within "
-         f"{max(r['expectation_gap'] for r in curvature):.0e} (relative).")
+page.table(
+    ["σ", "measured", "first order (4)", "with the paper's second term (17)", "with the true Hessian (13)"],
+    [
+        [
+            s,
+            *(
+                ratio([1000 * r[key][i] for r in curvature])
+                for key in ("rise", "rise_first", "rise_paper", "rise_hessian")
+            ),
+        ]
+        for i, s in enumerate([0.01, 0.03, 0.1, 0.3, 1.0])
+    ],
+    caption="Mean rise of the loss over test images along the p = 2 perturbation, in thousandths of a nat",
+)
+page.table(
+    ["quantity", "median over images", "ratio of the means"],
+    [
+        [
+            r"$u^\top Hu \,/\, \lVert g\rVert^2$ (paper: 1)",
+            ratio([r["curvature_ratio"] for r in curvature]),
+            ratio([r["mean_curvature"] / r["mean_squared_gradient"] for r in curvature]),
+        ],
+        [
+            r"$\operatorname{Tr}H \,/\, \lVert g\rVert^2$ (paper: 1)",
+            ratio([r["trace_ratio"] for r in curvature]),
+            ratio([r["mean_trace"] / r["mean_squared_gradient"] for r in curvature]),
+        ],
+    ],
+    caption="The second-order term: measured over the paper's",
+)
+page.say(
+    "The paper expects 1 in every cell of this table; the claims judge the ratio of the means, since training adds up means. The median image is off by orders of magnitude, because it is one the network is "
+    f"sure of; the ratio of the means, {ratio([r['mean_curvature'] / r['mean_squared_gradient'] for r in curvature])} and "
+    f"{ratio([r['mean_trace'] / r['mean_squared_gradient'] for r in curvature])}, is nearer, because the few doubtful images carry both means. "
+    f"And at σ = 1 no second-order term helps: the true Hessian predicts {ratio([1000 * r['rise_hessian'][4] for r in curvature])} of the "
+    f"{ratio([1000 * r['rise'][4] for r in curvature])} thousandths by which the loss rises. (That is a ratio of means over images; "
+    "Section 3 had medians of ratios, which weigh the sure images more.)"
+)
+page.say(
+    f"In expectation over labels drawn from the network's own probabilities, the identity holds on every image to within "
+    f"{max(r['expectation_gap'] for r in curvature):.0e} (relative)."
+)
 
 # %% [markdown]
 # There is a second catch in "resembles marginalising over Gaussian noise". For noise $\eta$ of standard deviation $s$ per pixel
@@ -442,20 +517,25 @@ share = torch.linspace(0, 1, 201, dtype=torch.float64)
 start, end = torch.tensor(segments["squared"], dtype=torch.float64)
 along = theory.linear_objectives(start + share[:, None] * (end - start), sigma=1.0)
 for name, label in (("squared", "A"), ("squared_exact", "C")):
-    line, = axes[3].plot(share, along[name], label=label)
+    (line,) = axes[3].plot(share, along[name], label=label)
     axes[3].plot([0, 1], along[name][[0, -1]], "--", color=line.get_color(), lw=1)
 axes[3].set(title="along the segment of A", xlabel="share of the way", ylabel="objective")
 axes[3].legend()
-page.figure(fig, caption="Objectives of models with two weights, σ = 1. On the orange segments of A and B the middle lies above the "
-            "mean of the ends: not convex. C is the exact robust objective of the model in A: convex. Right: A arches over its chord "
-            "(dashed), C hangs below its own.",
-            alt="Three contour maps over the two weights and one line plot. A has a valley along the line theta one equals 1, B "
-            "has a pinched singular point at theta = (1, 0), C has rounded convex level sets. In the line plot the curve of A lies "
-            "above its dashed chord and the curve of C lies below its own.")
-page.say(f"Certificates: the middle lies above the mean of the ends by {bowl['violation']['squared']:.4g} (squared loss; exactly 5/32) "
-         f"and {bowl['violation']['norm']:.4g} (loss of Eq. 21). On the same segments the exact objectives give "
-         f"{bowl['exact_there']['squared']:.4g} and {bowl['exact_there']['norm']:.4g}, and over all pairs of 300 random points "
-         f"never more than {max(bowl['exact_worst'].values()):.1g}.")
+page.figure(
+    fig,
+    caption="Objectives of models with two weights, σ = 1. On the orange segments of A and B the middle lies above the "
+    "mean of the ends: not convex. C is the exact robust objective of the model in A: convex. Right: A arches over its chord "
+    "(dashed), C hangs below its own.",
+    alt="Three contour maps over the two weights and one line plot. A has a valley along the line theta one equals 1, B "
+    "has a pinched singular point at theta = (1, 0), C has rounded convex level sets. In the line plot the curve of A lies "
+    "above its dashed chord and the curve of C lies below its own.",
+)
+page.say(
+    f"Certificates: the middle lies above the mean of the ends by {bowl['violation']['squared']:.4g} (squared loss; exactly 5/32) "
+    f"and {bowl['violation']['norm']:.4g} (loss of Eq. 21). On the same segments the exact objectives give "
+    f"{bowl['exact_there']['squared']:.4g} and {bowl['exact_there']['norm']:.4g}, and over all pairs of 300 random points "
+    f"never more than {max(bowl['exact_worst'].values()):.1g}."
+)
 
 # %% [markdown]
 # The paper concludes that "it appears to be hard to obtain exact solution in this very simple model". For one output it is not: by Hölder's inequality the residual can be changed by at most $\sigma\lVert\theta\rVert_{p^*}$, so
@@ -481,6 +561,7 @@ page.say(f"Certificates: the middle lies above the mean of the ends by {bowl['vi
 shown = page.measure(visual.pictures, sigmas=[1.0, 10.0], **plain, seed=0)
 shown_regularised = page.measure(visual.pictures, sigmas=[1.0, 10.0], **regularised, seed=0)
 
+
 # %% tags=["hide-input"]
 def draw(axes, image, direction, row):
     """Original, perturbed (sigma = 1), perturbation x 10, perturbed (sigma = 10), in one column."""
@@ -488,8 +569,11 @@ def draw(axes, image, direction, row):
     for axis, panel, signed in zip(axes, panels, (False, False, True, False), strict=True):
         axis.imshow(panel, cmap="RdBu_r" if signed else "gray", vmin=-2 if signed else 0, vmax=2 if signed else 1)
         axis.set(xticks=[], yticks=[])
-    for axis, words in ((axes[0], f"{row['label']}: {row['confidence']:.3f}"), (axes[1], f"read as {row['found'][1]}"),
-                        (axes[3], f"read as {row['found'][2]}")):
+    for axis, words in (
+        (axes[0], f"{row['label']}: {row['confidence']:.3f}"),
+        (axes[1], f"read as {row['found'][1]}"),
+        (axes[3], f"read as {row['found'][2]}"),
+    ):
         axis.set_xlabel(words, fontsize=8, labelpad=1)
 
 
@@ -501,11 +585,14 @@ for record, network in ((shown, "a plain network"), (shown_regularised, "the net
         draw(axes[:, column], images[column], directions[column], row)
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.set_ylabel(name, fontsize=8)
-    page.figure(fig, caption=f"Figures 1-4 for the first test image of each class, by {network}. Below the originals: true class and its "
-                "probability; below the perturbed images: what the network reads. Third row: red adds ink, blue removes it. "
-                "The display is clipped to [0, 1], the images are not.",
-                alt=f"Four rows of ten digits, perturbed against {network}: originals, images with perturbation of length 1 that look the "
-                "same, the perturbations as red and blue patterns, and strongly changed images with perturbation of length 10.")
+    page.figure(
+        fig,
+        caption=f"Figures 1-4 for the first test image of each class, by {network}. Below the originals: true class and its "
+        "probability; below the perturbed images: what the network reads. Third row: red adds ink, blue removes it. "
+        "The display is clipped to [0, 1], the images are not.",
+        alt=f"Four rows of ten digits, perturbed against {network}: originals, images with perturbation of length 1 that look the "
+        "same, the perturbations as red and blue patterns, and strongly changed images with perturbation of length 10.",
+    )
 
 # %% [markdown]
 # The paper points at three of its digits: a 2 that turns into a 7, a 3 that is closed into an 8, and a 6 that becomes
@@ -519,12 +606,20 @@ if morphs:
     fig, axes = plt.subplots(len(morphs), 4, figsize=(6.4, 1.75 * len(morphs)), squeeze=False)
     for number, row in enumerate(morphs, start=10):
         draw(axes[number - 10], images[number], directions[number], row)
-    page.figure(fig, caption="The most doubtful image of each pair that the paper names, by the plain network: original, σ = 1, ε × 10, σ = 10.",
-                alt="A row for each of " + ", ".join(f"{m['label']} towards {m['rival']}" for m in morphs) + ": original "
-                "digit, perturbed digit, perturbation in red and blue, and strongly perturbed digit.")
-page.table(["pair", "test images", "of", "share"], [[f"{pair['from']} → {pair['to']}", pair["images"], pair["of"],
-           f"{100 * pair['images'] / pair['of']:.0f} %"] for pair in shown["pairs"]],
-           caption="How often the paper's target is the most probable wrong class, among correctly classified images of the class")
+    page.figure(
+        fig,
+        caption="The most doubtful image of each pair that the paper names, by the plain network: original, σ = 1, ε × 10, σ = 10.",
+        alt="A row for each of " + ", ".join(f"{m['label']} towards {m['rival']}" for m in morphs) + ": original "
+        "digit, perturbed digit, perturbation in red and blue, and strongly perturbed digit.",
+    )
+page.table(
+    ["pair", "test images", "of", "share"],
+    [
+        [f"{pair['from']} → {pair['to']}", pair["images"], pair["of"], f"{100 * pair['images'] / pair['of']:.0f} %"]
+        for pair in shown["pairs"]
+    ],
+    caption="How often the paper's target is the most probable wrong class, among correctly classified images of the class",
+)
 if len(morphs) < 3:
     page.say("A pair that no test image has is missing from the figure.")
 
@@ -556,8 +651,12 @@ if len(morphs) < 3:
 
 # %%
 strengths = [0.5, 1.0, 2.0, 5.0, 10.0]
-readings = {name: [page.measure(visual.erase_inject, images=settings.images, sigmas=strengths, **kind, seed=s) for s in seed_list]
-            for name, kind in (("plain", plain), ("trained with p = 2", regularised))}
+readings = {
+    name: [
+        page.measure(visual.erase_inject, images=settings.images, sigmas=strengths, **kind, seed=s) for s in seed_list
+    ]
+    for name, kind in (("plain", plain), ("trained with p = 2", regularised))
+}
 
 
 # %% tags=["hide-input"]
@@ -568,31 +667,51 @@ def each(name, index=None, **options):
 
 
 number, heads = {"unit": "", "scale": 1}, list(readings)
-page.table(["compared with ε", *heads], [
-    ["share of ‖ε‖² along J_r − J_l", *each("share_pair")],
-    ["that share if all nine wrong classes were equally probable", *each("share_even")],
-    ["cosine with J_r − J_l (erase and inject)", *each("cos_pair", **number)],
-    ["cosine with −J_l (erase), mean logit subtracted", *each("cos_erase", **number)],
-    ["cosine with +J_r (inject), mean logit subtracted", *each("cos_inject", **number)],
-    ["cosine with −J_l, logits as trained", *each("cos_erase_raw", **number)],
-    ["cosine with +J_r, logits as trained", *each("cos_inject_raw", **number)],
-    ["weight of r in the mixture, y_r / (1 − y_l)", *each("weight")],
-    ["cosine with (mean image of r) − (mean image of l)", *each("cos_means", **number)],
-    ["images where r is the best of the nine such differences (guessing: 11 %)", *each("means_agree")],
-], caption="Equation (25) in numbers, mean over test images")
-page.table(["σ (p = 2)", *(f"{head}: {what}" for what in ("another class", "r") for head in heads)],
-           [[s, *each("changed", i), *each("to_runner_up", i)] for i, s in enumerate(strengths)],
-           caption="What the network calls a correctly classified test image after ε is added")
+page.table(
+    ["compared with ε", *heads],
+    [
+        ["share of ‖ε‖² along J_r − J_l", *each("share_pair")],
+        ["that share if all nine wrong classes were equally probable", *each("share_even")],
+        ["cosine with J_r − J_l (erase and inject)", *each("cos_pair", **number)],
+        ["cosine with −J_l (erase), mean logit subtracted", *each("cos_erase", **number)],
+        ["cosine with +J_r (inject), mean logit subtracted", *each("cos_inject", **number)],
+        ["cosine with −J_l, logits as trained", *each("cos_erase_raw", **number)],
+        ["cosine with +J_r, logits as trained", *each("cos_inject_raw", **number)],
+        ["weight of r in the mixture, y_r / (1 − y_l)", *each("weight")],
+        ["cosine with (mean image of r) − (mean image of l)", *each("cos_means", **number)],
+        ["images where r is the best of the nine such differences (guessing: 11 %)", *each("means_agree")],
+    ],
+    caption="Equation (25) in numbers, mean over test images",
+)
+page.table(
+    ["σ (p = 2)", *(f"{head}: {what}" for what in ("another class", "r") for head in heads)],
+    [[s, *each("changed", i), *each("to_runner_up", i)] for i, s in enumerate(strengths)],
+    caption="What the network calls a correctly classified test image after ε is added",
+)
 edges = ["below .9", ".9 to .99", ".99 to .999", ".999 and above"]
-page.table(["probability of the true class", *(f"{head}: {what}" for what in ("images", "share along J_r − J_l", "even", "another class")
-                                               for head in heads)],
-           [[edge, *(sum(r["band_images"][i] for r in records) for records in readings.values()),
-             *each("band_share_pair", i), *each("band_share_even", i), *each("band_changed", i)] for i, edge in enumerate(edges)],
-           caption="Does it matter how sure the network was? Correctly classified images, σ = 10; counts are summed over seeds; "
-                   "even: the share if all nine wrong classes were equally probable")
-page.say(f"Equation (25a) holds on every image to within {max(r['identity_gap'] for r in readings['plain']):.0e}. For scale: the images "
-         f"themselves have a mean length of {readings['plain'][0]['image_norm']:.2f}, so at σ = 10 the perturbation is about as long as "
-         "the image it changes.")
+page.table(
+    [
+        "probability of the true class",
+        *(f"{head}: {what}" for what in ("images", "share along J_r − J_l", "even", "another class") for head in heads),
+    ],
+    [
+        [
+            edge,
+            *(sum(r["band_images"][i] for r in records) for records in readings.values()),
+            *each("band_share_pair", i),
+            *each("band_share_even", i),
+            *each("band_changed", i),
+        ]
+        for i, edge in enumerate(edges)
+    ],
+    caption="Does it matter how sure the network was? Correctly classified images, σ = 10; counts are summed over seeds; "
+    "even: the share if all nine wrong classes were equally probable",
+)
+page.say(
+    f"Equation (25a) holds on every image to within {max(r['identity_gap'] for r in readings['plain']):.0e}. For scale: the images "
+    f"themselves have a mean length of {readings['plain'][0]['image_norm']:.2f}, so at σ = 10 the perturbation is about as long as "
+    "the image it changes."
+)
 
 # %% [markdown]
 # How to read this. The share along one pair is large, but so is it for a mixture that prefers no class: the differences
@@ -609,11 +728,25 @@ page.say(f"Equation (25a) holds on every image to within {max(r['identity_gap'] 
 # the same class*. The control is a random direction of the same length; only images that all three models classify correctly count.
 
 # %%
-carried = [page.measure(visual.transfer, images=settings.images, sigmas=strengths, target_seed=(s + 1) % max(settings.seeds, 2),
-                        **plain, seed=s) for s in seed_list]
+carried = [
+    page.measure(
+        visual.transfer,
+        images=settings.images,
+        sigmas=strengths,
+        target_seed=(s + 1) % max(settings.seeds, 2),
+        **plain,
+        seed=s,
+    )
+    for s in seed_list
+]
 
 # %% tags=["hide-input"]
-columns = {"own": "same network", "network": "other network", "softmax": "softmax regression", "instance": "another image"}
+columns = {
+    "own": "same network",
+    "network": "other network",
+    "softmax": "softmax regression",
+    "instance": "another image",
+}
 
 
 def error(name, index):
@@ -623,13 +756,18 @@ def error(name, index):
     return mean_sd([r[name][index] for r in carried], unit="") + tail
 
 
-page.table(["σ", *columns.values()], [[s, *(error(key, i) for key in columns)] for i, s in enumerate(strengths)],
-           caption="Error in % under perturbations (p = 2) of the first plain network; in brackets: under a random direction of "
-           "the same length")
-page.say("Of the other network's answers at σ = 10, "
-         f"{mean_sd([r['network_rival'][4] for r in carried])} are the class that the *first* network found most probable among the wrong ones; "
-         f"for softmax regression {mean_sd([r['softmax_rival'][4] for r in carried])}. Counted on "
-         f"{min(r['images'] for r in carried)} images or more per seed.")
+page.table(
+    ["σ", *columns.values()],
+    [[s, *(error(key, i) for key in columns)] for i, s in enumerate(strengths)],
+    caption="Error in % under perturbations (p = 2) of the first plain network; in brackets: under a random direction of "
+    "the same length",
+)
+page.say(
+    "Of the other network's answers at σ = 10, "
+    f"{mean_sd([r['network_rival'][4] for r in carried])} are the class that the *first* network found most probable among the wrong ones; "
+    f"for softmax regression {mean_sd([r['softmax_rival'][4] for r in carried])}. Counted on "
+    f"{min(r['images'] for r in carried)} images or more per seed."
+)
 
 # %% [markdown]
 # Perturbations do carry over, to other weights, to another model and to other images of the class. The paper suspects that they do because
@@ -640,9 +778,23 @@ page.say("Of the other network's answers at σ = 10, "
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("gr-theory-eq3", "gr-theory-special-cases", "gr-theory-slope", "gr-theory-linear-at-one", "gr-theory-linear-enough",
-            "gr-theory-loss-linear-enough", "gr-theory-second-order", "gr-theory-trace", "gr-theory-nonconvex", "gr-theory-two-classes", "gr-theory-morph",
-            "gr-theory-confident-clear", "gr-theory-class-means", "gr-theory-transfer", "gr-theory-other-image")
+page.claims(
+    "gr-theory-eq3",
+    "gr-theory-special-cases",
+    "gr-theory-slope",
+    "gr-theory-linear-at-one",
+    "gr-theory-linear-enough",
+    "gr-theory-loss-linear-enough",
+    "gr-theory-second-order",
+    "gr-theory-trace",
+    "gr-theory-nonconvex",
+    "gr-theory-two-classes",
+    "gr-theory-morph",
+    "gr-theory-confident-clear",
+    "gr-theory-class-means",
+    "gr-theory-transfer",
+    "gr-theory-other-image",
+)
 
 # %% [markdown]
 # ## Where we had to choose
@@ -661,8 +813,17 @@ page.claims("gr-theory-eq3", "gr-theory-special-cases", "gr-theory-slope", "gr-t
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
-page.errata("gr-e-eq11", "gr-e-eq12", "gr-e-eq37", "gr-e-gauss-newton", "gr-e-lemma-b1", "gr-e-noise-length", "gr-e-eq21",
-            "gr-e-eq24", "gr-e-eq25-size")
+page.errata(
+    "gr-e-eq11",
+    "gr-e-eq12",
+    "gr-e-eq37",
+    "gr-e-gauss-newton",
+    "gr-e-lemma-b1",
+    "gr-e-noise-length",
+    "gr-e-eq21",
+    "gr-e-eq24",
+    "gr-e-eq25-size",
+)
 
 # %% [markdown]
 # ## Beyond the paper

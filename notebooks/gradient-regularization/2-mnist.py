@@ -23,7 +23,9 @@
 # **Time to learn**: 25 minutes. **You need** the [first notebook](1-theory) for the derivation of Eq. (3).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: digits, any CPU | standard: MNIST, hours on 2 cores | paper: MNIST, the paper's protocol, a GPU
+profile: str = (
+    "quick"  # quick: digits, any CPU | standard: MNIST, hours on 2 cores | paper: MNIST, the paper's protocol, a GPU
+)
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 seeds: int | None = None  # number of seeds; None: the profile's own
 epochs_sigmoid: int | None = None  # epochs of the sigmoid network
@@ -41,20 +43,64 @@ from advutils import evaluation, layers
 from advutils.training import regularizers
 
 _attack = dict(attack_l2=[0.5, 1.0, 2.0, 3.0], attack_linf=[0.05, 0.1, 0.2, 0.3])
-page = Page("gradient-regularization", "2-mnist", globals(), settings={
-    "quick": dict(data="digits", seeds=1, switch_seeds=dict(sigmoid=0, maxout=0), epochs_sigmoid=15, epochs_maxout=25, protocol="fixed",
-                  sizes=dict(sigmoid=dict(width=200, batch_size=50), maxout=dict(width=80, batch_size=25)),
-                  sigma_scale=0.25, noise=[0.1, 0.3], draws=2, attack_images=50, **_attack, matmul="highest",
-                  timed_images=200, timed_rounds=1),
-    "standard": dict(data="mnist", seeds=3, switch_seeds=dict(sigmoid=2, maxout=5),
-                     epochs_sigmoid=60, epochs_maxout=40, protocol="fixed", sizes=dict(sigmoid={}, maxout={}),
-                     sigma_scale=1.0, noise=[0.1, 0.3], draws=5, attack_images=1000, **_attack, matmul="medium",
-                     timed_images=10000, timed_rounds=3),
-    "paper": dict(data="mnist", seeds=5, switch_seeds=dict(sigmoid=5, maxout=5),
-                  epochs_sigmoid=400, epochs_maxout=400, protocol="two-stage", sizes=dict(sigmoid={}, maxout={}),
-                  sigma_scale=1.0, noise=[0.1, 0.3], draws=10, attack_images=10000, **_attack, matmul="highest",
-                  timed_images=60000, timed_rounds=3),
-})
+page = Page(
+    "gradient-regularization",
+    "2-mnist",
+    globals(),
+    settings={
+        "quick": dict(
+            data="digits",
+            seeds=1,
+            switch_seeds=dict(sigmoid=0, maxout=0),
+            epochs_sigmoid=15,
+            epochs_maxout=25,
+            protocol="fixed",
+            sizes=dict(sigmoid=dict(width=200, batch_size=50), maxout=dict(width=80, batch_size=25)),
+            sigma_scale=0.25,
+            noise=[0.1, 0.3],
+            draws=2,
+            attack_images=50,
+            **_attack,
+            matmul="highest",
+            timed_images=200,
+            timed_rounds=1,
+        ),
+        "standard": dict(
+            data="mnist",
+            seeds=3,
+            switch_seeds=dict(sigmoid=2, maxout=5),
+            epochs_sigmoid=60,
+            epochs_maxout=40,
+            protocol="fixed",
+            sizes=dict(sigmoid={}, maxout={}),
+            sigma_scale=1.0,
+            noise=[0.1, 0.3],
+            draws=5,
+            attack_images=1000,
+            **_attack,
+            matmul="medium",
+            timed_images=10000,
+            timed_rounds=3,
+        ),
+        "paper": dict(
+            data="mnist",
+            seeds=5,
+            switch_seeds=dict(sigmoid=5, maxout=5),
+            epochs_sigmoid=400,
+            epochs_maxout=400,
+            protocol="two-stage",
+            sizes=dict(sigmoid={}, maxout={}),
+            sigma_scale=1.0,
+            noise=[0.1, 0.3],
+            draws=10,
+            attack_images=10000,
+            **_attack,
+            matmul="highest",
+            timed_images=60000,
+            timed_rounds=3,
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -91,7 +137,11 @@ settings = page.settings
 # %% tags=["hide-input"]
 page.threat_model(
     norm="l2 (p = 2), l-infinity (p = inf) or l1 (p = 1) on the whole image",
-    budget="in training σ = " + ", ".join(f"{settings.sigma_scale * sigma:g} ({name})" for sigma, name in ((1, "l2"), (0.1, "l-infinity"), (4, "l1"))) + "; under attack a range, see the last figure",
+    budget="in training σ = "
+    + ", ".join(
+        f"{settings.sigma_scale * sigma:g} ({name})" for sigma, name in ((1, "l2"), (0.1, "l-infinity"), (4, "l1"))
+    )
+    + "; under attack a range, see the last figure",
     pixels="[0, 1], 784 of them, no other preprocessing",
     clamp="training: x + ε is not clipped (the paper does not say); attacks: always clipped to [0, 1]",
     goal="untargeted: any wrong class",
@@ -131,8 +181,10 @@ page.source(regularizers.perturbed_loss)
 
 # %% tags=["hide-input"]
 schedule = chapter.RECIPES["maxout-mlp"]["schedule"]
-page.say(f"Under this profile a maxout network trains for {'at most ' if settings.protocol == 'two-stage' else ''}{settings.epochs_maxout} epochs, so its momentum rises to {schedule.momentum_at(settings.epochs_maxout):.2f}; "
-         "the published network trained for a few hundred.")
+page.say(
+    f"Under this profile a maxout network trains for {'at most ' if settings.protocol == 'two-stage' else ''}{settings.epochs_maxout} epochs, so its momentum rises to {schedule.momentum_at(settings.epochs_maxout):.2f}; "
+    "the published network trained for a few hundred."
+)
 page.source(layers.Maxout)
 page.source(layers.Dropout)
 
@@ -142,11 +194,20 @@ page.source(layers.Dropout)
 # One measurement is one network: trained, tested, tested under noise, attacked. Every row below is the mean over seeds.
 
 # %%
-common = dict(data=settings.data, noise=settings.noise, draws=settings.draws, attack_images=settings.attack_images,
-              attack_l2=settings.attack_l2, attack_linf=settings.attack_linf, matmul=settings.matmul,
-              **({} if settings.protocol == "fixed" else {"protocol": settings.protocol}))
-kinds = {"sigmoid-mlp": dict(epochs=settings.epochs_sigmoid, **settings.sizes["sigmoid"]),
-         "maxout-mlp": dict(epochs=settings.epochs_maxout, **settings.sizes["maxout"])}
+common = dict(
+    data=settings.data,
+    noise=settings.noise,
+    draws=settings.draws,
+    attack_images=settings.attack_images,
+    attack_l2=settings.attack_l2,
+    attack_linf=settings.attack_linf,
+    matmul=settings.matmul,
+    **({} if settings.protocol == "fixed" else {"protocol": settings.protocol}),
+)
+kinds = {
+    "sigmoid-mlp": dict(epochs=settings.epochs_sigmoid, **settings.sizes["sigmoid"]),
+    "maxout-mlp": dict(epochs=settings.epochs_maxout, **settings.sizes["maxout"]),
+}
 
 
 # %%
@@ -154,15 +215,18 @@ def networks(name, changes, count=settings.seeds):
     """The records of one kind of network, one per seed."""
     if "sigma" in changes:
         changes = {**changes, "sigma": settings.sigma_scale * changes["sigma"]}
-    return [page.measure(chapter.dense_network, **common, network=name, **kinds[name], **changes, seed=seed)
-            for seed in range(count)]
+    return [
+        page.measure(chapter.dense_network, **common, network=name, **kinds[name], **changes, seed=seed)
+        for seed in range(count)
+    ]
 
 
-rows = {(name, label): networks(name, changes)
-        for name in kinds for label, changes in chapter.VARIANTS.items()}
+rows = {(name, label): networks(name, changes) for name in kinds for label, changes in chapter.VARIANTS.items()}
 if settings.switch_seeds["maxout"]:  # the two other readings of p = 2
-    rows |= {("maxout-mlp", label): networks("maxout-mlp", changes, settings.switch_seeds["maxout"])
-             for label, changes in chapter.MASKS.items()}
+    rows |= {
+        ("maxout-mlp", label): networks("maxout-mlp", changes, settings.switch_seeds["maxout"])
+        for label, changes in chapter.MASKS.items()
+    }
 labels = list(dict.fromkeys(label for _, label in rows))
 readings = [label for name, label in rows if name == "maxout-mlp" and label.startswith("p=2")]
 
@@ -184,19 +248,28 @@ def learnt(records):
 # test set of the same size could have shown. The ± is over seeds on the same test set.
 
 # %% tags=["hide-input"]
-paper_table1 = {("sigmoid-mlp", "p=2"): "0.93", ("maxout-mlp", "none"): "0.94 (cited)", ("maxout-mlp", "p=inf"):
-                "0.84 (cited, σ = .25)", **{("maxout-mlp", label): "0.78" for label in readings}}
+paper_table1 = {
+    ("sigmoid-mlp", "p=2"): "0.93",
+    ("maxout-mlp", "none"): "0.94 (cited)",
+    ("maxout-mlp", "p=inf"): "0.84 (cited, σ = .25)",
+    **{("maxout-mlp", label): "0.78" for label in readings},
+}
 table = []
 for (name, label), records in rows.items():
     errors = [record["error"] for record in records]
     low, high = evaluation.wilson(np.mean(errors) * records[0]["trials"], records[0]["trials"])
     interval = f"{100 * low:.2f} to {100 * high:.2f}" if max(errors) < 0.5 else "none: one learned nothing"
     sigma = records[0].parameters.get("sigma", "")
-    table.append([name, called(name, label), sigma, paper_table1.get((name, label), ""), mean_sd(errors), len(errors),
-                  interval])
-page.table(["network", "perturbation", "σ", "paper %", "test error, mean ± sd", "seeds", "95 % test-set interval, %"],
-           table, caption=f"Table I. Test error on {settings.data}, profile {page.profile}. Where some networks have learnt nothing "
-           "each network's number stands in place of a mean")
+    table.append(
+        [name, called(name, label), sigma, paper_table1.get((name, label), ""), mean_sd(errors), len(errors), interval]
+    )
+page.table(
+    ["network", "perturbation", "σ", "paper %", "test error, mean ± sd", "seeds", "95 % test-set interval, %"],
+    table,
+    caption=f"Table I. Test error on {settings.data}, profile {page.profile}. Where some networks have learnt nothing "
+    "each network's number stands in place of a mean",
+)
+
 
 # %% tags=["hide-input"]
 def gain(name, label):
@@ -204,18 +277,22 @@ def gain(name, label):
     return f"{100 * before:.2f} % to {100 * after:.2f} %"
 
 
-page.say(f"Read it so: training on the $p = 2$ perturbation changes the error of the sigmoid network from "
-         f"{gain('sigmoid-mlp', 'p=2')}, and that of the maxout network "
-         + "; ".join(f"from {gain('maxout-mlp', label)} ({called('maxout-mlp', label)})" for label in readings)
-         + ". What the paper's main table says of the maxout network depends on a choice that it does not tell.")
+page.say(
+    f"Read it so: training on the $p = 2$ perturbation changes the error of the sigmoid network from "
+    f"{gain('sigmoid-mlp', 'p=2')}, and that of the maxout network "
+    + "; ".join(f"from {gain('maxout-mlp', label)} ({called('maxout-mlp', label)})" for label in readings)
+    + ". What the paper's main table says of the maxout network depends on a choice that it does not tell."
+)
 
 # %% tags=["hide-input"]
 for (name, label), records in rows.items():
     stuck = [record["error"] for record in records if record["error"] > 0.5]
     if stuck:
-        page.say(f"**{len(stuck)} of {len(records)}** {name} networks with {label} learned nothing in the given time "
-                 "(the errors are " + ", ".join(f"{100 * record['error']:.2f}" for record in records) + " %). "
-                 "They are left out of the curves of the attacks below.")
+        page.say(
+            f"**{len(stuck)} of {len(records)}** {name} networks with {label} learned nothing in the given time "
+            "(the errors are " + ", ".join(f"{100 * record['error']:.2f}" for record in records) + " %). "
+            "They are left out of the curves of the attacks below."
+        )
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True)
@@ -223,15 +300,20 @@ for axis, name in zip(axes, kinds, strict=True):
     for label in (label for label in labels if (name, label) in rows):
         for number, record in enumerate(rows[name, label]):
             loss = record.arrays["loss"]
-            axis.semilogy(np.arange(1, len(loss) + 1), loss, color=f"C{labels.index(label)}", lw=1, label="" if number else label)
+            axis.semilogy(
+                np.arange(1, len(loss) + 1), loss, color=f"C{labels.index(label)}", lw=1, label="" if number else label
+            )
     axis.set(xlabel="epoch", title=name)
 axes[0].set_ylabel("training objective (nats)")
 axes[1].legend(fontsize=8)
-page.figure(fig, caption="Training objective per epoch, one line a seed; for maxout p=2, p=inf and p=1 alone mean the shared mask. A perturbed objective is higher by what the "
-            "perturbation costs. The kink of the sigmoid curves at epoch 10 is the end of the rise of the momentum; a flat line is a "
-            "network that does not learn. Where a curve still falls at its end, a longer training may lower the error.",
-            alt="Two panels of falling training curves, sigmoid left and maxout right, one curve per perturbation; "
-                "the unperturbed objective is the lowest in both.")
+page.figure(
+    fig,
+    caption="Training objective per epoch, one line a seed; for maxout p=2, p=inf and p=1 alone mean the shared mask. A perturbed objective is higher by what the "
+    "perturbation costs. The kink of the sigmoid curves at epoch 10 is the end of the rise of the momentum; a flat line is a "
+    "network that does not learn. Where a curve still falls at its end, a longer training may lower the error.",
+    alt="Two panels of falling training curves, sigmoid left and maxout right, one curve per perturbation; "
+    "the unperturbed objective is the lowest in both.",
+)
 
 # %% [markdown]
 # ## The strength of the perturbation
@@ -240,17 +322,26 @@ page.figure(fig, caption="Training objective per epoch, one line a seed; for max
 # all four; nothing is selected by it, since $\sigma = 1$ was fixed by the paper.
 
 # %%
-grid = {sigma * settings.sigma_scale: networks("sigmoid-mlp", {**chapter.VARIANTS["p=2"], "sigma": sigma}) for sigma in chapter.SIGMA_GRID}
+grid = {
+    sigma * settings.sigma_scale: networks("sigmoid-mlp", {**chapter.VARIANTS["p=2"], "sigma": sigma})
+    for sigma in chapter.SIGMA_GRID
+}
 
 # %% tags=["hide-input"]
-page.table(["σ", "test error, mean ± sd", "error under noise .3"],
-           [[sigma, mean_sd([r["error"] for r in records]), mean_sd([np.mean(r["noise"][1]) for r in records])]
-            for sigma, records in grid.items()],
-           caption="The grid of σ for the sigmoid network, p = 2")
+page.table(
+    ["σ", "test error, mean ± sd", "error under noise .3"],
+    [
+        [sigma, mean_sd([r["error"] for r in records]), mean_sd([np.mean(r["noise"][1]) for r in records])]
+        for sigma, records in grid.items()
+    ],
+    caption="The grid of σ for the sigmoid network, p = 2",
+)
 best = min(grid, key=lambda sigma: np.mean([r["error"] for r in grid[sigma]]))
 quiet = min(grid, key=lambda sigma: np.mean([np.mean(r["noise"][1]) for r in grid[sigma]]))
-page.say(f"The smallest mean test error is at $\\sigma = {best:g}$, the smallest error under noise at $\\sigma = {quiet:g}$. The claim "
-         "`gr-sigma-one` asks for $\\sigma = 1$ to be the best of the four.")
+page.say(
+    f"The smallest mean test error is at $\\sigma = {best:g}$, the smallest error under noise at $\\sigma = {quiet:g}$. The claim "
+    "`gr-sigma-one` asks for $\\sigma = 1$ to be the best of the four."
+)
 
 # %% [markdown]
 # ## Table IV: errors under Gaussian noise
@@ -258,23 +349,35 @@ page.say(f"The smallest mean test error is at $\\sigma = {best:g}$, the smallest
 # Independent noise $N(0, s^2)$ is added to every pixel of the test images and not clipped.
 
 # %% tags=["hide-input"]
-paper_table4 = {("maxout-mlp", "none"): ("0.94", "1.14", "2.42"), **{("maxout-mlp", label): ("0.78", "0.83", "1.29") for label in readings}}
+paper_table4 = {
+    ("maxout-mlp", "none"): ("0.94", "1.14", "2.42"),
+    **{("maxout-mlp", label): ("0.78", "0.83", "1.29") for label in readings},
+}
 table = []
 for (name, label), records in rows.items():
     ours = [[r["error"] for r in records], *[[np.mean(r["noise"][k]) for r in records] for k in range(2)]]
     paper = paper_table4.get((name, label), ("", "", ""))
-    table.append([name, called(name, label)] + [cell for p, o in zip(paper, ours, strict=True) for cell in (p, mean_sd(o))])
-page.table(["network", "perturbation", "paper: 0", "ours: 0", "paper: .1", "ours: .1", "paper: .3", "ours: .3"], table,
-           caption=f"Table IV. Error in % under noise of std 0, .1 and .3; {settings.draws} draws a network")
+    table.append(
+        [name, called(name, label)] + [cell for p, o in zip(paper, ours, strict=True) for cell in (p, mean_sd(o))]
+    )
+page.table(
+    ["network", "perturbation", "paper: 0", "ours: 0", "paper: .1", "ours: .1", "paper: .3", "ours: .3"],
+    table,
+    caption=f"Table IV. Error in % under noise of std 0, .1 and .3; {settings.draws} draws a network",
+)
+
 
 # %% tags=["hide-input"]
 def noisy(name, label):
     return 100 * np.mean([np.mean(record["noise"][1]) for record in rows[name, label]])
 
 
-page.say(f"At noise .3 the sigmoid network makes {noisy('sigmoid-mlp', 'none'):.2f} % errors without a perturbation and {noisy('sigmoid-mlp', 'p=2'):.2f} % with $p = 2$; "
-         f"the maxout network makes {noisy('maxout-mlp', 'none'):.2f} % without one and "
-         + ", ".join(f"{noisy('maxout-mlp', label):.2f} % ({called('maxout-mlp', label)})" for label in readings) + ".")
+page.say(
+    f"At noise .3 the sigmoid network makes {noisy('sigmoid-mlp', 'none'):.2f} % errors without a perturbation and {noisy('sigmoid-mlp', 'p=2'):.2f} % with $p = 2$; "
+    f"the maxout network makes {noisy('maxout-mlp', 'none'):.2f} % without one and "
+    + ", ".join(f"{noisy('maxout-mlp', label):.2f} % ({called('maxout-mlp', label)})" for label in readings)
+    + "."
+)
 
 # %% [markdown]
 # ## Where we had to choose
@@ -286,38 +389,59 @@ page.say(f"At noise .3 the sigmoid network makes {noisy('sigmoid-mlp', 'none'):.
 # gradient ascent within an l2 distance of 1.
 
 # %%
-switches = {(name, label): networks(name, {**chapter.VARIANTS["p=2"], **changes}, settings.switch_seeds[name.split("-")[0]])
-            for name in kinds for label, changes in chapter.SWITCHES[name].items()
-            if settings.switch_seeds[name.split("-")[0]]}
+switches = {
+    (name, label): networks(name, {**chapter.VARIANTS["p=2"], **changes}, settings.switch_seeds[name.split("-")[0]])
+    for name in kinds
+    for label, changes in chapter.SWITCHES[name].items()
+    if settings.switch_seeds[name.split("-")[0]]
+}
 
 # %% tags=["hide-input"]
 if not switches:
     page.say("*This profile does not train the variants; the standard profile does.*")
 table = []
 for name in kinds:
-    for label, records in {"as above": rows[name, "p=2"], **{k[1]: v for k, v in switches.items() if k[0] == name}}.items():
-        table.append([name, label, mean_sd([r["error"] for r in records]),
-                      mean_sd([np.mean(r["noise"][1]) for r in records]), mean_sd([r["pgd_l2"][1] for r in records]),
-                      len(records)])
-page.table(["network", "choice", "test error", "noise .3", "PGD l2, eps = 1", "seeds"], table,
-           caption="What the paper leaves open, one change at a time")
+    for label, records in {
+        "as above": rows[name, "p=2"],
+        **{k[1]: v for k, v in switches.items() if k[0] == name},
+    }.items():
+        table.append(
+            [
+                name,
+                label,
+                mean_sd([r["error"] for r in records]),
+                mean_sd([np.mean(r["noise"][1]) for r in records]),
+                mean_sd([r["pgd_l2"][1] for r in records]),
+                len(records),
+            ]
+        )
+page.table(
+    ["network", "choice", "test error", "noise .3", "PGD l2, eps = 1", "seeds"],
+    table,
+    caption="What the paper leaves open, one change at a time",
+)
 
 # %% tags=["hide-input"]
 if switches:
+
     def change(key):
         return 100 * (np.mean([r["error"] for r in switches[key]]) - np.mean([r["error"] for r in rows[key[0], "p=2"]]))
 
     largest = max(switches, key=lambda key: abs(change(key)))
-    page.say(f"The choice that matters most for the test error is *{largest[1]}* ({largest[0]}): it changes the error by "
-             f"{change(largest):+.2f} points, where $p = 2$ itself changes it by "
-             f"{100 * (np.mean([r['error'] for r in rows[largest[0], 'p=2']]) - np.mean([r['error'] for r in rows[largest[0], 'none']])):+.2f}. "
-             "A reproduction that does not know this choice cannot tell a failed claim from a wrong guess.")
+    page.say(
+        f"The choice that matters most for the test error is *{largest[1]}* ({largest[0]}): it changes the error by "
+        f"{change(largest):+.2f} points, where $p = 2$ itself changes it by "
+        f"{100 * (np.mean([r['error'] for r in rows[largest[0], 'p=2']]) - np.mean([r['error'] for r in rows[largest[0], 'none']])):+.2f}. "
+        "A reproduction that does not know this choice cannot tell a failed claim from a wrong guess."
+    )
     final = {label: np.mean([r["train_loss"] for r in rows["maxout-mlp", label]]) for label in ("none", *readings)}
-    page.say("Why might the mask matter? The training objective of the maxout network ends at "
-             + ", ".join(f"{value:.2f} ({called('maxout-mlp', label)})" for label, value in final.items())
-             + ". A perturbation that is made under the mask of the training step is aimed at the very features that are on, one that is made under another mask, or under none, "
-             "at others as well. So at the same length the shared mask may be the stronger attack, and too strong here. "
-             "That is a guess; a shorter perturbation under the shared mask would test it.")
+    page.say(
+        "Why might the mask matter? The training objective of the maxout network ends at "
+        + ", ".join(f"{value:.2f} ({called('maxout-mlp', label)})" for label, value in final.items())
+        + ". A perturbation that is made under the mask of the training step is aimed at the very features that are on, one that is made under another mask, or under none, "
+        "at others as well. So at the same length the shared mask may be the stronger attack, and too strong here. "
+        "That is a guess; a shorter perturbation under the shared mask would test it."
+    )
 
 # %% [markdown]
 # The shared mask was our first reading, chosen before any run. `gr-maxout-mask`, the question whether the mask matters, is judged on
@@ -339,18 +463,41 @@ if switches:
 # such times are worth something only if nothing else was running, as for the recorded ones.
 
 # %%
-costs = {name: [page.measure(cost.training_cost, data=settings.data, network=name, images=settings.timed_images, rounds=settings.timed_rounds,
-                             seed=seed) for seed in range(settings.seeds)] for name in kinds}
+costs = {
+    name: [
+        page.measure(
+            cost.training_cost,
+            data=settings.data,
+            network=name,
+            images=settings.timed_images,
+            rounds=settings.timed_rounds,
+            seed=seed,
+        )
+        for seed in range(settings.seeds)
+    ]
+    for name in kinds
+}
 
 # %% tags=["hide-input"]
 bare = {"unit": "", "scale": 1}
-page.table(["network", "L(x + ε) over none", "Eq. (4) over none", "forward passes: none", "L(x + ε)", "Eq. (4)"],
-           [[name, mean_sd([r["ratio"] for r in records], **bare), mean_sd([r["penalty_ratio"] for r in records], **bare),
-             *(f"{records[0]['forward'][kind]:g}" for kind in cost.KINDS)] for name, records in costs.items()],
-           caption=f"Time of an epoch over its time without a penalty, {settings.timed_images} images; forward passes a minibatch")
-page.say(f"The perturbation makes an epoch {min(r['ratio'] for records in costs.values() for r in records):.1f} to {max(r['ratio'] for records in costs.values() for r in records):.1f} "
-         "times as long: a second forward and backward pass, but one that needs no gradient of the weights, and one update for both. Eq. (4) makes a "
-         "single forward pass, and differentiates its backward pass.")
+page.table(
+    ["network", "L(x + ε) over none", "Eq. (4) over none", "forward passes: none", "L(x + ε)", "Eq. (4)"],
+    [
+        [
+            name,
+            mean_sd([r["ratio"] for r in records], **bare),
+            mean_sd([r["penalty_ratio"] for r in records], **bare),
+            *(f"{records[0]['forward'][kind]:g}" for kind in cost.KINDS),
+        ]
+        for name, records in costs.items()
+    ],
+    caption=f"Time of an epoch over its time without a penalty, {settings.timed_images} images; forward passes a minibatch",
+)
+page.say(
+    f"The perturbation makes an epoch {min(r['ratio'] for records in costs.values() for r in records):.1f} to {max(r['ratio'] for records in costs.values() for r in records):.1f} "
+    "times as long: a second forward and backward pass, but one that needs no gradient of the weights, and one update for both. Eq. (4) makes a "
+    "single forward pass, and differentiates its backward pass."
+)
 
 # %% [markdown]
 # ## Beyond the paper: a real attack
@@ -363,44 +510,86 @@ page.say(f"The perturbation makes an epoch {min(r['ratio'] for records in costs.
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True, layout="constrained")
-for axis, (field, budgets, title) in zip(axes, [("pgd_l2", settings.attack_l2, "l2"),
-                                                ("pgd_linf", settings.attack_linf, "l-infinity")], strict=True):
+for axis, (field, budgets, title) in zip(
+    axes, [("pgd_l2", settings.attack_l2, "l2"), ("pgd_linf", settings.attack_linf, "l-infinity")], strict=True
+):
     for (name, label), records in rows.items():
         if not learnt(records):
             continue
-        error = 100 * np.mean([[np.sum(r.arrays["wrong"] < settings.attack_images) / settings.attack_images,
-                                *r[field]] for r in learnt(records)], axis=0)  # the same images at every budget
+        error = 100 * np.mean(
+            [
+                [np.sum(r.arrays["wrong"] < settings.attack_images) / settings.attack_images, *r[field]]
+                for r in learnt(records)
+            ],
+            axis=0,
+        )  # the same images at every budget
         lost = len(records) - len(learnt(records))
-        axis.plot([0, *budgets], error, marker="o", markersize=3, linestyle="-" if name == "maxout-mlp" else ":",
-                  color=f"C{labels.index(label)}", label=f"{name.split('-')[0]}, {called(name, label)}" + (f" (without {lost} that learnt nothing)" if lost else ""))
+        axis.plot(
+            [0, *budgets],
+            error,
+            marker="o",
+            markersize=3,
+            linestyle="-" if name == "maxout-mlp" else ":",
+            color=f"C{labels.index(label)}",
+            label=f"{name.split('-')[0]}, {called(name, label)}"
+            + (f" (without {lost} that learnt nothing)" if lost else ""),
+        )
     axis.set(xlabel=f"budget eps, {title}", title=f"PGD, {title}, 40 steps")
 axes[0].set_ylabel("error (%)")
 fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
-page.figure(fig, caption="Error under PGD against its budget, mean over the seeds that have learnt, on the same images at every budget. Solid: "
-            "maxout; dotted: sigmoid. Networks that learned nothing are left out and counted in the legend (see Table I).",
-            alt="Error against attack budget for each kind of network in two norms; all curves rise to near one "
-                "hundred per cent. For both networks the curves of p = 2 lie to the right of the plain one.")
+page.figure(
+    fig,
+    caption="Error under PGD against its budget, mean over the seeds that have learnt, on the same images at every budget. Solid: "
+    "maxout; dotted: sigmoid. Networks that learned nothing are left out and counted in the legend (see Table I).",
+    alt="Error against attack budget for each kind of network in two norms; all curves rise to near one "
+    "hundred per cent. For both networks the curves of p = 2 lie to the right of the plain one.",
+)
 
 
 def attacked(label, k=1):
     return 100 * np.mean([record["pgd_l2"][k] for record in rows["maxout-mlp", label]])
 
 
-page.table(["perturbation", *(f"eps = {eps:g}" for eps in settings.attack_l2)],
-           [[called("maxout-mlp", label), *(f"{attacked(label, k):.1f} %" for k in range(len(settings.attack_l2)))] for label in ("none", *readings)],
-           caption="Error of the maxout network under PGD, l2; in training $p = 2$ used 1 under the standard profile. Mean over seeds")
-page.say(f"Training on $p = 2$ moves the curves to the right. But even the best of its readings errs on {min(attacked(label) for label in readings):.0f} % of the images at "
-         f"the length that it was trained for, and on {min(attacked(label, 2) for label in readings):.0f} % at twice that. These are lower bounds: robust is what no attack has broken yet.")
+page.table(
+    ["perturbation", *(f"eps = {eps:g}" for eps in settings.attack_l2)],
+    [
+        [called("maxout-mlp", label), *(f"{attacked(label, k):.1f} %" for k in range(len(settings.attack_l2)))]
+        for label in ("none", *readings)
+    ],
+    caption="Error of the maxout network under PGD, l2; in training $p = 2$ used 1 under the standard profile. Mean over seeds",
+)
+page.say(
+    f"Training on $p = 2$ moves the curves to the right. But even the best of its readings errs on {min(attacked(label) for label in readings):.0f} % of the images at "
+    f"the length that it was trained for, and on {min(attacked(label, 2) for label in readings):.0f} % at twice that. These are lower bounds: robust is what no attack has broken yet."
+)
 
 # %% [markdown]
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("gr-t1-maxout-baseline", "gr-t1-maxout-p2", "gr-t1-maxout-p2-another", "gr-t1-maxout-p2-without", "gr-maxout-mask",
-            "gr-t1-sigmoid-p2", "gr-t1-sigmoid-beats-maxout", "gr-t1-p2-beats-pinf", "gr-p2-best-norm", "gr-sigma-one",
-            "gr-t4-noise-01", "gr-t4-noise-01-another", "gr-t4-noise-01-without", "gr-t4-noise-03", "gr-t4-noise-03-another",
-            "gr-t4-noise-03-without", "gr-robust-pgd", "gr-robust-pgd-another", "gr-robust-pgd-without", "gr-pgd-fewer",
-            "gr-cost-double")
+page.claims(
+    "gr-t1-maxout-baseline",
+    "gr-t1-maxout-p2",
+    "gr-t1-maxout-p2-another",
+    "gr-t1-maxout-p2-without",
+    "gr-maxout-mask",
+    "gr-t1-sigmoid-p2",
+    "gr-t1-sigmoid-beats-maxout",
+    "gr-t1-p2-beats-pinf",
+    "gr-p2-best-norm",
+    "gr-sigma-one",
+    "gr-t4-noise-01",
+    "gr-t4-noise-01-another",
+    "gr-t4-noise-01-without",
+    "gr-t4-noise-03",
+    "gr-t4-noise-03-another",
+    "gr-t4-noise-03-without",
+    "gr-robust-pgd",
+    "gr-robust-pgd-another",
+    "gr-robust-pgd-without",
+    "gr-pgd-fewer",
+    "gr-cost-double",
+)
 
 # %% [markdown]
 # A verdict judges the recorded standard run, never the quick one. Where the absolute error misses the paper's, the first
@@ -411,10 +600,14 @@ if settings.seeds > 1:
     plain = rows["maxout-mlp", "none"]
     n = len(plain)
     spread = np.std([record["error"] for record in plain], ddof=1) * plain[0]["trials"]
-    ratio, low, high = (16 / (spread * 2**0.5 * factor) for factor in (1, *((n - 1) / chi2.ppf([0.025, 0.975], n - 1)) ** 0.5))
-    page.say(f"Our plain maxout networks differ by {spread:.1f} images of {plain[0]['trials']} from seed to seed (sd), two single runs therefore by "
-             f"{spread * 2**0.5:.1f}. The paper's difference of sixteen images (0.94 against 0.78 %) is {ratio:.1f} times that; but an sd from {n} seeds is so "
-             f"uncertain that anything from {low:.1f} to {high:.1f} times is possible (95 %).")
+    ratio, low, high = (
+        16 / (spread * 2**0.5 * factor) for factor in (1, *((n - 1) / chi2.ppf([0.025, 0.975], n - 1)) ** 0.5)
+    )
+    page.say(
+        f"Our plain maxout networks differ by {spread:.1f} images of {plain[0]['trials']} from seed to seed (sd), two single runs therefore by "
+        f"{spread * 2**0.5:.1f}. The paper's difference of sixteen images (0.94 against 0.78 %) is {ratio:.1f} times that; but an sd from {n} seeds is so "
+        f"uncertain that anything from {low:.1f} to {high:.1f} times is possible (95 %)."
+    )
 
 # %% [markdown]
 # ## What the paper got wrong

@@ -41,44 +41,132 @@ from advutils import layers, models
 from advutils.training import constraints
 
 _budgets = dict(
-    eps_l2=[0.5, 1.0, 1.5, 2.0, 3.0], eps_linf=[0.05, 0.1, 0.2, 0.3], lengths=[0.1, 0.3, 0.5, 1.0, 1.5, 2.0],
-    reach=[0.1, 0.25, 0.5, 1.0, 2.0, 4.0], noise=[0.1, 0.3])
+    eps_l2=[0.5, 1.0, 1.5, 2.0, 3.0],
+    eps_linf=[0.05, 0.1, 0.2, 0.3],
+    lengths=[0.1, 0.3, 0.5, 1.0, 1.5, 2.0],
+    reach=[0.1, 0.25, 0.5, 1.0, 2.0, 4.0],
+    noise=[0.1, 0.3],
+)
 _short = dict(  # trainings that are shorter than the published ones
-    optimizer="adam", precision="float32", keep=0.5, lr_scale=1.0,
-    variants_digits=["none", "p=2", "p=inf", "p=inf, large", "p=2, shared mask"], variants_colour=["none", "p=2"])
-page = Page("gradient-regularization", "3-convolutional", globals(), settings={
-    "quick": dict(
-        digits="digits", colour="photographs", seeds=1, epochs_digits=3, epochs_colour=2, batch_digits=16,
-        batch_colour=16, lr_digits=0.005, lr_colour=0.003, spread_digits=0.03, spread_colour=0.05, held_out_colour=0,
-        width_digits=0.33, width_colour=0.1, sigma_scale=0.25, draws=1, images=50, images_colour=50, images_fitted=500,
-        steps=10, search=dict(search_steps=2, search_iterations=20, search_images=10), timed=["conv-maxout-mnist"],
-        timed_images=100, timed_rounds=1, timed_seeds=1,
-        dense=dict(network="maxout-mlp", epochs=20, width=80, batch_size=25), **_budgets,
-        **_short | dict(variants_digits=["none", "p=2", "p=inf", "p=2, shared mask"])),
-    "standard": dict(
-        digits="mnist", colour="cifar10", seeds=3, epochs_digits=6, epochs_colour=4, batch_digits=32, batch_colour=32,
-        lr_digits=0.001, lr_colour=0.001, spread_digits=0.005, spread_colour=0.02, held_out_colour=10000,
-        width_digits=1.0, width_colour=1.0, sigma_scale=1.0, draws=5, images=200, images_colour=1000,
-        images_fitted=10000, steps=40, search=dict(search_steps=5, search_iterations=200, search_images=100),
-        timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=500, timed_rounds=3, timed_seeds=3,
-        dense=dict(network="maxout-mlp", epochs=40, matmul="medium"), **_short, **_budgets),
-    "paper": dict(
-        digits="mnist", colour="cifar10", seeds=5, epochs_digits=300, epochs_colour=300, batch_digits=128,
-        batch_colour=128, lr_digits=None, lr_colour=None, spread_digits=0.005, spread_colour=0.005,
-        held_out_colour=10000, width_digits=1.0, width_colour=1.0, sigma_scale=1.0, draws=10, images=2000,
-        images_colour=10000, images_fitted=50000, steps=100,
-        search=dict(search_steps=9, search_iterations=1000, search_images=1000),
-        timed=["conv-maxout-mnist", "conv-maxout-cifar"], timed_images=10000, timed_rounds=3, timed_seeds=3,
-        dense=dict(network="maxout-mlp", epochs=400, protocol="two-stage"), **_budgets,
-        **_short | dict(optimizer="momentum", lr_scale=0.05, variants_colour=["none", "p=2", "p=2, shared mask"])),
-})
+    optimizer="adam",
+    precision="float32",
+    keep=0.5,
+    lr_scale=1.0,
+    variants_digits=["none", "p=2", "p=inf", "p=inf, large", "p=2, shared mask"],
+    variants_colour=["none", "p=2"],
+)
+page = Page(
+    "gradient-regularization",
+    "3-convolutional",
+    globals(),
+    settings={
+        "quick": dict(
+            digits="digits",
+            colour="photographs",
+            seeds=1,
+            epochs_digits=3,
+            epochs_colour=2,
+            batch_digits=16,
+            batch_colour=16,
+            lr_digits=0.005,
+            lr_colour=0.003,
+            spread_digits=0.03,
+            spread_colour=0.05,
+            held_out_colour=0,
+            width_digits=0.33,
+            width_colour=0.1,
+            sigma_scale=0.25,
+            draws=1,
+            images=50,
+            images_colour=50,
+            images_fitted=500,
+            steps=10,
+            search=dict(search_steps=2, search_iterations=20, search_images=10),
+            timed=["conv-maxout-mnist"],
+            timed_images=100,
+            timed_rounds=1,
+            timed_seeds=1,
+            dense=dict(network="maxout-mlp", epochs=20, width=80, batch_size=25),
+            **_budgets,
+            **_short | dict(variants_digits=["none", "p=2", "p=inf", "p=2, shared mask"]),
+        ),
+        "standard": dict(
+            digits="mnist",
+            colour="cifar10",
+            seeds=3,
+            epochs_digits=6,
+            epochs_colour=4,
+            batch_digits=32,
+            batch_colour=32,
+            lr_digits=0.001,
+            lr_colour=0.001,
+            spread_digits=0.005,
+            spread_colour=0.02,
+            held_out_colour=10000,
+            width_digits=1.0,
+            width_colour=1.0,
+            sigma_scale=1.0,
+            draws=5,
+            images=200,
+            images_colour=1000,
+            images_fitted=10000,
+            steps=40,
+            search=dict(search_steps=5, search_iterations=200, search_images=100),
+            timed=["conv-maxout-mnist", "conv-maxout-cifar"],
+            timed_images=500,
+            timed_rounds=3,
+            timed_seeds=3,
+            dense=dict(network="maxout-mlp", epochs=40, matmul="medium"),
+            **_short,
+            **_budgets,
+        ),
+        "paper": dict(
+            digits="mnist",
+            colour="cifar10",
+            seeds=5,
+            epochs_digits=300,
+            epochs_colour=300,
+            batch_digits=128,
+            batch_colour=128,
+            lr_digits=None,
+            lr_colour=None,
+            spread_digits=0.005,
+            spread_colour=0.005,
+            held_out_colour=10000,
+            width_digits=1.0,
+            width_colour=1.0,
+            sigma_scale=1.0,
+            draws=10,
+            images=2000,
+            images_colour=10000,
+            images_fitted=50000,
+            steps=100,
+            search=dict(search_steps=9, search_iterations=1000, search_images=1000),
+            timed=["conv-maxout-mnist", "conv-maxout-cifar"],
+            timed_images=10000,
+            timed_rounds=3,
+            timed_seeds=3,
+            dense=dict(network="maxout-mlp", epochs=400, protocol="two-stage"),
+            **_budgets,
+            **_short | dict(optimizer="momentum", lr_scale=0.05, variants_colour=["none", "p=2", "p=2, shared mask"]),
+        ),
+    },
+)
 settings = page.settings
 
 
 def shown(layer):
     """The row of a layer in the table of layers, or none for dropout and the like."""
     if isinstance(layer, layers.ConvMaxout):
-        return [[f"{layer.weight.shape[0] // layer.pieces} maps of {layer.out_size} × {layer.out_size}", layer.pieces, f"{layer.weight.shape[-1]} × {layer.weight.shape[-1]}, {layer.padding}", f"{layer.pool} × {layer.pool}", layer.max_norm]]
+        return [
+            [
+                f"{layer.weight.shape[0] // layer.pieces} maps of {layer.out_size} × {layer.out_size}",
+                layer.pieces,
+                f"{layer.weight.shape[-1]} × {layer.weight.shape[-1]}, {layer.padding}",
+                f"{layer.pool} × {layer.pool}",
+                layer.max_norm,
+            ]
+        ]
     if isinstance(layer, layers.Maxout):
         return [[layer.affine.out_features // layer.pieces, layer.pieces, "", "", layer.affine.max_norm]]
     return [[layer.out_features, 1, "", "", layer.max_norm]] if hasattr(layer, "max_norm") else []
@@ -103,9 +191,12 @@ def shown(layer):
 
 # %% tags=["hide-input"]
 page.threat_model(
-    norm="l2 (p = 2) or l-infinity (p = inf)", budget="in training σ = 1 (l2) or .1 and .25 (l-infinity) on digits, σ = 2 (l2) on CIFAR-10; under attack a range",
-    pixels="[0, 1]. On CIFAR-10 σ and the noise of Table V are in **whitened units**, in which a test image has a length of about 29; PGD, one step and Carlini–Wagner are run on digits only, in pixels; on CIFAR-10 there is one step in whitened units", clamp="training: x + ε is not clipped; attacks on digits: always clipped to [0, 1]",
-    goal="untargeted: any wrong class", label="the true label; images that were already wrong count as errors",
+    norm="l2 (p = 2) or l-infinity (p = inf)",
+    budget="in training σ = 1 (l2) or .1 and .25 (l-infinity) on digits, σ = 2 (l2) on CIFAR-10; under attack a range",
+    pixels="[0, 1]. On CIFAR-10 σ and the noise of Table V are in **whitened units**, in which a test image has a length of about 29; PGD, one step and Carlini–Wagner are run on digits only, in pixels; on CIFAR-10 there is one step in whitened units",
+    clamp="training: x + ε is not clipped; attacks on digits: always clipped to [0, 1]",
+    goal="untargeted: any wrong class",
+    label="the true label; images that were already wrong count as errors",
 )
 
 # %% [markdown]
@@ -115,9 +206,16 @@ page.threat_model(
 # The MNIST network has a bias **for every place**. After each step every filter longer than its layer's limit is scaled back to it; the convolutions of the CIFAR network learn twenty times more slowly than its dense layers.
 
 # %% tags=["hide-input"]
-page.table(["network", "layer", "features", "largest of", "kernel, padding", "pooling window", "limit of a filter's norm"],
-           [[name, "softmax" if layer is network[-1] else type(layer).__name__, *cells] for name, network in (("MNIST", models.conv_maxout_mnist()), ("CIFAR-10", models.conv_maxout_cifar())) for layer in network for cells in shown(layer)],
-           caption="Layers, from the networks themselves. While training, the files drop half of the features between two layers, and a fifth of the pixels")
+page.table(
+    ["network", "layer", "features", "largest of", "kernel, padding", "pooling window", "limit of a filter's norm"],
+    [
+        [name, "softmax" if layer is network[-1] else type(layer).__name__, *cells]
+        for name, network in (("MNIST", models.conv_maxout_mnist()), ("CIFAR-10", models.conv_maxout_cifar()))
+        for layer in network
+        for cells in shown(layer)
+    ],
+    caption="Layers, from the networks themselves. While training, the files drop half of the features between two layers, and a fifth of the pixels",
+)
 page.source(layers.ConvMaxout)
 page.source(constraints.limits)
 page.source(constraints.limit)
@@ -152,14 +250,33 @@ page.source(layers.Whiten)
 
 # %%
 alike = dict(optimizer=settings.optimizer, precision=settings.precision, keep=settings.keep)
-data = {"digits": dict(data=settings.digits, epochs=settings.epochs_digits, batch_size=settings.batch_digits,
-                       lr=settings.lr_digits, spread=settings.spread_digits, width=settings.width_digits, **alike),
-        "colour": dict(data=settings.colour, epochs=settings.epochs_colour, batch_size=settings.batch_colour,
-                       lr=settings.lr_colour, spread=settings.spread_colour, width=settings.width_colour,
-                       lr_scale=settings.lr_scale, held_out=settings.held_out_colour, **alike)}
+data = {
+    "digits": dict(
+        data=settings.digits,
+        epochs=settings.epochs_digits,
+        batch_size=settings.batch_digits,
+        lr=settings.lr_digits,
+        spread=settings.spread_digits,
+        width=settings.width_digits,
+        **alike,
+    ),
+    "colour": dict(
+        data=settings.colour,
+        epochs=settings.epochs_colour,
+        batch_size=settings.batch_colour,
+        lr=settings.lr_colour,
+        spread=settings.spread_colour,
+        width=settings.width_colour,
+        lr_scale=settings.lr_scale,
+        held_out=settings.held_out_colour,
+        **alike,
+    ),
+}
 known = {kind: chapter.VARIANTS[chapter.KINDS[spec["data"]]] for kind, spec in data.items()}
-variants = {"digits": {label: known["digits"][label] for label in settings.variants_digits},
-            "colour": {label: known["colour"][label] for label in settings.variants_colour}}
+variants = {
+    "digits": {label: known["digits"][label] for label in settings.variants_digits},
+    "colour": {label: known["colour"][label] for label in settings.variants_colour},
+}
 
 
 def spec_of(kind, label, seed):
@@ -168,29 +285,75 @@ def spec_of(kind, label, seed):
     return dict(**data[kind], **{**changes, "sigma": settings.sigma_scale * changes["sigma"]}, seed=seed)
 
 
-rows = {(kind, label): [page.measure(chapter.convolutional_network, noise=settings.noise, draws=settings.draws, **spec_of(kind, label, seed)) for seed in range(settings.seeds)]
-        for kind in data for label in variants[kind]}
+rows = {
+    (kind, label): [
+        page.measure(
+            chapter.convolutional_network, noise=settings.noise, draws=settings.draws, **spec_of(kind, label, seed)
+        )
+        for seed in range(settings.seeds)
+    ]
+    for kind in data
+    for label in variants[kind]
+}
 
 # %% tags=["hide-input"]
 seen = {kind: rows[kind, "none"][0]["length"] for kind in data}
 lengths = {kind: spec_of(kind, "p=2", 0)["sigma"] for kind in data}
-page.say(f"What the first layer sees of a test image has a mean l2 length of {seen['digits']:.1f} ({data['digits']['data']}) and of {seen['colour']:.1f} ({data['colour']['data']}, whitened). The perturbation of p = 2 is "
-         f"{lengths['digits'] / seen['digits']:.0%} and {lengths['colour'] / seen['colour']:.0%} of that; noise of std .3 has a length of {0.3 * 28:.1f} and {0.3 * 3072**0.5:.1f}.")
+page.say(
+    f"What the first layer sees of a test image has a mean l2 length of {seen['digits']:.1f} ({data['digits']['data']}) and of {seen['colour']:.1f} ({data['colour']['data']}, whitened). The perturbation of p = 2 is "
+    f"{lengths['digits'] / seen['digits']:.0%} and {lengths['colour'] / seen['colour']:.0%} of that; noise of std .3 has a length of {0.3 * 28:.1f} and {0.3 * 3072**0.5:.1f}."
+)
 
 # %% [markdown]
 # ## Tables II and III: test errors
 
 # %% tags=["hide-input"]
-paper = {("digits", "none"): "0.45 (cited)", ("digits", "p=2"): "0.39", ("digits", "p=inf"): "0.41", ("digits", "p=inf, large"): "worse", ("colour", "none"): "14.05 (40,000 images), 12.93 (50,000)", ("colour", "p=2"): "13.26, 12.28"}
-fitted = {(kind, label): [page.measure(chapter.fitted, spec=spec_of(kind, label, seed), images=settings.images_fitted) for seed in range(settings.seeds)] for kind in data for label in ("none", "p=2")}
-page.table(["data", "perturbation", "σ", "paper, %", "test error", "error on training images", "training objective"],
-           [[data[kind]["data"], label, records[0].parameters["sigma"], paper.get((kind, label), ""), mean_sd([r["error"] for r in records]), mean_sd([r["error"] for r in fitted[kind, label]]) if (kind, label) in fitted else "not measured", mean_sd([r["train_loss"] for r in records], unit="", scale=1)]
-            for (kind, label), records in rows.items()], caption=f"Tables II and III; seeds: {settings.seeds}. Errors on the first {settings.images_fitted:,} training images (those that are used) without dropout; the objective with it and with the perturbation")
-mean = {label: [100 * np.mean([r["error"] for r in found["digits", label]]) for found in (rows, fitted)] for label in ("none", "p=2")}
-gap = {label: 100 * (np.mean([r["error"] for r in rows["colour", label]]) - np.mean([r["error"] for r in fitted["colour", label]])) for label in ("none", "p=2")}
-page.say(f"On {data['digits']['data']} our networks end at {mean['none'][0]:.2f} % errors without the perturbation and at {mean['p=2'][0]:.2f} % with p = 2, after {settings.epochs_digits} epochs; the one that the paper cites has .45 %. "
-         f"On training images they make {mean['none'][1]:.2f} and {mean['p=2'][1]:.2f} %. More errors on test than on training images are the usual sign of overfitting. Without the perturbation there are {mean['none'][0] - mean['none'][1]:+.2f} points more: where that is near 0 or below, there is no such sign, and a regulariser has little to win on clean images. "
-         f"On {data['colour']['data']} that difference is {gap['none']:.1f} points without the perturbation and {gap['p=2']:.1f} with p = 2, which narrows it by raising both errors.")
+paper = {
+    ("digits", "none"): "0.45 (cited)",
+    ("digits", "p=2"): "0.39",
+    ("digits", "p=inf"): "0.41",
+    ("digits", "p=inf, large"): "worse",
+    ("colour", "none"): "14.05 (40,000 images), 12.93 (50,000)",
+    ("colour", "p=2"): "13.26, 12.28",
+}
+fitted = {
+    (kind, label): [
+        page.measure(chapter.fitted, spec=spec_of(kind, label, seed), images=settings.images_fitted)
+        for seed in range(settings.seeds)
+    ]
+    for kind in data
+    for label in ("none", "p=2")
+}
+page.table(
+    ["data", "perturbation", "σ", "paper, %", "test error", "error on training images", "training objective"],
+    [
+        [
+            data[kind]["data"],
+            label,
+            records[0].parameters["sigma"],
+            paper.get((kind, label), ""),
+            mean_sd([r["error"] for r in records]),
+            mean_sd([r["error"] for r in fitted[kind, label]]) if (kind, label) in fitted else "not measured",
+            mean_sd([r["train_loss"] for r in records], unit="", scale=1),
+        ]
+        for (kind, label), records in rows.items()
+    ],
+    caption=f"Tables II and III; seeds: {settings.seeds}. Errors on the first {settings.images_fitted:,} training images (those that are used) without dropout; the objective with it and with the perturbation",
+)
+mean = {
+    label: [100 * np.mean([r["error"] for r in found["digits", label]]) for found in (rows, fitted)]
+    for label in ("none", "p=2")
+}
+gap = {
+    label: 100
+    * (np.mean([r["error"] for r in rows["colour", label]]) - np.mean([r["error"] for r in fitted["colour", label]]))
+    for label in ("none", "p=2")
+}
+page.say(
+    f"On {data['digits']['data']} our networks end at {mean['none'][0]:.2f} % errors without the perturbation and at {mean['p=2'][0]:.2f} % with p = 2, after {settings.epochs_digits} epochs; the one that the paper cites has .45 %. "
+    f"On training images they make {mean['none'][1]:.2f} and {mean['p=2'][1]:.2f} %. More errors on test than on training images are the usual sign of overfitting. Without the perturbation there are {mean['none'][0] - mean['none'][1]:+.2f} points more: where that is near 0 or below, there is no such sign, and a regulariser has little to win on clean images. "
+    f"On {data['colour']['data']} that difference is {gap['none']:.1f} points without the perturbation and {gap['p=2']:.1f} with p = 2, which narrows it by raising both errors."
+)
 
 # %% tags=["hide-input"]
 colour = {label: f"C{number}" for number, label in enumerate(variants["digits"])}
@@ -200,7 +363,9 @@ for axis, kind in zip(axes, data, strict=True):
     for label in variants[kind]:
         curves = 100 * np.array([r.arrays["curve"] for r in rows[kind, label]])
         axis.semilogy(np.arange(1, 1 + curves.shape[1]), curves.mean(0), color=colour[label], label=label)
-        axis.fill_between(np.arange(1, 1 + curves.shape[1]), curves.min(0), curves.max(0), color=colour[label], alpha=0.2)
+        axis.fill_between(
+            np.arange(1, 1 + curves.shape[1]), curves.min(0), curves.max(0), color=colour[label], alpha=0.2
+        )
     for number, end in enumerate(ends.get(data[kind]["data"], [])):
         axis.axhline(end, color=f"C{number}", lw=0.8, ls=":")
     axis.set(xlabel="epoch", title=data[kind]["data"])
@@ -210,11 +375,16 @@ for axis, kind in zip(axes, data, strict=True):
     axis.yaxis.set_minor_formatter("{x:g}" if top < 20 * bottom else "")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
 axes[0].set_ylabel("error, %")
-page.figure(fig, caption="Error after each epoch, on test images: mean over seeds, bands from the lowest to the highest. Dotted, on MNIST and CIFAR-10: what the paper ends with, without the perturbation (blue) and with p = 2 (orange); on CIFAR-10 after training on 40,000 images. "
-            + ("On colour images: error on the held-out training images." if settings.held_out_colour else ""),
-            alt="Two panels of curves on logarithmic axes, digits left and colour images right, one for each way of training.")
-page.say("How to read it: where a curve still falls at its end, more epochs may lower the error further; the rate is near 0 there, so that a flat end shows no convergence either. The last weights are the ones that are judged; nothing is selected by these curves. "
-         "Which of two networks is better after a few epochs may speak of how fast they learn, not of where they end.")
+page.figure(
+    fig,
+    caption="Error after each epoch, on test images: mean over seeds, bands from the lowest to the highest. Dotted, on MNIST and CIFAR-10: what the paper ends with, without the perturbation (blue) and with p = 2 (orange); on CIFAR-10 after training on 40,000 images. "
+    + ("On colour images: error on the held-out training images." if settings.held_out_colour else ""),
+    alt="Two panels of curves on logarithmic axes, digits left and colour images right, one for each way of training.",
+)
+page.say(
+    "How to read it: where a curve still falls at its end, more epochs may lower the error further; the rate is near 0 there, so that a flat end shows no convergence either. The last weights are the ones that are judged; nothing is selected by these curves. "
+    "Which of two networks is better after a few epochs may speak of how fast they learn, not of where they end."
+)
 
 # %% [markdown]
 # ### How long is σ = 2?
@@ -222,48 +392,120 @@ page.say("How to read it: where a curve still falls at its end, more epochs may 
 # The paper takes $\sigma = 2$ on CIFAR-10 because the images have more dimensions: $1 \times \sqrt{3072/784} \approx 2$. That is how the length of noise grows if its size at each pixel stays the same. But the perturbation of Equation (3) has one direction, the worst, and here it is taken in whitened units. One such step on the trained networks tells how far it reaches.
 
 # %%
-reach = {label: [page.measure(chapter.one_step, spec=spec_of("colour", label, seed), images=settings.images_colour, lengths=settings.reach, seed=0) for seed in range(settings.seeds)] for label in variants["colour"]}
+reach = {
+    label: [
+        page.measure(
+            chapter.one_step,
+            spec=spec_of("colour", label, seed),
+            images=settings.images_colour,
+            lengths=settings.reach,
+            seed=0,
+        )
+        for seed in range(settings.seeds)
+    ]
+    for label in variants["colour"]
+}
 
 # %% tags=["hide-input"]
 fig, axis = plt.subplots(figsize=(6.2, 3.9), layout="constrained")
 for label, records in reach.items():
     for field, style in (("gradient", dict(marker="o", ms=3, label=label)), ("random", dict(ls=":"))):
-        axis.semilogx(settings.reach, 100 * np.mean([found[field] for found in records], axis=0), color=colour[label], **style)
+        axis.semilogx(
+            settings.reach, 100 * np.mean([found[field] for found in records], axis=0), color=colour[label], **style
+        )
 guessing = 1 - 1 / reach["none"][0]["classes"]
 axis.axhline(100 * guessing, color="grey", lw=0.8)
 axis.set_xticks(settings.reach, [f"{length:g}" for length in settings.reach], minor=False)
 axis.minorticks_off()
 axis.set(xlabel="l2 length, whitened units", ylabel="test error, %")
 axis.legend(fontsize=8)
-page.figure(fig, caption=f"Test errors on {settings.colour} one step away from the images, along each image's gradient (points) and along random directions (dotted), by the length of the step; the first {settings.images_colour:,} test images, mean over seeds. Grey: guessing.",
-            alt="Curves with points for the gradient and dotted ones for random directions, in the same colours, against the length of the step.")
+page.figure(
+    fig,
+    caption=f"Test errors on {settings.colour} one step away from the images, along each image's gradient (points) and along random directions (dotted), by the length of the step; the first {settings.images_colour:,} test images, mean over seeds. Grey: guessing.",
+    alt="Curves with points for the gradient and dotted ones for random directions, in the same colours, against the length of the step.",
+)
 far = min(range(len(settings.reach)), key=lambda k: abs(settings.reach[k] - lengths["colour"]))
-reached = next((length for length, error in zip(settings.reach, np.mean([r["gradient"] for r in reach["none"]], axis=0), strict=True) if error >= 0.99 * guessing), None)
+reached = next(
+    (
+        length
+        for length, error in zip(settings.reach, np.mean([r["gradient"] for r in reach["none"]], axis=0), strict=True)
+        if error >= 0.99 * guessing
+    ),
+    None,
+)
 ended = {label: ", ".join(f"{100 * r['error']:.1f}" for r in rows["colour", label]) for label in variants["colour"]}
-page.say(f"How to read it: on the networks trained without the perturbation a step of length {settings.reach[far]:g} along the gradient makes {100 * np.mean([r['gradient'][far] for r in reach['none']]):.0f} % errors; in a random direction it makes {100 * np.mean([r['random'][far] for r in reach['none']]):.0f} % ({100 * np.mean([r['clean'] for r in reach['none']]):.0f} % without a step). On those trained with p = 2 and the independent mask the step along the gradient makes {100 * np.mean([r['gradient'][far] for r in reach['p=2']]):.0f} %. "
-         f"Trained with σ = {lengths['colour']:g}, seed by seed, networks end at test errors of {ended['p=2']} %, against {ended['none']} % without the perturbation and {100 * guessing:.0f} % by guessing among {reach['none'][0]['classes']} classes (for which the objective is {np.log(reach['none'][0]['classes']):.2f}: compare the table above). "
-         + (f"So a single step of {reached:g} already brings the plain networks to the errors of guessing; training with p = 2 perturbs by {lengths['colour'] / reached:g} times that length. " if reached else "")
-         + "The paper's network loses nothing at σ = 2. Ours are trained more briefly, and our reading of the units may differ from the paper's.")
+page.say(
+    f"How to read it: on the networks trained without the perturbation a step of length {settings.reach[far]:g} along the gradient makes {100 * np.mean([r['gradient'][far] for r in reach['none']]):.0f} % errors; in a random direction it makes {100 * np.mean([r['random'][far] for r in reach['none']]):.0f} % ({100 * np.mean([r['clean'] for r in reach['none']]):.0f} % without a step). On those trained with p = 2 and the independent mask the step along the gradient makes {100 * np.mean([r['gradient'][far] for r in reach['p=2']]):.0f} %. "
+    f"Trained with σ = {lengths['colour']:g}, seed by seed, networks end at test errors of {ended['p=2']} %, against {ended['none']} % without the perturbation and {100 * guessing:.0f} % by guessing among {reach['none'][0]['classes']} classes (for which the objective is {np.log(reach['none'][0]['classes']):.2f}: compare the table above). "
+    + (
+        f"So a single step of {reached:g} already brings the plain networks to the errors of guessing; training with p = 2 perturbs by {lengths['colour'] / reached:g} times that length. "
+        if reached
+        else ""
+    )
+    + "The paper's network loses nothing at σ = 2. Ours are trained more briefly, and our reading of the units may differ from the paper's."
+)
 
 # %% [markdown]
 # ## Tables IV and V: errors under Gaussian noise
 
 # %% tags=["hide-input"]
-noisy = {("digits", "none"): ("0.45", "0.76", "20.17"), ("digits", "p=2"): ("0.39", "0.44", "14.36"), ("colour", "none"): ("13.08", "13.37", "16.88"), ("colour", "p=2"): ("12.28", "12.81", "16.80")}
+noisy = {
+    ("digits", "none"): ("0.45", "0.76", "20.17"),
+    ("digits", "p=2"): ("0.39", "0.44", "14.36"),
+    ("colour", "none"): ("13.08", "13.37", "16.88"),
+    ("colour", "p=2"): ("12.28", "12.81", "16.80"),
+}
 table = []
 for (kind, label), records in rows.items():
     ours = [[r["error"] for r in records], *([np.mean(r["noise"][k]) for r in records] for k in range(2))]
-    table.append([data[kind]["data"], label, *(cell for p, o in zip(noisy.get((kind, label), ("", "", "")), ours, strict=True) for cell in (p, mean_sd(o)))])
-page.table(["data", "perturbation", "paper: 0", "ours: 0", "paper: .1", "ours: .1", "paper: .3", "ours: .3"], table, caption="Errors in % under noise of std 0, .1 and .3 (CIFAR-10: in whitened units, on the whitened image)")
+    table.append(
+        [
+            data[kind]["data"],
+            label,
+            *(
+                cell
+                for p, o in zip(noisy.get((kind, label), ("", "", "")), ours, strict=True)
+                for cell in (p, mean_sd(o))
+            ),
+        ]
+    )
+page.table(
+    ["data", "perturbation", "paper: 0", "ours: 0", "paper: .1", "ours: .1", "paper: .3", "ours: .3"],
+    table,
+    caption="Errors in % under noise of std 0, .1 and .3 (CIFAR-10: in whitened units, on the whitened image)",
+)
 apart = max(np.ptp([100 * np.mean(r["noise"][1]) for r in rows["digits", label]]) for label in ("none", "p=2"))
-worst = {kind: [100 * np.mean([r["noise"][1] for r in rows[kind, label]]) for label in ("none", "p=2")] for kind in data}
-guesses = [label for label in variants["colour"] if np.mean([r["error"] for r in rows["colour", label]]) > 1 - (1 - np.mean([r["error"] for r in rows["colour", "none"]])) / 2]
-single = {label: ", ".join(f"{100 * np.mean(r['noise'][1]):.1f}" for r in rows["digits", label]) for label in ("none", "p=2")}
-page.say(f"How to read it, by pairs of rows: at .3 networks with p = 2 make {worst['digits'][1]:.1f} % errors (seed by seed {single['p=2']}) against {worst['digits'][0]:.1f} % without ({single['none']}) on {data['digits']['data']} (paper: 14.36 against 20.17) and {worst['colour'][1]:.1f} against {worst['colour'][0]:.1f} % on {data['colour']['data']} (16.80 against 16.88). "
-         + (f"Networks that differ in nothing but the seed are up to {apart:.1f} points apart, {apart / 5.81:.1f} times the paper's whole effect of 5.8: its row of Table IV, from single runs, cannot tell. " if apart > 5.81 else "")
-         + (f"On {data['colour']['data']} the networks with {' and '.join(guesses)} are right less than half as often as those without, even without noise: their rows say nothing about noise. " if guesses else "")
-         + ("" if "p=2" in guesses or settings.seeds < 2 else "For p = 2 with the independent mask so few seeds do not show whether it is right more than half as often, and the verdicts on Table V ask for that. ")
-         + "What noise **adds** to the error is another question: in the paper's Table V it adds more with p = 2 (4.52 points at .3 against 3.80), which is within what two single runs may differ by. The paper also says that convolutional networks suffer more than dense ones, which it finds consistent with their larger operator norms; the verdict on `gr-t4-conv-suffers` compares what noise adds with the [dense page](2-mnist).")
+worst = {
+    kind: [100 * np.mean([r["noise"][1] for r in rows[kind, label]]) for label in ("none", "p=2")] for kind in data
+}
+guesses = [
+    label
+    for label in variants["colour"]
+    if np.mean([r["error"] for r in rows["colour", label]])
+    > 1 - (1 - np.mean([r["error"] for r in rows["colour", "none"]])) / 2
+]
+single = {
+    label: ", ".join(f"{100 * np.mean(r['noise'][1]):.1f}" for r in rows["digits", label]) for label in ("none", "p=2")
+}
+page.say(
+    f"How to read it, by pairs of rows: at .3 networks with p = 2 make {worst['digits'][1]:.1f} % errors (seed by seed {single['p=2']}) against {worst['digits'][0]:.1f} % without ({single['none']}) on {data['digits']['data']} (paper: 14.36 against 20.17) and {worst['colour'][1]:.1f} against {worst['colour'][0]:.1f} % on {data['colour']['data']} (16.80 against 16.88). "
+    + (
+        f"Networks that differ in nothing but the seed are up to {apart:.1f} points apart, {apart / 5.81:.1f} times the paper's whole effect of 5.8: its row of Table IV, from single runs, cannot tell. "
+        if apart > 5.81
+        else ""
+    )
+    + (
+        f"On {data['colour']['data']} the networks with {' and '.join(guesses)} are right less than half as often as those without, even without noise: their rows say nothing about noise. "
+        if guesses
+        else ""
+    )
+    + (
+        ""
+        if "p=2" in guesses or settings.seeds < 2
+        else "For p = 2 with the independent mask so few seeds do not show whether it is right more than half as often, and the verdicts on Table V ask for that. "
+    )
+    + "What noise **adds** to the error is another question: in the paper's Table V it adds more with p = 2 (4.52 points at .3 against 3.80), which is within what two single runs may differ by. The paper also says that convolutional networks suffer more than dense ones, which it finds consistent with their larger operator norms; the verdict on `gr-t4-conv-suffers` compares what noise adds with the [dense page](2-mnist)."
+)
 
 # %% [markdown]
 # ## What it costs
@@ -272,50 +514,128 @@ page.say(f"How to read it, by pairs of rows: at .3 networks with p = 2 make {wor
 # a forward and a backward pass to what was one forward and two backward ones (to the inputs of each layer and to its weights): five thirds, and a little more because plain training needs no gradient of the image. Equation (4), $L(x) + \sigma \lVert g\rVert_q$ with the dual norm, is minimised by differentiating the backward pass itself ("double backprop"). Times mean something only when nothing else runs on the machine.
 
 # %%
-costs = {name: [page.measure(cost.training_cost, data=settings.colour if name == "conv-maxout-cifar" else settings.digits, network=name, images=settings.timed_images, rounds=settings.timed_rounds, seed=seed)
-                for seed in range(settings.timed_seeds)] for name in settings.timed}
+costs = {
+    name: [
+        page.measure(
+            cost.training_cost,
+            data=settings.colour if name == "conv-maxout-cifar" else settings.digits,
+            network=name,
+            images=settings.timed_images,
+            rounds=settings.timed_rounds,
+            seed=seed,
+        )
+        for seed in range(settings.timed_seeds)
+    ]
+    for name in settings.timed
+}
 
 # %% tags=["hide-input"]
 bare = dict(unit="", scale=1)
 kinds = {"none": "none", "perturbation": "L(x + ε), Eq. (3)", "penalty": "double backprop, Eq. (4)"}
 ratios = {"none": lambda r: 1.0, "perturbation": lambda r: r["ratio"], "penalty": lambda r: r["penalty_ratio"]}
-page.table(["network", "penalty", "forward passes a minibatch", "seconds an epoch", "over none", "additions and multiplications over none"],
-           [[name, shown, records[0]["forward"][kind], mean_sd([r["seconds"][kind] for r in records], **bare), "" if kind == "none" else mean_sd([ratios[kind](r) for r in records], **bare),
-             f"{records[0]['operations'][kind] / records[0]['operations']['none']:.2f}"] for name, records in costs.items() for kind, shown in kinds.items()],
-           caption=f"Epochs of {settings.timed_images} images; float32, minibatches of 100; {settings.timed_seeds} timing(s) of each. Over none: the median of the ratios within rounds, which need not be the ratio of the medians beside it")
-page.say("How to read it: with the perturbation an epoch takes " + " and ".join(f"{np.mean([r['ratio'] for r in records]):.2f} times ({name})" for name, records in costs.items()) + " as long, for " + " and ".join(f"{records[0]['operations']['perturbation'] / records[0]['operations']['none']:.2f} times" for records in costs.values()) + " the operations. The rule cannot tell two from five thirds.")
+page.table(
+    [
+        "network",
+        "penalty",
+        "forward passes a minibatch",
+        "seconds an epoch",
+        "over none",
+        "additions and multiplications over none",
+    ],
+    [
+        [
+            name,
+            shown,
+            records[0]["forward"][kind],
+            mean_sd([r["seconds"][kind] for r in records], **bare),
+            "" if kind == "none" else mean_sd([ratios[kind](r) for r in records], **bare),
+            f"{records[0]['operations'][kind] / records[0]['operations']['none']:.2f}",
+        ]
+        for name, records in costs.items()
+        for kind, shown in kinds.items()
+    ],
+    caption=f"Epochs of {settings.timed_images} images; float32, minibatches of 100; {settings.timed_seeds} timing(s) of each. Over none: the median of the ratios within rounds, which need not be the ratio of the medians beside it",
+)
+page.say(
+    "How to read it: with the perturbation an epoch takes "
+    + " and ".join(f"{np.mean([r['ratio'] for r in records]):.2f} times ({name})" for name, records in costs.items())
+    + " as long, for "
+    + " and ".join(
+        f"{records[0]['operations']['perturbation'] / records[0]['operations']['none']:.2f} times"
+        for records in costs.values()
+    )
+    + " the operations. The rule cannot tell two from five thirds."
+)
 
 # %% [markdown]
 # ## Beyond the paper: attacks
 #
 # Gaussian noise is the average case. Attacks look for worse: projected gradient ascent (PGD) within an l2 or an l-infinity ball, from the image, once; and the closest success of Carlini and Wagner {cite}`carlini2017`. What they find is a lower bound of the errors that are possible. They are run on the convolutional networks for digits, and on dense maxout networks like those of the last page, with an independent mask.
 
+
 # %%
 def dense_spec(label, seed):
-    changes = dict(penalty="none") if label == "none" else dict(penalty="perturbation", p=2, sigma=settings.sigma_scale * 1.0, mask="fresh")
+    changes = (
+        dict(penalty="none")
+        if label == "none"
+        else dict(penalty="perturbation", p=2, sigma=settings.sigma_scale * 1.0, mask="fresh")
+    )
     return dict(data=settings.digits, **settings.dense, **changes, seed=seed)
 
 
-judged = {**{f"dense, {label}": [dense_spec(label, seed) for seed in range(settings.seeds)] for label in ("none", "p=2")},
-          **{f"convolutional, {label}": [spec_of("digits", label, seed) for seed in range(settings.seeds)] for label in ("none", "p=2", "p=inf", "p=2, shared mask")}}
-attacks = {name: [page.measure(chapter.attacked, spec=spec, images=settings.images, eps_l2=settings.eps_l2, eps_linf=settings.eps_linf, steps=settings.steps, **settings.search) for spec in specs]
-           for name, specs in judged.items()}
+judged = {
+    **{f"dense, {label}": [dense_spec(label, seed) for seed in range(settings.seeds)] for label in ("none", "p=2")},
+    **{
+        f"convolutional, {label}": [spec_of("digits", label, seed) for seed in range(settings.seeds)]
+        for label in ("none", "p=2", "p=inf", "p=2, shared mask")
+    },
+}
+attacks = {
+    name: [
+        page.measure(
+            chapter.attacked,
+            spec=spec,
+            images=settings.images,
+            eps_l2=settings.eps_l2,
+            eps_linf=settings.eps_linf,
+            steps=settings.steps,
+            **settings.search,
+        )
+        for spec in specs
+    ]
+    for name, specs in judged.items()
+}
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.9), layout="constrained", sharey=True)
 for number, (name, records) in enumerate(attacks.items()):
     style = dict(color=f"C{number}", ls="--" if name.startswith("dense") else "-", marker="o", ms=3, label=name)
-    for axis, field, budgets in zip(axes, ("l2", "linf", "noise"), (settings.eps_l2, settings.eps_linf, settings.eps_l2), strict=True):
-        axis.plot([0, *budgets], 100 * (1 - np.mean([[found["clean"], *found[field]] for found in records], axis=0)), **style)
+    for axis, field, budgets in zip(
+        axes, ("l2", "linf", "noise"), (settings.eps_l2, settings.eps_linf, settings.eps_l2), strict=True
+    ):
+        axis.plot(
+            [0, *budgets], 100 * (1 - np.mean([[found["clean"], *found[field]] for found in records], axis=0)), **style
+        )
 for axis, title in zip(axes, ("PGD, l2", "PGD, l-infinity", "noise of the same l2 length"), strict=True):
     axis.set(xlabel="budget", title=title)
 axes[0].set_ylabel(f"right, % of the first {settings.images} images")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
-page.figure(fig, caption=f"Accuracy against the budget of the attack on {settings.digits}, mean over seeds; dashed: dense. Images that were wrong without an attack count as wrong. PGD's images are clipped to [0, 1], noisy ones are not. The first test images are easier than the rest: compare the errors without attack with those of the table above.",
-            alt="Three panels of curves of accuracy against the budget: two attacks, and noise of the same l2 length; dashed for dense networks.")
-left = {field: [100 * (1 - np.mean([found[field][1] for found in attacks[f"convolutional, {label}"]])) for label in ("p=2", "none")] for field in ("l2", "noise")}
-page.say(f"How to read it: within an l2 length of {settings.eps_l2[1]:g} PGD leaves {left['l2'][0]:.1f} % of the images right on the convolutional networks trained with p = 2, and {left['l2'][1]:.1f} % on those trained without; noise of that length leaves {left['noise'][0]:.1f} and {left['noise'][1]:.1f} %. "
-         "Noise hardly ever has the one direction that an attack looks for.")
+page.figure(
+    fig,
+    caption=f"Accuracy against the budget of the attack on {settings.digits}, mean over seeds; dashed: dense. Images that were wrong without an attack count as wrong. PGD's images are clipped to [0, 1], noisy ones are not. The first test images are easier than the rest: compare the errors without attack with those of the table above.",
+    alt="Three panels of curves of accuracy against the budget: two attacks, and noise of the same l2 length; dashed for dense networks.",
+)
+left = {
+    field: [
+        100 * (1 - np.mean([found[field][1] for found in attacks[f"convolutional, {label}"]]))
+        for label in ("p=2", "none")
+    ]
+    for field in ("l2", "noise")
+}
+page.say(
+    f"How to read it: within an l2 length of {settings.eps_l2[1]:g} PGD leaves {left['l2'][0]:.1f} % of the images right on the convolutional networks trained with p = 2, and {left['l2'][1]:.1f} % on those trained without; noise of that length leaves {left['noise'][0]:.1f} and {left['noise'][1]:.1f} %. "
+    "Noise hardly ever has the one direction that an attack looks for."
+)
 
 
 def median(found):
@@ -330,12 +650,42 @@ def typical(records):
     return mean_sd(medians, unit="", scale=1) if np.isfinite(medians).all() else "none found for half of the images"
 
 
-page.table(["network", "wrong without attack", "PGD l2, 1.0", "PGD l2, 2.0", "one step, l-infinity, .1", "PGD l-infinity, .1", "median length, Carlini and Wagner"],
-           [[name, *(mean_sd([value(found) for found in records]) for value in (lambda r: r["clean"], lambda r: r["l2"][1], lambda r: r["l2"][3], lambda r: r["fgsm"][1], lambda r: r["linf"][1])),
-             typical(records)] for name, records in attacks.items()],
-           caption=f"Error rates under attack on the first {settings.images} test images, and how far the closest error is that the attack of Carlini and Wagner finds on the first {settings.search['search_images']} of them (0 for images that were wrong already); seeds: {settings.seeds}")
-large = {label: 100 * np.mean([r["l2"][3] for r in attacks[f"convolutional, {label}"]]) for label in ("p=2", "p=2, shared mask", "p=inf")}
-page.say(f"How to read it: p = 2 and p = ∞ differ in more than the norm: a perturbation of .1 in every pixel has an l2 length of up to 2.8. Within an l2 length of {settings.eps_l2[3]:g} PGD makes {large['p=2']:.1f} % errors on the networks with p = 2, {large['p=inf']:.1f} % on those with p = ∞ and {large['p=2, shared mask']:.1f} % on those with p = 2 and the shared mask.")
+page.table(
+    [
+        "network",
+        "wrong without attack",
+        "PGD l2, 1.0",
+        "PGD l2, 2.0",
+        "one step, l-infinity, .1",
+        "PGD l-infinity, .1",
+        "median length, Carlini and Wagner",
+    ],
+    [
+        [
+            name,
+            *(
+                mean_sd([value(found) for found in records])
+                for value in (
+                    lambda r: r["clean"],
+                    lambda r: r["l2"][1],
+                    lambda r: r["l2"][3],
+                    lambda r: r["fgsm"][1],
+                    lambda r: r["linf"][1],
+                )
+            ),
+            typical(records),
+        ]
+        for name, records in attacks.items()
+    ],
+    caption=f"Error rates under attack on the first {settings.images} test images, and how far the closest error is that the attack of Carlini and Wagner finds on the first {settings.search['search_images']} of them (0 for images that were wrong already); seeds: {settings.seeds}",
+)
+large = {
+    label: 100 * np.mean([r["l2"][3] for r in attacks[f"convolutional, {label}"]])
+    for label in ("p=2", "p=2, shared mask", "p=inf")
+}
+page.say(
+    f"How to read it: p = 2 and p = ∞ differ in more than the norm: a perturbation of .1 in every pixel has an l2 length of up to 2.8. Within an l2 length of {settings.eps_l2[3]:g} PGD makes {large['p=2']:.1f} % errors on the networks with p = 2, {large['p=inf']:.1f} % on those with p = ∞ and {large['p=2, shared mask']:.1f} % on those with p = 2 and the shared mask."
+)
 
 # %% [markdown]
 # ### Is the gradient worth following?
@@ -344,27 +694,84 @@ page.say(f"How to read it: p = 2 and p = ∞ differ in more than the norm: a per
 # None of them proves anything by its absence. For the third we make images on two other networks: the plain one, and one with the same settings and another seed. The second is the harder test, because the directions in which a plain network is weak need not be those of a trained one.
 
 # %%
-lines = {name: [page.measure(chapter.along, spec=spec, images=settings.images, lengths=settings.lengths, seed=0) for spec in specs] for name, specs in judged.items()}
+lines = {
+    name: [
+        page.measure(chapter.along, spec=spec, images=settings.images, lengths=settings.lengths, seed=0)
+        for spec in specs
+    ]
+    for name, specs in judged.items()
+}
 plain = judged["convolutional, none"]
-pairs = {name: [page.measure(chapter.transferred, source=source, target=spec, images=settings.images, eps=1.5, steps=settings.steps) for source, spec in zip(plain, specs, strict=True)]
-         for name, specs in judged.items() if specs is not plain}
+pairs = {
+    name: [
+        page.measure(
+            chapter.transferred, source=source, target=spec, images=settings.images, eps=1.5, steps=settings.steps
+        )
+        for source, spec in zip(plain, specs, strict=True)
+    ]
+    for name, specs in judged.items()
+    if specs is not plain
+}
 
-siblings = {name: [page.measure(chapter.transferred, source=specs[number - 1], target=spec, images=settings.images, eps=1.5, steps=settings.steps) for number, spec in enumerate(specs)]
-            for name, specs in judged.items() if specs is not plain and settings.seeds > 1}
+siblings = {
+    name: [
+        page.measure(
+            chapter.transferred,
+            source=specs[number - 1],
+            target=spec,
+            images=settings.images,
+            eps=1.5,
+            steps=settings.steps,
+        )
+        for number, spec in enumerate(specs)
+    ]
+    for name, specs in judged.items()
+    if specs is not plain and settings.seeds > 1
+}
 
 # %% tags=["hide-input"]
 fig, axis = plt.subplots(figsize=(6.2, 4.6), layout="constrained")
 for number, (name, records) in enumerate(lines.items()):
     for field, style in (("gradient", dict(marker="o", ms=3, label=name)), ("random", dict(ls=":"))):
-        axis.semilogy(settings.lengths, np.mean([found[field] for found in records], axis=0), color=f"C{number}", **style)
+        axis.semilogy(
+            settings.lengths, np.mean([found[field] for found in records], axis=0), color=f"C{number}", **style
+        )
 axis.set(xlabel="l2 length", ylabel="mean loss, nats")
 fig.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
-page.figure(fig, caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not clipped; mean over seeds.", alt="Curves with points for the gradient and dotted ones for random directions, in the same colours.")
+page.figure(
+    fig,
+    caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not clipped; mean over seeds.",
+    alt="Curves with points for the gradient and dotted ones for random directions, in the same colours.",
+)
 at = settings.lengths.index(1.0)
-steep = {label: [np.mean([found[field][at] for found in lines[f"convolutional, {label}"]]) for field in ("gradient", "random")] for label in ("none", "p=2")}
-page.say(f"How to read it: if the points lay no higher than the dots of their colour, the gradient would be useless. At a length of 1 the mean loss of the convolutional networks with p = 2 is {steep['p=2'][0]:.2f} along the gradient and {steep['p=2'][1]:.2f} along random directions (without the perturbation {steep['none'][0]:.2f} and {steep['none'][1]:.2f}).")
-page.table(["network", "fooled by images made on the plain convolutional network", "on a network trained alike, from another seed", "on itself"],
-           [[name, mean_sd([found["transferred"] for found in records]), mean_sd([found["transferred"] for found in siblings[name]]) if name in siblings else "one seed", mean_sd([found["own"] for found in records])] for name, records in pairs.items()], caption=f"PGD, l2, 1.5: share of the first {settings.images} test images that are wrong then, those included that were wrong before; \"trained alike\": with the same settings" + ("; its two numbers are the two directions between the same two networks" if settings.seeds == 2 else ""))
+steep = {
+    label: [
+        np.mean([found[field][at] for found in lines[f"convolutional, {label}"]]) for field in ("gradient", "random")
+    ]
+    for label in ("none", "p=2")
+}
+page.say(
+    f"How to read it: if the points lay no higher than the dots of their colour, the gradient would be useless. At a length of 1 the mean loss of the convolutional networks with p = 2 is {steep['p=2'][0]:.2f} along the gradient and {steep['p=2'][1]:.2f} along random directions (without the perturbation {steep['none'][0]:.2f} and {steep['none'][1]:.2f})."
+)
+page.table(
+    [
+        "network",
+        "fooled by images made on the plain convolutional network",
+        "on a network trained alike, from another seed",
+        "on itself",
+    ],
+    [
+        [
+            name,
+            mean_sd([found["transferred"] for found in records]),
+            mean_sd([found["transferred"] for found in siblings[name]]) if name in siblings else "one seed",
+            mean_sd([found["own"] for found in records]),
+        ]
+        for name, records in pairs.items()
+    ],
+    caption=f'PGD, l2, 1.5: share of the first {settings.images} test images that are wrong then, those included that were wrong before; "trained alike": with the same settings'
+    + ("; its two numbers are the two directions between the same two networks" if settings.seeds == 2 else ""),
+)
 
 # %% [markdown]
 # ### What a practitioner should take from this
@@ -383,12 +790,16 @@ def farther(kind):
 
 def errors(kind, label):
     """Errors in % under PGD, l2, at three of the budgets."""
-    return ", ".join(f"{100 * np.mean([found['l2'][k] for found in attacks[f'{kind}, {label}']]):.1f}" for k in (1, 3, 4))
+    return ", ".join(
+        f"{100 * np.mean([found['l2'][k] for found in attacks[f'{kind}, {label}']]):.1f}" for k in (1, 3, 4)
+    )
 
 
-page.say(f"Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is its sibling in another norm. It costs one more forward and backward pass. With p = 2 the closest error that the attack finds for the median image is, on the convolutional networks, {farther('convolutional')}, "
-         f"and on the dense ones {farther('dense')}; the convolutional networks make {mean['p=2'][0]:.1f} % test errors with it, and {mean['none'][0]:.1f} % without; on colour images, attacked above by a single step only, {100 * np.mean([r['error'] for r in rows['colour', 'p=2']]):.1f} and {100 * np.mean([r['error'] for r in rows['colour', 'none']]):.1f} %. For the median image the closest error is {closest['convolutional, p=2']:.2f} away on the convolutional networks with p = 2, and {closest['dense, none']:.2f} on the dense ones without. Within an l2 length of {settings.eps_l2[1]:g}, {settings.eps_l2[3]:g} and {settings.eps_l2[4]:g} PGD makes {errors('convolutional', 'p=2')} % errors on the convolutional network trained with p = 2 ({errors('convolutional', 'none')} % without) "
-         f"and {errors('dense', 'p=2')} % on the dense one ({errors('dense', 'none')} % without); both were trained on one step of length {dense_spec('p=2', 0)['sigma']:g}. Who needs more robustness than that trains on several steps of PGD at the budget that matters {{cite}}`madry2018`, and reports the strongest attack there is.")
+page.say(
+    f"Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is its sibling in another norm. It costs one more forward and backward pass. With p = 2 the closest error that the attack finds for the median image is, on the convolutional networks, {farther('convolutional')}, "
+    f"and on the dense ones {farther('dense')}; the convolutional networks make {mean['p=2'][0]:.1f} % test errors with it, and {mean['none'][0]:.1f} % without; on colour images, attacked above by a single step only, {100 * np.mean([r['error'] for r in rows['colour', 'p=2']]):.1f} and {100 * np.mean([r['error'] for r in rows['colour', 'none']]):.1f} %. For the median image the closest error is {closest['convolutional, p=2']:.2f} away on the convolutional networks with p = 2, and {closest['dense, none']:.2f} on the dense ones without. Within an l2 length of {settings.eps_l2[1]:g}, {settings.eps_l2[3]:g} and {settings.eps_l2[4]:g} PGD makes {errors('convolutional', 'p=2')} % errors on the convolutional network trained with p = 2 ({errors('convolutional', 'none')} % without) "
+    f"and {errors('dense', 'p=2')} % on the dense one ({errors('dense', 'none')} % without); both were trained on one step of length {dense_spec('p=2', 0)['sigma']:g}. Who needs more robustness than that trains on several steps of PGD at the budget that matters {{cite}}`madry2018`, and reports the strongest attack there is."
+)
 
 # %% [markdown]
 # ## Where we had to choose
@@ -411,13 +822,34 @@ page.say(f"Training on x + ε with p = ∞ is adversarial training with one step
 # `gr-t4-conv-suffers` takes its dense half from records that the [dense page](2-mnist) lists.
 
 # %% tags=["hide-input"]
-page.claims("gr-t2-p2", "gr-t2-pinf", "gr-t2-p2-beats-pinf", "gr-t2-sigma-inf", "gr-t3-p2", "gr-t4-conv-noise", "gr-t5-noise", "gr-t5-resists", "gr-t4-conv-suffers", "gr-cost-double-conv", "gr-conv-pgd", "gr-conv-masked", "gr-conv-mask")
+page.claims(
+    "gr-t2-p2",
+    "gr-t2-pinf",
+    "gr-t2-p2-beats-pinf",
+    "gr-t2-sigma-inf",
+    "gr-t3-p2",
+    "gr-t4-conv-noise",
+    "gr-t5-noise",
+    "gr-t5-resists",
+    "gr-t4-conv-suffers",
+    "gr-cost-double-conv",
+    "gr-conv-pgd",
+    "gr-conv-masked",
+    "gr-conv-mask",
+)
 
 # %% [markdown]
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
-page.errata("gr-e-table5-baseline", "gr-e-table5-resists", "gr-e-whitened-noise", "gr-e-sigma-scaling", "gr-e-best-result", "gr-e-table4-baseline")
+page.errata(
+    "gr-e-table5-baseline",
+    "gr-e-table5-resists",
+    "gr-e-whitened-noise",
+    "gr-e-sigma-scaling",
+    "gr-e-best-result",
+    "gr-e-table4-baseline",
+)
 
 # %% [markdown]
 # ## Exercises

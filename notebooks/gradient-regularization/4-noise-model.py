@@ -38,11 +38,16 @@ from advbook.chapters.gradient_regularization import noise as chapter
 from advbook.page import Page, mean_sd
 from advutils.attacks import linesearch
 
-page = Page("gradient-regularization", "4-noise-model", globals(), settings={
-    "quick": dict(data="digits", seeds=2, draws=2, max_iter=200, noise=[0.01, 0.1, 0.3]),
-    "standard": dict(data="mnist", seeds=3, draws=5, max_iter=3000, noise=[0.01, 0.1, 0.3]),
-    "paper": dict(data="mnist", seeds=5, draws=20, max_iter=3000, noise=[0.01, 0.1, 0.3]),
-})
+page = Page(
+    "gradient-regularization",
+    "4-noise-model",
+    globals(),
+    settings={
+        "quick": dict(data="digits", seeds=2, draws=2, max_iter=200, noise=[0.01, 0.1, 0.3]),
+        "standard": dict(data="mnist", seeds=3, draws=5, max_iter=3000, noise=[0.01, 0.1, 0.3]),
+        "paper": dict(data="mnist", seeds=5, draws=20, max_iter=3000, noise=[0.01, 0.1, 0.3]),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -89,9 +94,11 @@ page.threat_model(
 bound = page.measure(chapter.union_bound, pixels=784)
 
 # %% tags=["hide-input"]
-page.say(f"For MNIST that is {bound['deviations']:.0f} standard deviations, a probability of $10^{{{bound['log10']:.0f}}}$. No number "
-         "of directions that a network could have makes up for it: at equal length, noise essentially never takes the direction that "
-         "a search finds at once. Longer noise is another matter; see the tables of errors below.")
+page.say(
+    f"For MNIST that is {bound['deviations']:.0f} standard deviations, a probability of $10^{{{bound['log10']:.0f}}}$. No number "
+    "of directions that a network could have makes up for it: at equal length, noise essentially never takes the direction that "
+    "a search finds at once. Longer noise is another matter; see the tables of errors below."
+)
 
 # %% [markdown]
 # Distances differ between images. The paper takes them as Gaussian, $\|a\| \sim N(\mu_a, \sigma_a^2)$, and independent
@@ -113,18 +120,30 @@ page.source(chapter.eq_33)
 printed = page.measure(chapter.printed_tables)
 
 # %% tags=["hide-input"]
-page.table(["λ", "miss, %", "at .1: printed", "recomputed", "at .3: printed", "recomputed", "Eq. (33) at 0"],
-           [[lam, chapter.PAPER_VII[lam][0], chapter.PAPER_VIII[lam][1],
-             f"{100 * chapter.eq_33(chapter.PAPER_VII[lam][0] / 100, mean, sd, 0.1):.2f}", chapter.PAPER_VIII[lam][2],
-             f"{100 * chapter.eq_33(chapter.PAPER_VII[lam][0] / 100, mean, sd, 0.3):.2f}", f"{zero:.2f}"]
-            for (lam, (mean, sd)), zero in zip(chapter.PAPER_VI.items(), printed["column_0"], strict=True)],
-           caption="The paper's Table VIII, printed and recomputed from its Table VI (in %)")
-page.say(f"It does, within {printed['worst']:.3f} points. Two things come out on the way. The column at noise 0 is **not** "
-         "Eq. (33), which would give the last column here: the table prints the measured error instead. The paper's text knows the difference; "
-         "Eq. (33) predicts "
-         + ", ".join(f"{100 * share:.1f} %" for share in printed["without_noise"])
-         + " of errors where there is no noise at all, because a Gaussian distance can be negative. And the third row of Table VII, "
-         "labelled $\\lambda$ = 1e-4, must be $\\lambda$ = 1: its 8.93 % is the one that Table VIII uses there.")
+page.table(
+    ["λ", "miss, %", "at .1: printed", "recomputed", "at .3: printed", "recomputed", "Eq. (33) at 0"],
+    [
+        [
+            lam,
+            chapter.PAPER_VII[lam][0],
+            chapter.PAPER_VIII[lam][1],
+            f"{100 * chapter.eq_33(chapter.PAPER_VII[lam][0] / 100, mean, sd, 0.1):.2f}",
+            chapter.PAPER_VIII[lam][2],
+            f"{100 * chapter.eq_33(chapter.PAPER_VII[lam][0] / 100, mean, sd, 0.3):.2f}",
+            f"{zero:.2f}",
+        ]
+        for (lam, (mean, sd)), zero in zip(chapter.PAPER_VI.items(), printed["column_0"], strict=True)
+    ],
+    caption="The paper's Table VIII, printed and recomputed from its Table VI (in %)",
+)
+page.say(
+    f"It does, within {printed['worst']:.3f} points. Two things come out on the way. The column at noise 0 is **not** "
+    "Eq. (33), which would give the last column here: the table prints the measured error instead. The paper's text knows the difference; "
+    "Eq. (33) predicts "
+    + ", ".join(f"{100 * share:.1f} %" for share in printed["without_noise"])
+    + " of errors where there is no noise at all, because a Gaussian distance can be negative. And the third row of Table VII, "
+    "labelled $\\lambda$ = 1e-4, must be $\\lambda$ = 1: its 8.93 % is the one that Table VIII uses there."
+)
 
 # %% [markdown]
 # ## Softmax regression, and what λ means
@@ -144,54 +163,92 @@ page.say(f"It does, within {printed['worst']:.3f} points. Two things come out on
 page.source(linesearch.ray_distance)
 
 # %%
-fits = {(convention, lam): page.measure(chapter.softmax_fit, data=settings.data, convention=convention, lam=lam,
-                                        max_iter=settings.max_iter)
-        for convention in chapter.CONVENTIONS for lam in chapter.LAMBDAS}
+fits = {
+    (convention, lam): page.measure(
+        chapter.softmax_fit, data=settings.data, convention=convention, lam=lam, max_iter=settings.max_iter
+    )
+    for convention in chapter.CONVENTIONS
+    for lam in chapter.LAMBDAS
+}
 
 
 def deviation(convention):
     """Summed relative deviation from the paper's training errors and mean distances."""
-    return sum(abs(100 * fits[convention, lam]["train_error"] / chapter.PAPER_VII[lam][0] - 1)
-               + abs(fits[convention, lam]["minimum_mean"] / chapter.PAPER_VI[lam][0] - 1) for lam in chapter.LAMBDAS)
+    return sum(
+        abs(100 * fits[convention, lam]["train_error"] / chapter.PAPER_VII[lam][0] - 1)
+        + abs(fits[convention, lam]["minimum_mean"] / chapter.PAPER_VI[lam][0] - 1)
+        for lam in chapter.LAMBDAS
+    )
 
 
 chosen = min(chapter.CONVENTIONS, key=deviation)
 
 # %% tags=["hide-input"]
-page.table(["convention", "λ", "c", "training error, %", "paper", "test error, %", "mean distance", "paper", "iterations"],
-           [[convention, lam, f"{fit['coefficient']:.1e}", f"{100 * fit['train_error']:.2f}", chapter.PAPER_VII[lam][0],
-             f"{100 * fit['test_error']:.2f}", f"{fit['minimum_mean']:.4f}", chapter.PAPER_VI[lam][0],
-             f"{fit['iterations']}{' (stopped)' if fit['iterations'] >= settings.max_iter else ''}"]
-            for (convention, lam), fit in fits.items()],
-           caption=f"Calibration of λ on {settings.data}")
+page.table(
+    ["convention", "λ", "c", "training error, %", "paper", "test error, %", "mean distance", "paper", "iterations"],
+    [
+        [
+            convention,
+            lam,
+            f"{fit['coefficient']:.1e}",
+            f"{100 * fit['train_error']:.2f}",
+            chapter.PAPER_VII[lam][0],
+            f"{100 * fit['test_error']:.2f}",
+            f"{fit['minimum_mean']:.4f}",
+            chapter.PAPER_VI[lam][0],
+            f"{fit['iterations']}{' (stopped)' if fit['iterations'] >= settings.max_iter else ''}",
+        ]
+        for (convention, lam), fit in fits.items()
+    ],
+    caption=f"Calibration of λ on {settings.data}",
+)
 stopped = [(c, lam) for (c, lam), fit in fits.items() if fit["iterations"] >= settings.max_iter]
-page.say(f"Fits stopped at the limit of {settings.max_iter} iterations, short of convergence: "
-         + (", ".join(f"{c} at λ = {lam:g}" for c, lam in stopped) or "none") + ". Early stopping is a regularisation of its own, so "
-         "the numbers of such a fit depend on the limit.")
-page.say("Summed relative deviations: " + ", ".join(f"{name} {deviation(name):.2f}" for name in chapter.CONVENTIONS)
-         + f". The rule picks **{chosen}**. The paper's errors of 6.02, 6.29 and 8.93 % are to be compared with the training "
-         "column: it gathers its statistics on the training set and does not say so for Table VII. Since the convention was "
-         "chosen to fit Tables VI and VII, agreement with the absolute numbers there is weak evidence.")
+page.say(
+    f"Fits stopped at the limit of {settings.max_iter} iterations, short of convergence: "
+    + (", ".join(f"{c} at λ = {lam:g}" for c, lam in stopped) or "none")
+    + ". Early stopping is a regularisation of its own, so "
+    "the numbers of such a fit depend on the limit."
+)
+page.say(
+    "Summed relative deviations: "
+    + ", ".join(f"{name} {deviation(name):.2f}" for name in chapter.CONVENTIONS)
+    + f". The rule picks **{chosen}**. The paper's errors of 6.02, 6.29 and 8.93 % are to be compared with the training "
+    "column: it gathers its statistics on the training set and does not say so for Table VII. Since the convention was "
+    "chosen to fit Tables VI and VII, agreement with the absolute numbers there is weak evidence."
+)
 weakest, intended = chapter.LAMBDAS[0], chapter.PAPER_VI[chapter.LAMBDAS[0]][0]
 own = fits[chosen, weakest]["minimum_mean"]
 pairs = [(fits[chosen, lam]["minimum_mean"], chapter.PAPER_VI[lam][0]) for lam in chapter.LAMBDAS]
 steps = [[after / before for before, after in zip(*step, strict=True)] for step in pairwise(pairs)]
-page.say(f"One model does not fit under this convention: for λ = {weakest:g} the mean distance is {own:.3f}, {own / intended:.2f} times the paper's {intended}. "
-         f"Each λ is a hundred times the one before. From the second to the third our mean rises {steps[1][0]:.1f} times, the paper's {steps[1][1]:.1f} times; from the first to the second "
-         f"ours rises {steps[0][0]:.1f} times, the paper's only {steps[0][1]:.1f} times. Most simply read, the paper's weakest model was not trained to rest. So for that λ the tables below test a "
-         "model that the paper did not have.")
+page.say(
+    f"One model does not fit under this convention: for λ = {weakest:g} the mean distance is {own:.3f}, {own / intended:.2f} times the paper's {intended}. "
+    f"Each λ is a hundred times the one before. From the second to the third our mean rises {steps[1][0]:.1f} times, the paper's {steps[1][1]:.1f} times; from the first to the second "
+    f"ours rises {steps[0][0]:.1f} times, the paper's only {steps[0][1]:.1f} times. Most simply read, the paper's weakest model was not trained to rest. So for that λ the tables below test a "
+    "model that the paper did not have."
+)
 
 # %% [markdown]
 # ## Table VI and Figures 5 and 7: the distances
 
 # %% tags=["hide-input"]
 best = {lam: fits[chosen, lam] for lam in chapter.LAMBDAS}
-page.table(["λ", "paper: mean", "ours", "paper: sd", "ours", "sd / mean: paper", "ours"],
-           [[lam, *[cell for k, name in enumerate(("minimum_mean", "minimum_sd"))
-                    for cell in (chapter.PAPER_VI[lam][k], f"{fit[name]:.4f}")],
-             f"{chapter.PAPER_VI[lam][1] / chapter.PAPER_VI[lam][0]:.2f}", f"{fit['minimum_sd'] / fit['minimum_mean']:.2f}"]
-            for lam, fit in best.items()],
-           caption=f"Table VI. Minimum perturbation along the gradient, correctly classified training images, {settings.data}")
+page.table(
+    ["λ", "paper: mean", "ours", "paper: sd", "ours", "sd / mean: paper", "ours"],
+    [
+        [
+            lam,
+            *[
+                cell
+                for k, name in enumerate(("minimum_mean", "minimum_sd"))
+                for cell in (chapter.PAPER_VI[lam][k], f"{fit[name]:.4f}")
+            ],
+            f"{chapter.PAPER_VI[lam][1] / chapter.PAPER_VI[lam][0]:.2f}",
+            f"{fit['minimum_sd'] / fit['minimum_mean']:.2f}",
+        ]
+        for lam, fit in best.items()
+    ],
+    caption=f"Table VI. Minimum perturbation along the gradient, correctly classified training images, {settings.data}",
+)
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3))
 for lam, fit in best.items():
@@ -203,32 +260,65 @@ axes[0].set(xlabel="minimum perturbation (l2)", ylabel="density", title="Figure 
 axes[1].set(xlabel="minimum perturbation (l2)", ylabel="images", title="Figure 7: below .1, weakest λ")
 axes[0].legend()
 first, last = (np.mean(weak.arrays["small"][part]) for part in (slice(4), slice(-4, None)))
-page.figure(fig, caption="Left: the distances grow with the regularisation and lean towards small values; they are no "
-            "Gaussians, and none is negative. Right: does the density grow in proportion to the distance, as the paper's "
-            f"p(a) = k a says? Then it would start at 0; the first bins hold {first:.0f} images each, the last ones {last:.0f}.",
-            alt="Left, three skewed histograms of distances, wider for larger regularisation. Right, a bar histogram of the "
-                "distances below one tenth.")
+page.figure(
+    fig,
+    caption="Left: the distances grow with the regularisation and lean towards small values; they are no "
+    "Gaussians, and none is negative. Right: does the density grow in proportion to the distance, as the paper's "
+    f"p(a) = k a says? Then it would start at 0; the first bins hold {first:.0f} images each, the last ones {last:.0f}.",
+    alt="Left, three skewed histograms of distances, wider for larger regularisation. Right, a bar histogram of the "
+    "distances below one tenth.",
+)
 
 # %% [markdown]
 # ## Tables VII and VIII: errors under noise
 
 # %%
-noisy = {lam: [page.measure(chapter.softmax_noise, data=settings.data, convention=chosen, lam=lam,
-                            max_iter=settings.max_iter, noise=settings.noise, draws=settings.draws, seed=seed)
-               for seed in range(settings.seeds)] for lam in chapter.LAMBDAS}
+noisy = {
+    lam: [
+        page.measure(
+            chapter.softmax_noise,
+            data=settings.data,
+            convention=chosen,
+            lam=lam,
+            max_iter=settings.max_iter,
+            noise=settings.noise,
+            draws=settings.draws,
+            seed=seed,
+        )
+        for seed in range(settings.seeds)
+    ]
+    for lam in chapter.LAMBDAS
+}
 
 # %% tags=["hide-input"]
 table = []
 for lam, records in noisy.items():
     for k, std in enumerate((0.1, 0.3), start=1):
-        table.append([lam, std, chapter.PAPER_VII[lam][k], mean_sd(np.concatenate([r["actual"][k] for r in records])),
-                      chapter.PAPER_VIII[lam][k], f"{100 * records[0]['eq_33'][k]:.2f} %"])
-page.table(["λ", "noise", "actual: paper, %", "ours", "Eq. (33): paper, %", "ours"], table,
-           caption="Tables VII and VIII. Error on the training images under noise, measured (± over single draws of noise, on one fit) and predicted")
+        table.append(
+            [
+                lam,
+                std,
+                chapter.PAPER_VII[lam][k],
+                mean_sd(np.concatenate([r["actual"][k] for r in records])),
+                chapter.PAPER_VIII[lam][k],
+                f"{100 * records[0]['eq_33'][k]:.2f} %",
+            ]
+        )
+page.table(
+    ["λ", "noise", "actual: paper, %", "ours", "Eq. (33): paper, %", "ours"],
+    table,
+    caption="Tables VII and VIII. Error on the training images under noise, measured (± over single draws of noise, on one fit) and predicted",
+)
 gap = max(abs(np.mean(records[0]["actual"][k]) - records[0]["eq_33"][k]) for records in noisy.values() for k in (1, 2))
-page.say(f"Our largest gap between Eq. (33) and the measured error is {100 * gap:.1f} points; the paper's own is "
-         f"{chapter.PAPER_VII[1e-4][2] - chapter.PAPER_VIII[1e-4][2]:.1f} points (λ = 1e-4 at noise .3), where it says that the formula \"fits well\". "
-         + f"Noise of standard deviation .1 has a length of {0.1 * 784**0.5:.1f}, which is " + ", ".join(f"{0.1 * 784**0.5 / best[lam]['minimum_mean']:.0f}" for lam in noisy) + " times the mean distance, and breaks " + ", ".join(f"{100 * np.mean([r['broken'][1] for r in records]):.1f}" for records in noisy.values()) + " % of the images: to be longer than the distance is not enough.")
+page.say(
+    f"Our largest gap between Eq. (33) and the measured error is {100 * gap:.1f} points; the paper's own is "
+    f'{chapter.PAPER_VII[1e-4][2] - chapter.PAPER_VIII[1e-4][2]:.1f} points (λ = 1e-4 at noise .3), where it says that the formula "fits well". '
+    + f"Noise of standard deviation .1 has a length of {0.1 * 784**0.5:.1f}, which is "
+    + ", ".join(f"{0.1 * 784**0.5 / best[lam]['minimum_mean']:.0f}" for lam in noisy)
+    + " times the mean distance, and breaks "
+    + ", ".join(f"{100 * np.mean([r['broken'][1] for r in records]):.1f}" for records in noisy.values())
+    + " % of the images: to be longer than the distance is not enough."
+)
 
 # %% [markdown]
 # ## Which approximation is to blame?
@@ -247,8 +337,10 @@ models = {"eq_33": "Eq. (33)", "distances": "distances", "nearest": "nearest", "
 table = []
 for lam, records in noisy.items():
     for k, std in enumerate((0.1, 0.3), start=1):
-        table.append([lam, std, mean_sd(np.concatenate([r["actual"][k] for r in records]))]
-                     + [f"{100 * records[0][name][k]:.2f} %" for name in models])
+        table.append(
+            [lam, std, mean_sd(np.concatenate([r["actual"][k] for r in records]))]
+            + [f"{100 * records[0][name][k]:.2f} %" for name in models]
+        )
 page.table(["λ", "noise", "actual", *models.values()], table, caption="Four predictions of the error under noise")
 
 
@@ -257,10 +349,12 @@ def miss_by(name, k):
     return 100 * max(abs(np.mean(records[0]["actual"][k]) - records[0][name][k]) for records in noisy.values())
 
 
-page.say("Largest distance from the measured error at noise .1 and .3, in points: "
-         + "; ".join(f"{label} {miss_by(name, 1):.2f} and {miss_by(name, 2):.2f}" for name, label in models.items())
-         + ". Where *distances* beats Eq. (33) the Gaussian shape was at fault; where *nearest* falls short of the measured error, "
-         "several boundaries share the work; *union* counts all of them, and overshoots where they overlap.")
+page.say(
+    "Largest distance from the measured error at noise .1 and .3, in points: "
+    + "; ".join(f"{label} {miss_by(name, 1):.2f} and {miss_by(name, 2):.2f}" for name, label in models.items())
+    + ". Where *distances* beats Eq. (33) the Gaussian shape was at fault; where *nearest* falls short of the measured error, "
+    "several boundaries share the work; *union* counts all of them, and overshoots where they overlap."
+)
 
 
 def points(values):
@@ -268,20 +362,34 @@ def points(values):
     return f"{100 * np.mean(values):.2f}"
 
 
-page.table(["λ", "noise", "broken", "repaired", "broken: distances", "broken: nearest", "broken: union"],
-           [[lam, std, points([r["broken"][k] for r in records]), points([r["repaired"][k] for r in records]),
-             *(points(records[0][name][k] - records[0]["miss"]) for name in ("distances", "nearest", "union"))]
-            for lam, records in noisy.items() for k, std in enumerate(settings.noise)],
-           caption="Broken and repaired by noise, in % of all images: measured, and what the three predictions say will break")
+page.table(
+    ["λ", "noise", "broken", "repaired", "broken: distances", "broken: nearest", "broken: union"],
+    [
+        [
+            lam,
+            std,
+            points([r["broken"][k] for r in records]),
+            points([r["repaired"][k] for r in records]),
+            *(points(records[0][name][k] - records[0]["miss"]) for name in ("distances", "nearest", "union")),
+        ]
+        for lam, records in noisy.items()
+        for k, std in enumerate(settings.noise)
+    ],
+    caption="Broken and repaired by noise, in % of all images: measured, and what the three predictions say will break",
+)
 weakest = noisy[chapter.LAMBDAS[0]]
 worst, breaks = weakest[0], [np.mean(r["broken"][2]) for r in weakest]
-page.say("The table separates what the error mixes. Noise **repairs** images as well as breaking them, and no prediction knows of it. "
-         f"For the weakest regularisation at noise .3 it breaks {points(breaks)} % of the images and "
-         f"the predictions say {points(worst['eq_33'][2] - worst['miss'])} (Eq. 33), {points(worst['distances'][2] - worst['miss'])}, "
-         f"{points(worst['nearest'][2] - worst['miss'])} and {points(worst['union'][2] - worst['miss'])} %. "
-         + ("There one boundary, even the nearest, cannot stand for nine."
-            if np.mean(breaks) > 1.2 * (worst["nearest"][2] - worst["miss"]) else
-            "The nearest boundary alone accounts for most of it."))
+page.say(
+    "The table separates what the error mixes. Noise **repairs** images as well as breaking them, and no prediction knows of it. "
+    f"For the weakest regularisation at noise .3 it breaks {points(breaks)} % of the images and "
+    f"the predictions say {points(worst['eq_33'][2] - worst['miss'])} (Eq. 33), {points(worst['distances'][2] - worst['miss'])}, "
+    f"{points(worst['nearest'][2] - worst['miss'])} and {points(worst['union'][2] - worst['miss'])} %. "
+    + (
+        "There one boundary, even the nearest, cannot stand for nine."
+        if np.mean(breaks) > 1.2 * (worst["nearest"][2] - worst["miss"])
+        else "The nearest boundary alone accounts for most of it."
+    )
+)
 
 # %% [markdown]
 # ## Table IX: the error that noise of .01 adds
@@ -295,39 +403,71 @@ page.say("The table separates what the error mixes. Noise **repairs** images as 
 
 # %% tags=["hide-input"]
 page.source(chapter.linear_density)
-page.table(["λ", "k", "actual, net: paper, %", "ours, mean ± sd", "broken", "predicted: paper, %", "ours", "distances"],
-           [[lam, f"{records[0]['slope']:.1f}", chapter.PAPER_IX[lam][0],
-             mean_sd(np.concatenate([r["additional"][0] for r in records]), unit=""), f"{100 * np.mean([r['broken'][0] for r in records]):.3f}", chapter.PAPER_IX[lam][1],
-             f"{100 * records[0]['linear_density'][0]:.3f}", f"{100 * (records[0]['distances'][0] - records[0]['miss']):.3f}"]
-            for lam, records in noisy.items()],
-           caption="Table IX. Additional error in % at noise .01 (± over single draws of noise, on one fit), what of it breaks, and two predictions of what breaks")
-exponents = {lam: np.log(fit["share_below"]["0.05"] / fit["share_below"]["0.02"]) / np.log(2.5) for lam, fit in best.items()
-             if fit["share_below"]["0.02"]}
-page.say("Is the density linear near zero? If it were, the share of distances below $h$ would grow as $h^2$; a constant density "
-         "makes it grow as $h$. From $h = .02$ to $.05$ our exponents are "
-         + ", ".join(f"{exponents[lam]:.2f} (λ = {lam:g})" if lam in exponents else f"undefined (λ = {lam:g}, no image that near)"
-                     for lam in best)
-         + ". The further below 2, the more images lie arbitrarily close to the boundary, against the premise of the paper's Table IX; the "
-         "column *distances*, which takes each image's own distance, predicts other numbers than the linear density. The measured column "
-         "is a **net** number: at noise .01 "
-         + ", ".join(f"{points([r['broken'][0] for r in records])} % of the images break and "
-                     f"{points([r['repaired'][0] for r in records])} % are repaired (λ = {lam:g})" for lam, records in noisy.items())
-         + ". The predictions are of what breaks, and so are natural adversarial examples, of which the paper speaks here; where the linear density agrees with the net number that is by accident.")
+page.table(
+    ["λ", "k", "actual, net: paper, %", "ours, mean ± sd", "broken", "predicted: paper, %", "ours", "distances"],
+    [
+        [
+            lam,
+            f"{records[0]['slope']:.1f}",
+            chapter.PAPER_IX[lam][0],
+            mean_sd(np.concatenate([r["additional"][0] for r in records]), unit=""),
+            f"{100 * np.mean([r['broken'][0] for r in records]):.3f}",
+            chapter.PAPER_IX[lam][1],
+            f"{100 * records[0]['linear_density'][0]:.3f}",
+            f"{100 * (records[0]['distances'][0] - records[0]['miss']):.3f}",
+        ]
+        for lam, records in noisy.items()
+    ],
+    caption="Table IX. Additional error in % at noise .01 (± over single draws of noise, on one fit), what of it breaks, and two predictions of what breaks",
+)
+exponents = {
+    lam: np.log(fit["share_below"]["0.05"] / fit["share_below"]["0.02"]) / np.log(2.5)
+    for lam, fit in best.items()
+    if fit["share_below"]["0.02"]
+}
+page.say(
+    "Is the density linear near zero? If it were, the share of distances below $h$ would grow as $h^2$; a constant density "
+    "makes it grow as $h$. From $h = .02$ to $.05$ our exponents are "
+    + ", ".join(
+        f"{exponents[lam]:.2f} (λ = {lam:g})" if lam in exponents else f"undefined (λ = {lam:g}, no image that near)"
+        for lam in best
+    )
+    + ". The further below 2, the more images lie arbitrarily close to the boundary, against the premise of the paper's Table IX; the "
+    "column *distances*, which takes each image's own distance, predicts other numbers than the linear density. The measured column "
+    "is a **net** number: at noise .01 "
+    + ", ".join(
+        f"{points([r['broken'][0] for r in records])} % of the images break and "
+        f"{points([r['repaired'][0] for r in records])} % are repaired (λ = {lam:g})"
+        for lam, records in noisy.items()
+    )
+    + ". The predictions are of what breaks, and so are natural adversarial examples, of which the paper speaks here; where the linear density agrees with the net number that is by accident."
+)
 
 fig, axes = plt.subplots(2, 8, figsize=(8, 2.2))
 for column in range(8):
     for row, name in enumerate(("clean", "noisy")):
         axes[row, column].imshow(noisy[1.0][0].arrays[name][column].astype(float), vmin=0, vmax=1)
         axes[row, column].set_axis_off()
-page.figure(fig, caption="Figure 6. Top: training images. Bottom: the same with Gaussian noise of standard deviation .01, "
-            "invisible to the eye.", alt="Two rows of eight handwritten digits that look the same.")
+page.figure(
+    fig,
+    caption="Figure 6. Top: training images. Bottom: the same with Gaussian noise of standard deviation .01, "
+    "invisible to the eye.",
+    alt="Two rows of eight handwritten digits that look the same.",
+)
 
 # %% [markdown]
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("gr-noise-grows", "gr-noise-half", "gr-noise-fit-01", "gr-noise-fit-03", "gr-noise-rare", "gr-noise-table8",
-            "gr-noise-bound")
+page.claims(
+    "gr-noise-grows",
+    "gr-noise-half",
+    "gr-noise-fit-01",
+    "gr-noise-fit-03",
+    "gr-noise-rare",
+    "gr-noise-table8",
+    "gr-noise-bound",
+)
 
 # %% [markdown]
 # ## Where we had to choose

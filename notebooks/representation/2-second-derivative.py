@@ -40,11 +40,79 @@ from advutils import datasets, models
 from advutils.datasets import figures
 from advutils.explanation import attribution, localisation
 
-page = Page("representation", "2-second-derivative", globals(), settings={
-    "quick": dict(size=64, scales=[7, 12], limit=4, plan="small", width=1.0, images=800, epochs=4, batch_size=20, lr=2e-3, precision="float32", seeds=1, more_sigmoids=0, judged=100, larger=[13, 16], smaller=[4, 5], looked_at=15, ceilings=[[64, [7, 12]], [128, [14, 24]]], drawn=30, figures="generated", windows={"image1": [0, 0, 128]}),
-    "standard": dict(size=128, scales=[10, 20], limit=8, plan="small", width=2.0, images=2000, epochs=40, batch_size=20, lr=3e-3, precision="bfloat16", seeds=3, more_sigmoids=2, judged=2000, larger=[22, 26], smaller=[5, 7], looked_at=300, ceilings=[[128, [10, 20]], [256, [20, 40]], [512, [40, 80]], [1000, [78, 156]]], drawn=200, figures="thesis-figures", windows={"image1": [490, 560, 280], "image2": [150, 310, 280]}),
-    "paper": dict(size=1000, scales=[80, 130], limit=17, plan="large", width=1.0, images=20000, epochs=100, batch_size=20, lr=1e-3, precision="float32", seeds=3, more_sigmoids=0, judged=5000, larger=[135, 145], smaller=[40, 55], looked_at=500, ceilings=[[128, [10, 20]], [256, [20, 40]], [512, [40, 80]], [1000, [78, 156]]], drawn=200, figures="thesis-figures", windows={"image1": [490, 560, 280], "image2": [150, 310, 280]}),
-})
+page = Page(
+    "representation",
+    "2-second-derivative",
+    globals(),
+    settings={
+        "quick": dict(
+            size=64,
+            scales=[7, 12],
+            limit=4,
+            plan="small",
+            width=1.0,
+            images=800,
+            epochs=4,
+            batch_size=20,
+            lr=2e-3,
+            precision="float32",
+            seeds=1,
+            more_sigmoids=0,
+            judged=100,
+            larger=[13, 16],
+            smaller=[4, 5],
+            looked_at=15,
+            ceilings=[[64, [7, 12]], [128, [14, 24]]],
+            drawn=30,
+            figures="generated",
+            windows={"image1": [0, 0, 128]},
+        ),
+        "standard": dict(
+            size=128,
+            scales=[10, 20],
+            limit=8,
+            plan="small",
+            width=2.0,
+            images=2000,
+            epochs=40,
+            batch_size=20,
+            lr=3e-3,
+            precision="bfloat16",
+            seeds=3,
+            more_sigmoids=2,
+            judged=2000,
+            larger=[22, 26],
+            smaller=[5, 7],
+            looked_at=300,
+            ceilings=[[128, [10, 20]], [256, [20, 40]], [512, [40, 80]], [1000, [78, 156]]],
+            drawn=200,
+            figures="thesis-figures",
+            windows={"image1": [490, 560, 280], "image2": [150, 310, 280]},
+        ),
+        "paper": dict(
+            size=1000,
+            scales=[80, 130],
+            limit=17,
+            plan="large",
+            width=1.0,
+            images=20000,
+            epochs=100,
+            batch_size=20,
+            lr=1e-3,
+            precision="float32",
+            seeds=3,
+            more_sigmoids=0,
+            judged=5000,
+            larger=[135, 145],
+            smaller=[40, 55],
+            looked_at=500,
+            ceilings=[[128, [10, 20]], [256, [20, 40]], [512, [40, 80]], [1000, [78, 156]]],
+            drawn=200,
+            figures="thesis-figures",
+            windows={"image1": [490, 560, 280], "image2": [150, 310, 280]},
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -87,7 +155,9 @@ f = outer(inner)
 u = sympy.Symbol("u")
 z = 2 * x - y
 delta = sympy.diff(outer(u), u).subs(u, inner)
-by_hand = delta * sympy.diff(sympy.tanh(u), u, 2).subs(u, z) * sympy.diff(z, x) * sympy.diff(z, y) + sympy.diff(outer(u), u, 2).subs(u, inner) * sympy.diff(inner, x) * sympy.diff(inner, y)
+by_hand = delta * sympy.diff(sympy.tanh(u), u, 2).subs(u, z) * sympy.diff(z, x) * sympy.diff(z, y) + sympy.diff(
+    outer(u), u, 2
+).subs(u, inner) * sympy.diff(inner, x) * sympy.diff(inner, y)
 assert sympy.simplify(sympy.diff(f, x, y) - by_hand) == 0
 
 # %% [markdown]
@@ -107,14 +177,50 @@ page.source(attribution.second_order_saliency)
 page.source(localisation.detect)
 
 # %%
-common = dict(size=settings.size, scales=settings.scales, one_scale=True, limit=settings.limit, plan=settings.plan, width=settings.width, images=settings.images, epochs=settings.epochs, batch_size=settings.batch_size, precision=settings.precision)
-KINDS = {"rectifiers": dict(activation="relu", renormalised=False, lr=settings.lr), "softplus": dict(activation="softplus", renormalised=False, lr=settings.lr / 3), "sigmoids, renormalised": dict(activation="sigmoid", renormalised=True, lr=settings.lr, epochs=2 * settings.epochs)}
-SEEDS = {kind: settings.seeds + options["renormalised"] * settings.more_sigmoids for kind, options in KINDS.items()}  # slopes of sigmoids vary most
-others = {"larger": {"scales": settings.larger}, "smaller": {"scales": settings.smaller}, "circles": {"kinds": ["circle"]}}
-counted = {kind: [page.measure(chapter.counting_network, spec=common | options | dict(seed=seed), images=settings.judged, others=others) for seed in range(SEEDS[kind])]
-           for kind, options in KINDS.items()}
-found = {(kind, method): [page.measure(chapter.detection, spec=common | options | dict(seed=seed), method=method, images=settings.looked_at) for seed in range(SEEDS[kind])]
-         for kind, options in KINDS.items() for method in chapter.METHODS}
+common = dict(
+    size=settings.size,
+    scales=settings.scales,
+    one_scale=True,
+    limit=settings.limit,
+    plan=settings.plan,
+    width=settings.width,
+    images=settings.images,
+    epochs=settings.epochs,
+    batch_size=settings.batch_size,
+    precision=settings.precision,
+)
+KINDS = {
+    "rectifiers": dict(activation="relu", renormalised=False, lr=settings.lr),
+    "softplus": dict(activation="softplus", renormalised=False, lr=settings.lr / 3),
+    "sigmoids, renormalised": dict(activation="sigmoid", renormalised=True, lr=settings.lr, epochs=2 * settings.epochs),
+}
+SEEDS = {
+    kind: settings.seeds + options["renormalised"] * settings.more_sigmoids for kind, options in KINDS.items()
+}  # slopes of sigmoids vary most
+others = {
+    "larger": {"scales": settings.larger},
+    "smaller": {"scales": settings.smaller},
+    "circles": {"kinds": ["circle"]},
+}
+counted = {
+    kind: [
+        page.measure(
+            chapter.counting_network, spec=common | options | dict(seed=seed), images=settings.judged, others=others
+        )
+        for seed in range(SEEDS[kind])
+    ]
+    for kind, options in KINDS.items()
+}
+found = {
+    (kind, method): [
+        page.measure(
+            chapter.detection, spec=common | options | dict(seed=seed), method=method, images=settings.looked_at
+        )
+        for seed in range(SEEDS[kind])
+    ]
+    for kind, options in KINDS.items()
+    for method in chapter.METHODS
+}
 
 # %% [markdown]
 # ### Do these networks count?
@@ -122,12 +228,23 @@ found = {(kind, method): [page.measure(chapter.detection, spec=common | options 
 # They are those of the [page before](1-counting) that see shapes of one size in a picture. Where a network does not count, what it fails to find says nothing about the method, so the rules below ask for a slope of more than .7 (of the counted on the true total; 1 is right).
 
 # %% tags=["hide-input"]
-page.table(["network", "slope, by random seed", "both numbers exact"],
-           [[kind, ", ".join(f"{r['same']['slope']:.2f}" for r in records), ", ".join(f"{r['same']['exact']:.0%}" for r in records)] for kind, records in counted.items()],
-           caption=f"Counting up to {settings.limit} shapes, {settings.judged} pictures; one number for each training")
+page.table(
+    ["network", "slope, by random seed", "both numbers exact"],
+    [
+        [
+            kind,
+            ", ".join(f"{r['same']['slope']:.2f}" for r in records),
+            ", ".join(f"{r['same']['exact']:.0%}" for r in records),
+        ]
+        for kind, records in counted.items()
+    ],
+    caption=f"Counting up to {settings.limit} shapes, {settings.judged} pictures; one number for each training",
+)
 weak = [kind for kind, records in counted.items() if np.mean([r["same"]["slope"] for r in records]) < 0.7]
 if weak:
-    page.say(f"In the mean the networks of {' and '.join(weak)} do not reach that slope. Their rows below are shown, and say little about the method.")
+    page.say(
+        f"In the mean the networks of {' and '.join(weak)} do not reach that slope. Their rows below are shown, and say little about the method."
+    )
 
 # %% [markdown]
 # ### Figure 2.4
@@ -140,13 +257,22 @@ fig, axes = plt.subplots(len(KINDS), 5, figsize=(9, 1.9 * len(KINDS)), layout="c
 for row, (kind, options) in zip(axes, KINDS.items(), strict=True):
     record = page.measure(chapter.first_rounds, spec=common | options | dict(seed=0), rounds=3, images=20)
     shown = [record.arrays["picture"], record.arrays["saliency"], *record.arrays["masks"]]
-    for axis, picture, title in zip(row, shown, [f"{kind}: {record['counted']} of {record['true']}", "saliency, tenth root", "round 1", "round 2", "round 3"], strict=False):
+    for axis, picture, title in zip(
+        row,
+        shown,
+        [f"{kind}: {record['counted']} of {record['true']}", "saliency, tenth root", "round 1", "round 2", "round 3"],
+        strict=False,
+    ):
         axis.imshow(picture, cmap="gray", vmin=0)
         axis.set_title(title, fontsize=7)
 for axis in axes.ravel():
     axis.grid(False)
     axis.set(xticks=[], yticks=[])
-page.figure(fig, caption="A picture (how many shapes the loop looked for, of how many there are), its saliency and the pixels that are selected in the first three rounds, for the first network of each kind.", alt="Rows of small pictures: shapes, a saliency map, and masks of white pixels.")
+page.figure(
+    fig,
+    caption="A picture (how many shapes the loop looked for, of how many there are), its saliency and the pixels that are selected in the first three rounds, for the first network of each kind.",
+    alt="Rows of small pictures: shapes, a saliency map, and masks of white pixels.",
+)
 
 # %% [markdown]
 # ## What a mask can find at all
@@ -156,28 +282,93 @@ page.figure(fig, caption="A picture (how many shapes the loop looked for, of how
 
 # %%
 plans = {"small": "smaller network", "large": "larger network"}
-ceilings = {plan: [page.measure(limits.ceiling, size=size, scales=scales, one_scale=True, limit=min(settings.limit, 8), plan=plan, images=settings.drawn, seed=0) for size, scales in settings.ceilings] for plan in plans}
+ceilings = {
+    plan: [
+        page.measure(
+            limits.ceiling,
+            size=size,
+            scales=scales,
+            one_scale=True,
+            limit=min(settings.limit, 8),
+            plan=plan,
+            images=settings.drawn,
+            seed=0,
+        )
+        for size, scales in settings.ceilings
+    ]
+    for plan in plans
+}
 
 # %% tags=["hide-input"]
 page.source(limits.ceiling)
 fig, axis = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
 places = np.arange(len(settings.ceilings))
 for marker, (plan, name) in zip("os", plans.items(), strict=True):
-    for line, (field, where) in zip(("-", ":"), {"centred": "centred perfectly", "placed": "where its units lie"}.items(), strict=True):
-        axis.plot(places, [100 * record[field] for record in ceilings[plan]], marker + line, color=f"C{'os'.index(marker)}", label=f"{name}, {where}")
-axis.set(xticks=places, xticklabels=[str(size) for size, _ in settings.ceilings], xlabel="pixels a side of the picture", ylabel="shapes that a mask can find, %", ylim=(-4, 104))
+    for line, (field, where) in zip(
+        ("-", ":"), {"centred": "centred perfectly", "placed": "where its units lie"}.items(), strict=True
+    ):
+        axis.plot(
+            places,
+            [100 * record[field] for record in ceilings[plan]],
+            marker + line,
+            color=f"C{'os'.index(marker)}",
+            label=f"{name}, {where}",
+        )
+axis.set(
+    xticks=places,
+    xticklabels=[str(size) for size, _ in settings.ceilings],
+    xlabel="pixels a side of the picture",
+    ylabel="shapes that a mask can find, %",
+    ylim=(-4, 104),
+)
 axis.legend(fontsize=8)
-page.figure(fig, caption="Share of shapes that a mask finds which is as large as what the units that see its start see together, against the size of the picture; shapes in proportion. A ceiling for masks of that size, not for masks that a threshold makes smaller.",
-            alt="Four curves of shapes found against the size of the picture: near zero for the larger network everywhere; for the smaller one low at the smallest pictures, high in the middle for centred masks.")
-page.table(["network", "picture", "shapes", "a unit sees", "the next one begins after", "block", "found, centred", "found, as its units lie"],
-           [[name, record.parameters["size"], "{} to {}".format(*record.parameters["scales"]), record["sees"], record["apart"], record["together"], f"{100 * record['centred']:.1f} %", f"{100 * record['placed']:.1f} %"] for plan, name in plans.items() for record in ceilings[plan]],
-           caption=f"The same in numbers, {ceilings['small'][0]['shapes']} shapes of {settings.drawn} pictures a size; lengths in pixels a side. Block: of as many units as see every pixel; one more unit sees many pixels, whose block is larger")
-here = next((record for record in ceilings["small"] if record.parameters["size"] == settings.size and settings.plan == "small"), None)
+page.figure(
+    fig,
+    caption="Share of shapes that a mask finds which is as large as what the units that see its start see together, against the size of the picture; shapes in proportion. A ceiling for masks of that size, not for masks that a threshold makes smaller.",
+    alt="Four curves of shapes found against the size of the picture: near zero for the larger network everywhere; for the smaller one low at the smallest pictures, high in the middle for centred masks.",
+)
+page.table(
+    [
+        "network",
+        "picture",
+        "shapes",
+        "a unit sees",
+        "the next one begins after",
+        "block",
+        "found, centred",
+        "found, as its units lie",
+    ],
+    [
+        [
+            name,
+            record.parameters["size"],
+            "{} to {}".format(*record.parameters["scales"]),
+            record["sees"],
+            record["apart"],
+            record["together"],
+            f"{100 * record['centred']:.1f} %",
+            f"{100 * record['placed']:.1f} %",
+        ]
+        for plan, name in plans.items()
+        for record in ceilings[plan]
+    ],
+    caption=f"The same in numbers, {ceilings['small'][0]['shapes']} shapes of {settings.drawn} pictures a size; lengths in pixels a side. Block: of as many units as see every pixel; one more unit sees many pixels, whose block is larger",
+)
+here = next(
+    (record for record in ceilings["small"] if record.parameters["size"] == settings.size and settings.plan == "small"),
+    None,
+)
 too_large = here is not None and max(here["centred"], here["placed"]) < 0.2
-page.say("How to read it: what a mask can find depends on the size of the picture before any training. "
-         + (f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find {100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} % where the units lie. " if here else "")
-         + ("So a recall near zero at this size says next to nothing about the method. " if too_large else "")
-         + "Units of the larger network see the whole picture or nearly so: there its masks are what the threshold leaves, and the size of a block says nothing.")
+page.say(
+    "How to read it: what a mask can find depends on the size of the picture before any training. "
+    + (
+        f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find {100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} % where the units lie. "
+        if here
+        else ""
+    )
+    + ("So a recall near zero at this size says next to nothing about the method. " if too_large else "")
+    + "Units of the larger network see the whole picture or nearly so: there its masks are what the threshold leaves, and the size of a block says nothing."
+)
 
 # %% [markdown]
 # ## How often does it find a shape?
@@ -203,9 +394,20 @@ def over_seeds(records, field, share=False):
     return "none" if not values else mean_sd(values) if share else mean_sd(values, **bare)
 
 
-page.table(["network", "method", "recall", "precision", "mean overlap"],
-           [[kind, method, over_seeds(records, "recall", share=True), over_seeds(records, "precision", share=True), over_seeds(records, "iou")] for (kind, method), records in found.items()],
-           caption=f"Shapes found on {settings.looked_at} pictures; trainings: {', '.join(f'{kind} {n}' for kind, n in SEEDS.items())}")
+page.table(
+    ["network", "method", "recall", "precision", "mean overlap"],
+    [
+        [
+            kind,
+            method,
+            over_seeds(records, "recall", share=True),
+            over_seeds(records, "precision", share=True),
+            over_seeds(records, "iou"),
+        ]
+        for (kind, method), records in found.items()
+    ],
+    caption=f"Shapes found on {settings.looked_at} pictures; trainings: {', '.join(f'{kind} {n}' for kind, n in SEEDS.items())}",
+)
 
 
 def hits(kind, method):
@@ -216,15 +418,31 @@ def hits(kind, method):
 
 OTSU = "Otsu's threshold"
 compared = ("by hand", OTSU, "low starts", "one less", "components, counted")
-page.table(["network", *compared], [[kind, *(hits(kind, method) for method in compared)] for kind in KINDS], caption="The same in numbers: shapes found, over all trainings")
+page.table(
+    ["network", *compared],
+    [[kind, *(hits(kind, method) for method in compared)] for kind in KINDS],
+    caption="The same in numbers: shapes found, over all trainings",
+)
 fig, axis = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
 for number, kind in enumerate(KINDS):
     recalls = 100 * np.array([[r["recall"] for r in found[kind, method]] for method in chapter.METHODS])
-    axis.errorbar(np.arange(len(recalls)) + 0.15 * (number - 1), recalls.mean(1), recalls.std(1, ddof=1) if settings.seeds > 1 else None, fmt="o", ms=4, capsize=3, label=kind)
+    axis.errorbar(
+        np.arange(len(recalls)) + 0.15 * (number - 1),
+        recalls.mean(1),
+        recalls.std(1, ddof=1) if settings.seeds > 1 else None,
+        fmt="o",
+        ms=4,
+        capsize=3,
+        label=kind,
+    )
 axis.set(ylabel="shapes found, %", xticks=np.arange(len(chapter.METHODS)))
 axis.set_xticklabels(chapter.METHODS, rotation=30, ha="right", fontsize=8)
 axis.legend(fontsize=7)
-page.figure(fig, caption="Recall of each way to find shapes; mean and standard deviation over seeds.", alt="Points with error bars for each method and three networks.")
+page.figure(
+    fig,
+    caption="Recall of each way to find shapes; mean and standard deviation over seeds.",
+    alt="Points with error bars for each method and three networks.",
+)
 
 
 def started_off(kind):
@@ -236,14 +454,40 @@ def started_off(kind):
     return f"{100 * np.mean(places[sizes == 1] == chapter.PLACES.index('derailed')):.0f} % with {kind} (by chance {100 * np.mean([r['moved']['empty'] for r in records]):.0f} %)"
 
 
-best = max((np.mean([r["recall"] for r in records]), kind, method) for (kind, method), records in found.items() if not method.startswith("components"))
-page.say(f"How to read it: the best of these by second derivatives is \"{best[2]}\" on the network of {best[1]}, with {100 * best[0]:.1f} % of the shapes. With rectifiers a selection is the start alone: nothing else has a second derivative (except under \"one less\", whose second term is the saliency itself)."
-         + (f" At {settings.size} pixels, whichever change is made, the loop hardly ever finds a shape." if best[0] < 0.05 else "")
-         + (" Masks as large as the field of view could find few (the figure before), so this is no verdict on the method." if best[0] < 0.05 and too_large else ""))
-many = ", ".join(f"{np.mean([r['found'] for r in found[kind, 'components']]) / settings.looked_at:.0f} boxes a picture ({kind})" for kind in KINDS)
-page.say(f"The loop makes one box for each shape that is counted; connected parts know no such limit and make {many}. The fair comparison is **components, counted**: the parts with most saliency, as many as are counted. With rectifiers, where the loop has nothing to go by, they find " + ", ".join(f"{100 * r['recall']:.1f}" for r in found["rectifiers", "components, counted"]) + " % of the shapes, by training (`rc-baseline-rectifiers`); with sigmoids " + ", ".join(f"{100 * r['recall']:.1f}" for r in found["sigmoids, renormalised", "components, counted"]) + " % (`rc-baseline`).")
-page.say("Where do rounds start? Where a mask is the start alone (with the thesis' number nearly all are), this pixel is on no shape in " + ", ".join(started_off(kind) for kind in KINDS)
-         + ". Far below chance, the most salient pixels tell where shapes are; at chance or above it, the loop has failed before any second derivative is taken.")
+best = max(
+    (np.mean([r["recall"] for r in records]), kind, method)
+    for (kind, method), records in found.items()
+    if not method.startswith("components")
+)
+page.say(
+    f'How to read it: the best of these by second derivatives is "{best[2]}" on the network of {best[1]}, with {100 * best[0]:.1f} % of the shapes. With rectifiers a selection is the start alone: nothing else has a second derivative (except under "one less", whose second term is the saliency itself).'
+    + (
+        f" At {settings.size} pixels, whichever change is made, the loop hardly ever finds a shape."
+        if best[0] < 0.05
+        else ""
+    )
+    + (
+        " Masks as large as the field of view could find few (the figure before), so this is no verdict on the method."
+        if best[0] < 0.05 and too_large
+        else ""
+    )
+)
+many = ", ".join(
+    f"{np.mean([r['found'] for r in found[kind, 'components']]) / settings.looked_at:.0f} boxes a picture ({kind})"
+    for kind in KINDS
+)
+page.say(
+    f"The loop makes one box for each shape that is counted; connected parts know no such limit and make {many}. The fair comparison is **components, counted**: the parts with most saliency, as many as are counted. With rectifiers, where the loop has nothing to go by, they find "
+    + ", ".join(f"{100 * r['recall']:.1f}" for r in found["rectifiers", "components, counted"])
+    + " % of the shapes, by training (`rc-baseline-rectifiers`); with sigmoids "
+    + ", ".join(f"{100 * r['recall']:.1f}" for r in found["sigmoids, renormalised", "components, counted"])
+    + " % (`rc-baseline`)."
+)
+page.say(
+    "Where do rounds start? Where a mask is the start alone (with the thesis' number nearly all are), this pixel is on no shape in "
+    + ", ".join(started_off(kind) for kind in KINDS)
+    + ". Far below chance, the most salient pixels tell where shapes are; at chance or above it, the loop has failed before any second derivative is taken."
+)
 
 # %% [markdown]
 # ### What a mask covers
@@ -251,32 +495,76 @@ page.say("Where do rounds start? Where a mask is the start alone (with the thesi
 # The thesis describes by examples what goes wrong: a selection may cover half of a shape, or be on two, or derail. Here the masks are counted: **whole** is on one shape and covers at least half of it, **partial** covers less, **between** is on two shapes or more, **derailed** on none. (It also says that later rounds become "extremely local"; the last table looks at that.) The columns "moved" are for the same masks after each was moved to a random place: what chance does.
 
 # %% tags=["hide-input"]
-page.table(["network", "method", *chapter.PLACES[::-1], *(f"moved: {place}" for place in ("whole", "between", "derailed"))],
-           [[kind, method, *(over_seeds(records, place, share=True) for place in chapter.PLACES[::-1]), *(mean_sd([r["moved"][place] for r in records]) for place in ("whole", "between", "derailed"))] for (kind, method), records in found.items()],
-           caption="What the masks are on: shares of all masks. For triangles alone, squares are no shapes: a mask on one is derailed")
-page.table(["network", "method", "pixels of a mask", "off shapes", "moved", "covered of a shape", "ninth decile"],
-           [[kind, method, over_seeds(records, "size"), over_seeds(records, "empty", share=True), mean_sd([r["moved"]["empty"] for r in records]), over_seeds(records, "coverage"), over_seeds(records, "most")] for (kind, method), records in found.items()],
-           caption="How large they are: median number of pixels, share of all selected pixels that are on no shape (and if masks are moved at random), and what part of a shape its best mask covers (mean and ninth decile over the shapes that a mask is on)")
+page.table(
+    ["network", "method", *chapter.PLACES[::-1], *(f"moved: {place}" for place in ("whole", "between", "derailed"))],
+    [
+        [
+            kind,
+            method,
+            *(over_seeds(records, place, share=True) for place in chapter.PLACES[::-1]),
+            *(mean_sd([r["moved"][place] for r in records]) for place in ("whole", "between", "derailed")),
+        ]
+        for (kind, method), records in found.items()
+    ],
+    caption="What the masks are on: shares of all masks. For triangles alone, squares are no shapes: a mask on one is derailed",
+)
+page.table(
+    ["network", "method", "pixels of a mask", "off shapes", "moved", "covered of a shape", "ninth decile"],
+    [
+        [
+            kind,
+            method,
+            over_seeds(records, "size"),
+            over_seeds(records, "empty", share=True),
+            mean_sd([r["moved"]["empty"] for r in records]),
+            over_seeds(records, "coverage"),
+            over_seeds(records, "most"),
+        ]
+        for (kind, method), records in found.items()
+    ],
+    caption="How large they are: median number of pixels, share of all selected pixels that are on no shape (and if masks are moved at random), and what part of a shape its best mask covers (mean and ninth decile over the shapes that a mask is on)",
+)
 
 
 def by_round(records, rounds):
     """Median pixels, and the share of masks on a shape, in some rounds."""
     chosen = [np.isin(r.arrays["round"], rounds) for r in records]
-    pixels, places = (np.concatenate([r.arrays[name][some] for r, some in zip(records, chosen, strict=True)]) for name in ("pixels", "place"))
-    return [f"{np.median(pixels):.0f}", f"{100 * np.mean(places != chapter.PLACES.index('derailed')):.0f} %"] if len(pixels) else ["none", "none"]
+    pixels, places = (
+        np.concatenate([r.arrays[name][some] for r, some in zip(records, chosen, strict=True)])
+        for name in ("pixels", "place")
+    )
+    return (
+        [f"{np.median(pixels):.0f}", f"{100 * np.mean(places != chapter.PLACES.index('derailed')):.0f} %"]
+        if len(pixels)
+        else ["none", "none"]
+    )
 
 
 late = range(max(settings.limit - 2, 2), 3 * settings.limit)
-page.table(["network", "method", "first round: pixels", "on a shape", f"round {late[0]} and later: pixels", "on a shape"],
-           [[kind, method, *by_round(found[kind, method], [1]), *by_round(found[kind, method], late)] for kind in KINDS if kind != "rectifiers" for method in ("by hand", OTSU, "low starts", "one less")],
-           caption="Early and late rounds: median number of pixels of a mask, and share of masks that are on a shape")
+page.table(
+    ["network", "method", "first round: pixels", "on a shape", f"round {late[0]} and later: pixels", "on a shape"],
+    [
+        [kind, method, *by_round(found[kind, method], [1]), *by_round(found[kind, method], late)]
+        for kind in KINDS
+        if kind != "rectifiers"
+        for method in ("by hand", OTSU, "low starts", "one less")
+    ],
+    caption="Early and late rounds: median number of pixels of a mask, and share of masks that are on a shape",
+)
 sees, apart = models.field_of_view(settings.size, settings.plan)
 together = sees + apart * max(sees // apart - 1, 0)
-page.say(f"How to read them: compare with \"moved\". Where masks lie on shapes no more often than the same masks at random places, nothing has been found. Their size is no accident. Only pixels that share a unit with the start have a second derivative with it. One unit of the last maps sees {sees} pixels a side and the next one begins {apart} farther on, so those that see a given pixel see, as a rule, {together} a side together, {together**2} pixels. "
-         "Figure 2.4 above has such blocks: a selection has the outline of what some units see, whether there is a shape in it or not.")
-half = {method: np.mean([r["most"] for r in found["sigmoids, renormalised", method] if r["most"] is not None] or [np.nan]) for method in ("by hand", OTSU)}
-page.say(f"That a selection covers \"at most about half\" of a shape (`rc-half`) depends on the threshold: with sigmoids the ninth decile is, in this run, {half['by hand']:.2f} with the one chosen by hand, on which the rule is judged, and {half[OTSU]:.2f} with Otsu's. A mask as large as these covers a shape wherever it falls on one: in place {over_seeds(found['sigmoids, renormalised', 'by hand'], 'whole', share=True)} of the masks by hand are whole, moved at random {mean_sd([r['moved']['whole'] for r in found['sigmoids, renormalised', 'by hand']])}, so that the verdict is about the size of masks. And `rc-between` asks whether masks on two shapes are frequent (the thesis says that a lot of the selected pixels were between two shapes): {over_seeds(found['sigmoids, renormalised', 'by hand'], 'between', share=True)} of them are, and {mean_sd([r['moved']['between'] for r in found['sigmoids, renormalised', 'by hand']])} when moved at random. "
-         f"`rc-tweaks` compares recalls, here of {over_seeds(found['sigmoids, renormalised', 'by hand'], 'recall', share=True)} by hand and {over_seeds(found['sigmoids, renormalised', 'low starts'], 'recall', share=True)} with low starts: read the numbers, not the verdict alone.")
+page.say(
+    f'How to read them: compare with "moved". Where masks lie on shapes no more often than the same masks at random places, nothing has been found. Their size is no accident. Only pixels that share a unit with the start have a second derivative with it. One unit of the last maps sees {sees} pixels a side and the next one begins {apart} farther on, so those that see a given pixel see, as a rule, {together} a side together, {together**2} pixels. '
+    "Figure 2.4 above has such blocks: a selection has the outline of what some units see, whether there is a shape in it or not."
+)
+half = {
+    method: np.mean([r["most"] for r in found["sigmoids, renormalised", method] if r["most"] is not None] or [np.nan])
+    for method in ("by hand", OTSU)
+}
+page.say(
+    f'That a selection covers "at most about half" of a shape (`rc-half`) depends on the threshold: with sigmoids the ninth decile is, in this run, {half["by hand"]:.2f} with the one chosen by hand, on which the rule is judged, and {half[OTSU]:.2f} with Otsu\'s. A mask as large as these covers a shape wherever it falls on one: in place {over_seeds(found["sigmoids, renormalised", "by hand"], "whole", share=True)} of the masks by hand are whole, moved at random {mean_sd([r["moved"]["whole"] for r in found["sigmoids, renormalised", "by hand"]])}, so that the verdict is about the size of masks. And `rc-between` asks whether masks on two shapes are frequent (the thesis says that a lot of the selected pixels were between two shapes): {over_seeds(found["sigmoids, renormalised", "by hand"], "between", share=True)} of them are, and {mean_sd([r["moved"]["between"] for r in found["sigmoids, renormalised", "by hand"]])} when moved at random. '
+    f"`rc-tweaks` compares recalls, here of {over_seeds(found['sigmoids, renormalised', 'by hand'], 'recall', share=True)} by hand and {over_seeds(found['sigmoids, renormalised', 'low starts'], 'recall', share=True)} with low starts: read the numbers, not the verdict alone."
+)
 
 # %% [markdown]
 # ### The masks that the author publishes
@@ -285,29 +573,66 @@ page.say(f"That a selection covers \"at most about half\" of a shape (`rc-half`)
 
 # %%
 try:
-    author = {image: page.measure(published.published_maps, data=settings.figures, image=image, tops=[100, 1000], window=window) for image, window in settings.windows.items()}
+    author = {
+        image: page.measure(
+            published.published_maps, data=settings.figures, image=image, tops=[100, 1000], window=window
+        )
+        for image, window in settings.windows.items()
+    }
 except datasets.MissingData as error:
     author = {}
     page.say(f"{error} (MIT licence). There is no record of them here either.")
 
 # %% tags=["hide-input"]
 if settings.figures == "generated":
-    page.say("Under this profile a drawn picture with an invented map and mask stands in for them: it shows that the code runs, and nothing else.")
+    page.say(
+        "Under this profile a drawn picture with an invented map and mask stands in for them: it shows that the code runs, and nothing else."
+    )
 if author:
-    fig, axes = plt.subplots(1, 2 * len(author), figsize=(2.4 * 2 * len(author), 2.6), layout="constrained", squeeze=False)
+    fig, axes = plt.subplots(
+        1, 2 * len(author), figsize=(2.4 * 2 * len(author), 2.6), layout="constrained", squeeze=False
+    )
     for pair, (image, record) in zip(axes.reshape(-1, 2), author.items(), strict=True):
         covering = np.argmax(record.arrays["masks"].sum((1, 2)))
-        for axis, shown, title in zip(pair, (record.arrays["picture"], 2.0 * record.arrays["masks"][covering] + record.arrays["picture"]), ("picture", f"round {record['masks'][covering]['round']}"), strict=True):
+        for axis, shown, title in zip(
+            pair,
+            (record.arrays["picture"], 2.0 * record.arrays["masks"][covering] + record.arrays["picture"]),
+            ("picture", f"round {record['masks'][covering]['round']}"),
+            strict=True,
+        ):
             axis.imshow(shown, cmap="gray", vmin=0, vmax=3)
             axis.grid(False)
             axis.set(xticks=[], yticks=[], title=f"{image}: {title}")
-    page.figure(fig, caption=f"A detail of each published picture, and the largest published mask in it (white) over the shapes (grey). {figures.CREDIT}, {figures.SOURCE}" if settings.figures == figures.NAME else "A detail of the drawn picture and its mask.",
-                alt="Pairs of small pictures: grey shapes on black, and white specks of a mask on the edges of these shapes and in the gaps between them.")
-    page.table(["picture", "round", "pixels", "place", "shapes it is on", "covered of a shape", "overlap of boxes"],
-               [[image, mask["round"], mask["pixels"], mask["place"], mask["on"], "none" if mask["covered"] is None else f"{100 * mask['covered']:.1f} %", f"{mask['iou']:.2f}"] for image, record in author.items() for mask in record["masks"]],
-               caption="The published masks: pixels, where they are (as above), on how many shapes, the largest share of one that they cover, and the overlap of their box with the best true one")
+    page.figure(
+        fig,
+        caption=f"A detail of each published picture, and the largest published mask in it (white) over the shapes (grey). {figures.CREDIT}, {figures.SOURCE}"
+        if settings.figures == figures.NAME
+        else "A detail of the drawn picture and its mask.",
+        alt="Pairs of small pictures: grey shapes on black, and white specks of a mask on the edges of these shapes and in the gaps between them.",
+    )
+    page.table(
+        ["picture", "round", "pixels", "place", "shapes it is on", "covered of a shape", "overlap of boxes"],
+        [
+            [
+                image,
+                mask["round"],
+                mask["pixels"],
+                mask["place"],
+                mask["on"],
+                "none" if mask["covered"] is None else f"{100 * mask['covered']:.1f} %",
+                f"{mask['iou']:.2f}",
+            ]
+            for image, record in author.items()
+            for mask in record["masks"]
+        ],
+        caption="The published masks: pixels, where they are (as above), on how many shapes, the largest share of one that they cover, and the overlap of their box with the best true one",
+    )
     every = [mask for record in author.values() for mask in record["masks"]]
-    page.say("" if settings.figures != figures.NAME else f"How to read it: they cover at most {100 * max(mask['covered'] or 0 for mask in every):.1f} % of a shape, and {sum(mask['on'] > 1 for mask in every)} of {len(every)} {'is' if sum(mask['on'] > 1 for mask in every) == 1 else 'are'} on more than one. The thesis says \"at most, about half\", which holds with room to spare; boxes about such specks overlap a shape's by up to {max(mask['iou'] for mask in every):.2f}, near the half that counts as found.")
+    page.say(
+        ""
+        if settings.figures != figures.NAME
+        else f'How to read it: they cover at most {100 * max(mask["covered"] or 0 for mask in every):.1f} % of a shape, and {sum(mask["on"] > 1 for mask in every)} of {len(every)} {"is" if sum(mask["on"] > 1 for mask in every) == 1 else "are"} on more than one. The thesis says "at most, about half", which holds with room to spare; boxes about such specks overlap a shape\'s by up to {max(mask["iou"] for mask in every):.2f}, near the half that counts as found.'
+    )
 
 # %% [markdown]
 # ## Where we had to choose
@@ -329,7 +654,16 @@ page.errata("rc-e-undefined", "rc-e-one-layer", "rc-e-almost-everywhere", "rc-e-
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("rc-relu-zero", "rc-half", "rc-half-published", "rc-between", "rc-between-published", "rc-tweaks", "rc-baseline", "rc-baseline-rectifiers")
+page.claims(
+    "rc-relu-zero",
+    "rc-half",
+    "rc-half-published",
+    "rc-between",
+    "rc-between-published",
+    "rc-tweaks",
+    "rc-baseline",
+    "rc-baseline-rectifiers",
+)
 
 # %% [markdown]
 # ## Exercises

@@ -22,7 +22,9 @@
 # **Time to learn**: 15 minutes. **You need** the [evaluation](4-evaluation).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: digits, 14 pixels, seconds of training | standard: MNIST, hours on 2 cores | paper: MNIST, a GPU
+profile: str = (
+    "quick"  # quick: digits, 14 pixels, seconds of training | standard: MNIST, hours on 2 cores | paper: MNIST, a GPU
+)
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 seeds: int | None = None  # number of seeds; None: the profile's own
 epochs: int | None = None  # of training
@@ -35,13 +37,105 @@ from advbook.chapters.representation import defences_masking as masking
 from advbook.page import Page, mean_sd
 from advutils import layers
 
-page = Page("representation", "5-conjectures", globals(), settings={
-    "quick": dict(data="digits", side=14, kinds=["S", "A, sigmoids"], small_kinds=["PD"], seeds=1, more_seeds={}, epochs=6, pair_seeds=1, small_epochs=2, pair_images=20, budgets=[0.02, 0.1, 0.3], images=40, steps=5, restarts=1, queries=20, query_images=20, statistics_seeds=1, together=60),
-    "standard": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 10", "GMR x 30", "GMR x 255", "GMR x 10, curvature", "S, elastic", "A", "A, sigmoids", "shares, sigmoids", "means, sigmoids", "FGSM training", "PGD training"], small_kinds=["S", "PD", "PD, two weights"], seeds=3, more_seeds={"FGSM training": 5}, epochs=100, pair_seeds=3, small_epochs=20, pair_images=100,
-                     budgets=[0.02, 0.05, 0.1, 0.2, 0.3], images=1000, steps=40, restarts=5, queries=1000, query_images=500, statistics_seeds=5, together=2000),
-    "paper": dict(data="mnist", side=28, kinds=["S", "S, rate of GMR", "GMR", "GMR, each image", "GMR x 10", "GMR x 30", "GMR x 255", "GMR x 10, curvature", "S, elastic", "A", "A, sigmoids", "shares, sigmoids", "means, sigmoids", "FGSM training", "PGD training"], small_kinds=["S", "PD", "PD, two weights"], seeds=5, more_seeds={}, epochs=100, pair_seeds=3, small_epochs=100, pair_images=1000,
-                  budgets=[0.02, 0.05, 0.1, 0.2, 0.3], images=10000, steps=100, restarts=20, queries=5000, query_images=1000, statistics_seeds=5, together=10000),
-})
+page = Page(
+    "representation",
+    "5-conjectures",
+    globals(),
+    settings={
+        "quick": dict(
+            data="digits",
+            side=14,
+            kinds=["S", "A, sigmoids"],
+            small_kinds=["PD"],
+            seeds=1,
+            more_seeds={},
+            epochs=6,
+            pair_seeds=1,
+            small_epochs=2,
+            pair_images=20,
+            budgets=[0.02, 0.1, 0.3],
+            images=40,
+            steps=5,
+            restarts=1,
+            queries=20,
+            query_images=20,
+            statistics_seeds=1,
+            together=60,
+        ),
+        "standard": dict(
+            data="mnist",
+            side=28,
+            kinds=[
+                "S",
+                "S, rate of GMR",
+                "GMR",
+                "GMR, each image",
+                "GMR x 10",
+                "GMR x 30",
+                "GMR x 255",
+                "GMR x 10, curvature",
+                "S, elastic",
+                "A",
+                "A, sigmoids",
+                "shares, sigmoids",
+                "means, sigmoids",
+                "FGSM training",
+                "PGD training",
+            ],
+            small_kinds=["S", "PD", "PD, two weights"],
+            seeds=3,
+            more_seeds={"FGSM training": 5},
+            epochs=100,
+            pair_seeds=3,
+            small_epochs=20,
+            pair_images=100,
+            budgets=[0.02, 0.05, 0.1, 0.2, 0.3],
+            images=1000,
+            steps=40,
+            restarts=5,
+            queries=1000,
+            query_images=500,
+            statistics_seeds=5,
+            together=2000,
+        ),
+        "paper": dict(
+            data="mnist",
+            side=28,
+            kinds=[
+                "S",
+                "S, rate of GMR",
+                "GMR",
+                "GMR, each image",
+                "GMR x 10",
+                "GMR x 30",
+                "GMR x 255",
+                "GMR x 10, curvature",
+                "S, elastic",
+                "A",
+                "A, sigmoids",
+                "shares, sigmoids",
+                "means, sigmoids",
+                "FGSM training",
+                "PGD training",
+            ],
+            small_kinds=["S", "PD", "PD, two weights"],
+            seeds=5,
+            more_seeds={},
+            epochs=100,
+            pair_seeds=3,
+            small_epochs=100,
+            pair_images=1000,
+            budgets=[0.02, 0.05, 0.1, 0.2, 0.3],
+            images=10000,
+            steps=100,
+            restarts=20,
+            queries=5000,
+            query_images=1000,
+            statistics_seeds=5,
+            together=10000,
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -95,41 +189,183 @@ page.source(chapter.objective)
 
 # %%
 base = dict(data=settings.data, epochs=settings.epochs, train_size=0)
-fair = dict(budgets=settings.budgets, images=settings.images, steps=settings.steps, restarts=settings.restarts, queries=settings.queries, query_images=settings.query_images)
-specs = {kind: [dict(base, kind=kind, side=settings.side, seed=seed) for seed in range(settings.more_seeds.get(kind, settings.seeds))] for kind in settings.kinds}
-small = {kind: [dict(base, kind=kind, side=14, seed=seed, epochs=settings.small_epochs) for seed in range(settings.pair_seeds)] for kind in settings.small_kinds}
+fair = dict(
+    budgets=settings.budgets,
+    images=settings.images,
+    steps=settings.steps,
+    restarts=settings.restarts,
+    queries=settings.queries,
+    query_images=settings.query_images,
+)
+specs = {
+    kind: [
+        dict(base, kind=kind, side=settings.side, seed=seed)
+        for seed in range(settings.more_seeds.get(kind, settings.seeds))
+    ]
+    for kind in settings.kinds
+}
+small = {
+    kind: [
+        dict(base, kind=kind, side=14, seed=seed, epochs=settings.small_epochs) for seed in range(settings.pair_seeds)
+    ]
+    for kind in settings.small_kinds
+}
 little = fair | dict(images=2 * settings.pair_images, query_images=2 * settings.pair_images)
 everything = [*specs.items(), *((f"{kind}, 14 x 14", of_kind) for kind, of_kind in small.items())]
-judged = {kind: [page.measure(chapter.judged, spec=spec, against=dict(spec, kind="S", seed=1000 + spec["seed"]), **(little if kind.endswith("14 x 14") else fair)) for spec in of_kind] for kind, of_kind in everything}
-printed = {kind: [page.measure(chapter.as_printed, spec=spec, against=dict(spec, kind="S", seed=1000 + spec["seed"]), budgets=[77 / 255, 10 / 255], images=0) for spec in of_kind] for kind, of_kind in everything}
+judged = {
+    kind: [
+        page.measure(
+            chapter.judged,
+            spec=spec,
+            against=dict(spec, kind="S", seed=1000 + spec["seed"]),
+            **(little if kind.endswith("14 x 14") else fair),
+        )
+        for spec in of_kind
+    ]
+    for kind, of_kind in everything
+}
+printed = {
+    kind: [
+        page.measure(
+            chapter.as_printed,
+            spec=spec,
+            against=dict(spec, kind="S", seed=1000 + spec["seed"]),
+            budgets=[77 / 255, 10 / 255],
+            images=0,
+        )
+        for spec in of_kind
+    ]
+    for kind, of_kind in everything
+}
 
 # %% tags=["hide-input"]
-page.table(["network", "best epoch", "clean", *(f"strongest, {eps:g}" for eps in settings.budgets), "as the thesis: clean", "white box, 77", "black box, 77", "in evaluation mode: black box, 77"],
-           [[kind, " ".join(str(r["best_epoch"]) for r in records), mean_sd([r["clean"] for r in records], unit=""), *(mean_sd([r["worst"][k] for r in records], unit="") for k in range(len(settings.budgets))),
-             *(mean_sd([f(r) for r in printed[kind]], unit="") for f in (lambda r: r["thesis"]["clean"], lambda r: r["thesis"]["white"][0], lambda r: r["thesis"]["black"][0], lambda r: r["settled"]["black"][0]))] for kind, records in judged.items()],
-           caption=f"Accuracy in %: under the strongest of six attacks (evaluation mode, best weights, {settings.images} images, at 14 x 14 {little['images']}), and under one step of 77 as the thesis measures (training mode, last weights, all test images); mean ± sd over seeds. Last column: the same in evaluation mode, with the best weights and in PyTorch's arithmetic")
-page.table(["network", "clean", *(f"{words}, {eps:g}" for eps in settings.budgets[:3] for words in ("all but Square", "Square alone", "all"))],
-           [[kind, mean_sd([r["clean_same"] for r in records], unit=""), *(mean_sd([r[how][k] for r in records], unit="") for k in range(min(3, len(settings.budgets))) for how in ("before_square", "square", "all"))] for kind, records in judged.items()],
-           caption=f"Accuracy in % on the first {settings.query_images} images (at 14 x 14 {little['query_images']}): under any attack along gradients, under the attack without them ({settings.queries} queries), and under all. A fall of more than two points from the first to the last: gradients are hidden, or the attacks along them are weak. The verdicts take the last, in the mean over these budgets")
+page.table(
+    [
+        "network",
+        "best epoch",
+        "clean",
+        *(f"strongest, {eps:g}" for eps in settings.budgets),
+        "as the thesis: clean",
+        "white box, 77",
+        "black box, 77",
+        "in evaluation mode: black box, 77",
+    ],
+    [
+        [
+            kind,
+            " ".join(str(r["best_epoch"]) for r in records),
+            mean_sd([r["clean"] for r in records], unit=""),
+            *(mean_sd([r["worst"][k] for r in records], unit="") for k in range(len(settings.budgets))),
+            *(
+                mean_sd([f(r) for r in printed[kind]], unit="")
+                for f in (
+                    lambda r: r["thesis"]["clean"],
+                    lambda r: r["thesis"]["white"][0],
+                    lambda r: r["thesis"]["black"][0],
+                    lambda r: r["settled"]["black"][0],
+                )
+            ),
+        ]
+        for kind, records in judged.items()
+    ],
+    caption=f"Accuracy in %: under the strongest of six attacks (evaluation mode, best weights, {settings.images} images, at 14 x 14 {little['images']}), and under one step of 77 as the thesis measures (training mode, last weights, all test images); mean ± sd over seeds. Last column: the same in evaluation mode, with the best weights and in PyTorch's arithmetic",
+)
+page.table(
+    [
+        "network",
+        "clean",
+        *(f"{words}, {eps:g}" for eps in settings.budgets[:3] for words in ("all but Square", "Square alone", "all")),
+    ],
+    [
+        [
+            kind,
+            mean_sd([r["clean_same"] for r in records], unit=""),
+            *(
+                mean_sd([r[how][k] for r in records], unit="")
+                for k in range(min(3, len(settings.budgets)))
+                for how in ("before_square", "square", "all")
+            ),
+        ]
+        for kind, records in judged.items()
+    ],
+    caption=f"Accuracy in % on the first {settings.query_images} images (at 14 x 14 {little['query_images']}): under any attack along gradients, under the attack without them ({settings.queries} queries), and under all. A fall of more than two points from the first to the last: gradients are hidden, or the attacks along them are weak. The verdicts take the last, in the mean over these budgets",
+)
 rivals = [kind for kind in judged if kind.endswith("training")]
-order = sorted((kind for kind in judged if kind not in rivals), key=lambda kind: -sum(sum(r["all"][:3]) for r in judged[kind]) / len(judged[kind]))
+order = sorted(
+    (kind for kind in judged if kind not in rivals),
+    key=lambda kind: -sum(sum(r["all"][:3]) for r in judged[kind]) / len(judged[kind]),
+)
+
+
 def left(kind):
     """What all seven attacks leave of a kind, mean over the first three budgets."""
     return mean_sd([sum(r["all"][:3]) / 3 for r in judged[kind]])
 
 
-lost = {kind: f"{kind} {mean_sd([r['thesis']['clean'] for r in records])}" for kind, records in printed.items() if sum(r["thesis"]["clean"] + 0.1 < r["settled"]["clean"] for r in records) > 0}
-fallen = {kind: max(sum(r["before_square"][k] - r["all"][k] for r in records) / len(records) for k in range(min(3, len(settings.budgets)))) for kind, records in judged.items()}
-page.say(f"How to read them.\n\n* **Who has more than the plain network?** In the mean over the first three budgets all seven attacks leave S {left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and {order[1]} ({left(order[1])}). " + ("; ".join(f"{kind}: {left(kind)}" for kind in rivals) + "." if rivals else "") + "\n"
-         + ("* **What does one divide by?** By the Euclidean length " + left("A, sigmoids") + ", the sum of the inputs " + left("shares, sigmoids") + ", the sum of the weights " + left("means, sigmoids") + ".\n" if "means, sigmoids" in judged else "")
-         + ("* **Who did not keep what it had learnt?** With the last weights these have, without an attack, at least ten points less in some seed than with the best ones, which are those of the epochs above: " + "; ".join(lost.values()) + ". The thesis' columns say nothing of them.\n" if lost else "")
-         + "* **Whose gradients lead astray?** Square takes more than two points at one of the budgets from " + (", ".join(f"{kind} ({100 * points:.1f} points)" for kind, points in fallen.items() if points > 0.02) or "none") + ". What is left of such a network is more of an upper bound than with the others."
-         + ("\n* **Angles and another network's examples.** As the thesis measures " + mean_sd([r["thesis"]["black"][0] for r in printed["A, sigmoids"]]) + " are left to the angular network with sigmoids and " + mean_sd([r["thesis"]["black"][0] for r in printed["S"]]) + " to S; in evaluation mode, " + mean_sd([r["settled"]["black"][0] for r in printed["A, sigmoids"]]) + " and " + mean_sd([r["settled"]["black"][0] for r in printed["S"]]) + "." if "A, sigmoids" in printed else ""))
-panels = {"penalties and factors": [kind for kind in specs if kind.startswith(("S, ", "GMR"))], "other neurons": [kind for kind in specs if kind == "A" or "sigmoids" in kind], "training on attacked images": rivals, "14 x 14 pixels": [kind for kind in judged if kind.endswith("14 x 14")]}
+lost = {
+    kind: f"{kind} {mean_sd([r['thesis']['clean'] for r in records])}"
+    for kind, records in printed.items()
+    if sum(r["thesis"]["clean"] + 0.1 < r["settled"]["clean"] for r in records) > 0
+}
+fallen = {
+    kind: max(
+        sum(r["before_square"][k] - r["all"][k] for r in records) / len(records)
+        for k in range(min(3, len(settings.budgets)))
+    )
+    for kind, records in judged.items()
+}
+page.say(
+    f"How to read them.\n\n* **Who has more than the plain network?** In the mean over the first three budgets all seven attacks leave S {left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and {order[1]} ({left(order[1])}). "
+    + ("; ".join(f"{kind}: {left(kind)}" for kind in rivals) + "." if rivals else "")
+    + "\n"
+    + (
+        "* **What does one divide by?** By the Euclidean length "
+        + left("A, sigmoids")
+        + ", the sum of the inputs "
+        + left("shares, sigmoids")
+        + ", the sum of the weights "
+        + left("means, sigmoids")
+        + ".\n"
+        if "means, sigmoids" in judged
+        else ""
+    )
+    + (
+        "* **Who did not keep what it had learnt?** With the last weights these have, without an attack, at least ten points less in some seed than with the best ones, which are those of the epochs above: "
+        + "; ".join(lost.values())
+        + ". The thesis' columns say nothing of them.\n"
+        if lost
+        else ""
+    )
+    + "* **Whose gradients lead astray?** Square takes more than two points at one of the budgets from "
+    + (", ".join(f"{kind} ({100 * points:.1f} points)" for kind, points in fallen.items() if points > 0.02) or "none")
+    + ". What is left of such a network is more of an upper bound than with the others."
+    + (
+        "\n* **Angles and another network's examples.** As the thesis measures "
+        + mean_sd([r["thesis"]["black"][0] for r in printed["A, sigmoids"]])
+        + " are left to the angular network with sigmoids and "
+        + mean_sd([r["thesis"]["black"][0] for r in printed["S"]])
+        + " to S; in evaluation mode, "
+        + mean_sd([r["settled"]["black"][0] for r in printed["A, sigmoids"]])
+        + " and "
+        + mean_sd([r["settled"]["black"][0] for r in printed["S"]])
+        + "."
+        if "A, sigmoids" in printed
+        else ""
+    )
+)
+panels = {
+    "penalties and factors": [kind for kind in specs if kind.startswith(("S, ", "GMR"))],
+    "other neurons": [kind for kind in specs if kind == "A" or "sigmoids" in kind],
+    "training on attacked images": rivals,
+    "14 x 14 pixels": [kind for kind in judged if kind.endswith("14 x 14")],
+}
 fig, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained", sharex=True, sharey=True)
 for axis, (title, kinds) in zip(axes.flat, panels.items(), strict=True):
     for number, kind in enumerate(kinds if title.startswith("14") else ["S", *kinds]):
-        heights = [100 * sum(r["clean"] for r in judged[kind]) / len(judged[kind]), *(100 * sum(r["worst"][k] for r in judged[kind]) / len(judged[kind]) for k in range(len(settings.budgets)))]
+        heights = [
+            100 * sum(r["clean"] for r in judged[kind]) / len(judged[kind]),
+            *(100 * sum(r["worst"][k] for r in judged[kind]) / len(judged[kind]) for k in range(len(settings.budgets))),
+        ]
         axis.plot([0, *settings.budgets], heights, ["o-", "s--"][number // 7], color=f"C{number % 7}", ms=3, label=kind)
     axis.set_title(title)
     axis.legend(fontsize=7)
@@ -137,7 +373,11 @@ for axis in axes[1]:
     axis.set_xlabel("budget, l-infinity")
 for axis in axes[:, 0]:
     axis.set_ylabel("accuracy, %")
-page.figure(fig, caption="Accuracy under the strongest of six attacks, by budget; mean over seeds. The plain network S is in all panels but the last, which has its own. Where curves coincide the last one covers the others (PD lies under PD, two weights).", alt="Four panels of curves of accuracy against the budget: penalties and factors, other neurons, training on attacked images, and 14 x 14 pixels.")
+page.figure(
+    fig,
+    caption="Accuracy under the strongest of six attacks, by budget; mean over seeds. The plain network S is in all panels but the last, which has its own. Where curves coincide the last one covers the others (PD lies under PD, two weights).",
+    alt="Four panels of curves of accuracy against the budget: penalties and factors, other neurons, training on attacked images, and 14 x 14 pixels.",
+)
 
 # %% [markdown]
 # ## Batch statistics
@@ -146,14 +386,49 @@ page.figure(fig, caption="Accuracy under the strongest of six attacks, by budget
 
 # %% tags=["hide-input"]
 page.source(masking.neighbours)
-judges = {"RS": [dict(base, kind="RS", side=settings.side, seed=seed) for seed in range(settings.statistics_seeds)], "PD, 14 x 14": small["PD"]}
+judges = {
+    "RS": [dict(base, kind="RS", side=settings.side, seed=seed) for seed in range(settings.statistics_seeds)],
+    "PD, 14 x 14": small["PD"],
+}
 for kind, of_kind in judges.items():
-    met = {level: [page.measure(masking.neighbours, spec=spec, eps=level / 255, images=settings.together if kind == "RS" else little["images"]) for spec in of_kind] for level in (10, 77)}
-    page.table(["", "clean", *(f"one step of {level}" for level in met)],
-               [*([mode, mean_sd([r["clean"][mode] for r in met[10]]), *(mean_sd([r["attacked"][mode] for r in records]) for records in met.values())] for mode in ("evaluation", "training")),
-                *([name, "", *(mean_sd([r[field] for r in records]) for records in met.values())] for name, field in (("crossed", "crossed"), ("crossed back", "crossed_back"), ("alone", "alone")))],
-               caption=f"{kind}, accuracy in % on {met[10][0].parameters['images']} test images, last weights, one step on the squared loss; mean ± sd over {len(of_kind)} seeds. The verdicts take the step of 10, since nothing may be left of 77")
-    page.say("How to read it. " + " ".join(f"Of a step of {level} {kind} has {mean_sd([r['attacked']['evaluation'] for r in records])} left in evaluation mode and {mean_sd([r['attacked']['training'] for r in records])} in training mode. Judged in training mode too, but attacked in evaluation mode (crossed back), {mean_sd([r['crossed_back'] for r in records])}; attacked among clean neighbours, {mean_sd([r['alone'] for r in records])}." for level, records in met.items()) + " Where these two are far below the training mode's own number, the network does not resist: the gradient through the statistics of 200 images is a bad guide for each of them.")
+    met = {
+        level: [
+            page.measure(
+                masking.neighbours,
+                spec=spec,
+                eps=level / 255,
+                images=settings.together if kind == "RS" else little["images"],
+            )
+            for spec in of_kind
+        ]
+        for level in (10, 77)
+    }
+    page.table(
+        ["", "clean", *(f"one step of {level}" for level in met)],
+        [
+            *(
+                [
+                    mode,
+                    mean_sd([r["clean"][mode] for r in met[10]]),
+                    *(mean_sd([r["attacked"][mode] for r in records]) for records in met.values()),
+                ]
+                for mode in ("evaluation", "training")
+            ),
+            *(
+                [name, "", *(mean_sd([r[field] for r in records]) for records in met.values())]
+                for name, field in (("crossed", "crossed"), ("crossed back", "crossed_back"), ("alone", "alone"))
+            ),
+        ],
+        caption=f"{kind}, accuracy in % on {met[10][0].parameters['images']} test images, last weights, one step on the squared loss; mean ± sd over {len(of_kind)} seeds. The verdicts take the step of 10, since nothing may be left of 77",
+    )
+    page.say(
+        "How to read it. "
+        + " ".join(
+            f"Of a step of {level} {kind} has {mean_sd([r['attacked']['evaluation'] for r in records])} left in evaluation mode and {mean_sd([r['attacked']['training'] for r in records])} in training mode. Judged in training mode too, but attacked in evaluation mode (crossed back), {mean_sd([r['crossed_back'] for r in records])}; attacked among clean neighbours, {mean_sd([r['alone'] for r in records])}."
+            for level, records in met.items()
+        )
+        + " Where these two are far below the training mode's own number, the network does not resist: the gradient through the statistics of 200 images is a bad guide for each of them."
+    )
 
 # %% [markdown]
 # ## Where we had to choose
@@ -169,9 +444,11 @@ for kind, of_kind in judges.items():
 if page.profile != "standard" or page.overrides:
     page.say("*The published page says here what its own records show; those of this run are others.*")
 else:
-    page.say("* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network has left; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
-             "* Batch statistics at test time stand in this attacker's way. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
-             "* What helps, at budgets about the one trained for (.1), is training on images attacked in one step; at .3 nothing is left of these networks either. With seven steps they learn badly, at this rate, and lose most of it again.")
+    page.say(
+        "* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network has left; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
+        "* Batch statistics at test time stand in this attacker's way. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
+        "* What helps, at budgets about the one trained for (.1), is training on images attacked in one step; at .3 nothing is left of these networks either. With seven steps they learn badly, at this rate, and lose most of it again."
+    )
 
 # %% [markdown]
 # ## What the thesis got wrong
@@ -183,7 +460,18 @@ page.errata("rd-e-integral", "rd-e-affine")
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("rd-two-weights", "rd-weight", "rd-curvature", "rd-shares", "rd-mean", "rd-angular-accuracy", "rd-statistics", "rd-statistics-pairs", "rd-rival", "rd-rival-one-step")
+page.claims(
+    "rd-two-weights",
+    "rd-weight",
+    "rd-curvature",
+    "rd-shares",
+    "rd-mean",
+    "rd-angular-accuracy",
+    "rd-statistics",
+    "rd-statistics-pairs",
+    "rd-rival",
+    "rd-rival-one-step",
+)
 
 # %% [markdown]
 # ## Exercises

@@ -36,11 +36,26 @@ from advutils.filters import smoothing
 
 _spots = {"in the flat cup": [90, 110], "at the rim": [40, 95], "in the wood": [35, 35]}
 _half = {"in the flat cup": [45, 52], "at the rim": [8, 38], "in the wood": [10, 10]}
-page = Page("smooth-adversarial", "1-smoothing", globals(), settings={
-    "quick": dict(photograph="coffee", window=[40, 170, 60], spots=_half, iterations=[1, 5, 20, 50]),
-    "standard": dict(photograph="coffee", window=[0, 120, 128], spots=_spots, iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200]),
-    "paper": dict(photograph="coffee", window=[0, 120, 128], spots=_spots, iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200]),
-})
+page = Page(
+    "smooth-adversarial",
+    "1-smoothing",
+    globals(),
+    settings={
+        "quick": dict(photograph="coffee", window=[40, 170, 60], spots=_half, iterations=[1, 5, 20, 50]),
+        "standard": dict(
+            photograph="coffee",
+            window=[0, 120, 128],
+            spots=_spots,
+            iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200],
+        ),
+        "paper": dict(
+            photograph="coffee",
+            window=[0, 120, 128],
+            spots=_spots,
+            iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200],
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -86,10 +101,19 @@ page.source(smoothing.ImageSmoother)
 # Here is an impulse, one pixel set to 1, in the green channel, after smoothing with each of three graphs.
 
 # %%
-graphs = {"Gaussian, 300, .997": dict(kernel="gaussian", bandwidth=300.0, alpha=0.997), "Gaussian, 10, .95": dict(kernel="gaussian", bandwidth=10.0, alpha=0.95),
-          "Laplacian, 10, .95": dict(kernel="laplacian", bandwidth=10.0, alpha=0.95)}
-impulses = page.measure(visual.impulse_responses, photograph=settings.photograph, window=settings.window, spots=settings.spots,
-                        graphs=[dict(**graph, method="exact") for graph in graphs.values()], channel=1)
+graphs = {
+    "Gaussian, 300, .997": dict(kernel="gaussian", bandwidth=300.0, alpha=0.997),
+    "Gaussian, 10, .95": dict(kernel="gaussian", bandwidth=10.0, alpha=0.95),
+    "Laplacian, 10, .95": dict(kernel="laplacian", bandwidth=10.0, alpha=0.95),
+}
+impulses = page.measure(
+    visual.impulse_responses,
+    photograph=settings.photograph,
+    window=settings.window,
+    spots=settings.spots,
+    graphs=[dict(**graph, method="exact") for graph in graphs.values()],
+    channel=1,
+)
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(len(settings.spots), 1 + len(graphs), figsize=(9, 7), layout="constrained")
@@ -105,15 +129,27 @@ for row, (name, (top, left)) in enumerate(settings.spots.items()):
             axes[row, column + 1].set_title(label, fontsize=9)
 for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
-page.figure(fig, caption="Left: a photograph of scikit-image and the pixel of the impulse (cross). Right: the square root of the smoothed impulse, each divided by its largest value, for three graphs; below "
-            "each its root mean square distance from the pixel.",
-            alt="Three rows, for a pixel in a flat place, at an edge and in a texture. The graph with bandwidth 300 gives wide spots that are cut off at the edge of the cup and drawn out along the grain of the wood. The other "
-            "two graphs give round spots of a few pixels; only the Laplacian one is bent a little by the rim.")
+page.figure(
+    fig,
+    caption="Left: a photograph of scikit-image and the pixel of the impulse (cross). Right: the square root of the smoothed impulse, each divided by its largest value, for three graphs; below "
+    "each its root mean square distance from the pixel.",
+    alt="Three rows, for a pixel in a flat place, at an edge and in a texture. The graph with bandwidth 300 gives wide spots that are cut off at the edge of the cup and drawn out along the grain of the wood. The other "
+    "two graphs give round spots of a few pixels; only the Laplacian one is bent a little by the rim.",
+)
 radii = {name: impulses["radius"][name] for name in settings.spots}
-page.say("Read it so: with the graph (300, .997) the impulse spreads over "
-         + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items()) + (": equally far, but in other shapes. " if max(found[0] for found in radii.values()) < 1.1 * min(found[0] for found in radii.values()) else ". ") + "It stops at the rim, and where the cup ends; in the wood it follows the grain. With (10, .95) it spreads over "
-         + ", ".join(f"{found[1]:.1f}" for found in radii.values()) + " pixels (Gaussian kernel), in round spots that hardly look at the image: two grey levels that differ by .1 still have the weight "
-         f"{np.exp(-10 * 0.01):.2f} (Gaussian) or {np.exp(-1):.2f} (Laplacian) at bandwidth 10, but {np.exp(-3):.2f} at bandwidth 300. And it is ratios of weights that count: an edge cuts only where a pixel has better neighbours.")
+page.say(
+    "Read it so: with the graph (300, .997) the impulse spreads over "
+    + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items())
+    + (
+        ": equally far, but in other shapes. "
+        if max(found[0] for found in radii.values()) < 1.1 * min(found[0] for found in radii.values())
+        else ". "
+    )
+    + "It stops at the rim, and where the cup ends; in the wood it follows the grain. With (10, .95) it spreads over "
+    + ", ".join(f"{found[1]:.1f}" for found in radii.values())
+    + " pixels (Gaussian kernel), in round spots that hardly look at the image: two grey levels that differ by .1 still have the weight "
+    f"{np.exp(-10 * 0.01):.2f} (Gaussian) or {np.exp(-1):.2f} (Laplacian) at bandwidth 10, but {np.exp(-3):.2f} at bandwidth 300. And it is ratios of weights that count: an edge cuts only where a pixel has better neighbours."
+)
 
 # %% [markdown]
 # ## Solving the system
@@ -123,21 +159,39 @@ page.say("Read it so: with the graph (300, .997) the impulse spreads over "
 
 # %%
 pairs = {"(10, .95)": graphs["Gaussian, 10, .95"], "(300, .997)": graphs["Gaussian, 300, .997"]}
-solver = page.measure(visual.convergence, photograph=settings.photograph, window=settings.window, graphs=list(pairs.values()), iterations=settings.iterations, seed=0)
+solver = page.measure(
+    visual.convergence,
+    photograph=settings.photograph,
+    window=settings.window,
+    graphs=list(pairs.values()),
+    iterations=settings.iterations,
+    seed=0,
+)
 
 # %% tags=["hide-input"]
 fig, axis = plt.subplots()
 for number, name in enumerate(pairs):
     axis.semilogy(settings.iterations, solver["error"][number], "o-", color=f"C{number}", label=f"{name}: error")
-    axis.semilogy(settings.iterations, solver["bound"][number], "--", color=f"C{number}", label=f"{name}: bound, $q$ = {solver['condition'][number]:.0f}")
+    axis.semilogy(
+        settings.iterations,
+        solver["bound"][number],
+        "--",
+        color=f"C{number}",
+        label=f"{name}: bound, $q$ = {solver['condition'][number]:.0f}",
+    )
 axis.axvline(50, color="0.5", lw=0.8)
 axis.set(xlabel="iterations", ylabel="relative error in the norm of $I - \\alpha\\mathcal{W}$", ylim=(1e-13, 3))
 axis.legend(loc="lower left")
-page.figure(fig, caption="Conjugate gradients on the photograph above with a random right-hand side. The grey line is where the authors' code stops.",
-            alt="Error against iterations on a logarithmic axis: the graph (10, .95) reaches 1e-6 well before 50 iterations; the graph (300, .997) is still above 1e-2 there. Both stay below their dashed bounds until rounding takes over.")
+page.figure(
+    fig,
+    caption="Conjugate gradients on the photograph above with a random right-hand side. The grey line is where the authors' code stops.",
+    alt="Error against iterations on a logarithmic axis: the graph (10, .95) reaches 1e-6 well before 50 iterations; the graph (300, .997) is still above 1e-2 there. Both stay below their dashed bounds until rounding takes over.",
+)
 at = settings.iterations.index(50)
-page.say(f"After 50 iterations the error is {solver['error'][0][at]:.0e} for (10, .95), and {solver['error'][1][at]:.0e} for (300, .997). At $\\alpha = .997$ the fifty iterations are therefore **part of the operator's "
-         "definition**: it is not the minimum of Eq. (6) that the attacks on ImageNet use, but what fifty steps towards it reach. `method=\"cg\"` is that operator, `method=\"exact\"` the minimum.")
+page.say(
+    f"After 50 iterations the error is {solver['error'][0][at]:.0e} for (10, .95), and {solver['error'][1][at]:.0e} for (300, .997). At $\\alpha = .997$ the fifty iterations are therefore **part of the operator's "
+    'definition**: it is not the minimum of Eq. (6) that the attacks on ImageNet use, but what fifty steps towards it reach. `method="cg"` is that operator, `method="exact"` the minimum.'
+)
 
 # %% [markdown]
 # ## The derivative
@@ -161,14 +215,22 @@ page.source(smoothing._add_neighbours)
 # %% tags=["hide-input"]
 from advbook import ledger
 
-costs = [record for record in ledger.records("standard", "smooth-adversarial") if record.name in ("smoothing_cost", "search_cost")]
+costs = [
+    record
+    for record in ledger.records("standard", "smooth-adversarial")
+    if record.name in ("smoothing_cost", "search_cost")
+]
 page.records += costs
 for record in costs:
     if record.name == "smoothing_cost":
-        page.say(f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x {record.parameters['size']}: forward and adjoint {record['ours']:.3f} s; automatic differentiation through the "
-                 f"unrolled iterations {record['unrolled']:.3f} s ({record['unrolled'] / record['ours']:.1f} times), with {record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory.")
+        page.say(
+            f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x {record.parameters['size']}: forward and adjoint {record['ours']:.3f} s; automatic differentiation through the "
+            f"unrolled iterations {record['unrolled']:.3f} s ({record['unrolled'] / record['ours']:.1f} times), with {record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory."
+        )
     else:
-        page.say(f"The attack of Carlini and Wagner with this smoothing inside (sC&W, next page) takes {record['ratio']:.2f} times as long an iteration as without, on {record.parameters['network']}, {record.parameters['batch']} images at a time.")
+        page.say(
+            f"The attack of Carlini and Wagner with this smoothing inside (sC&W, next page) takes {record['ratio']:.2f} times as long an iteration as without, on {record.parameters['network']}, {record.parameters['batch']} images at a time."
+        )
 if not costs:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
 

@@ -30,11 +30,37 @@ from advbook.chapters.smooth_adversarial import pictures as visual
 from advbook.page import Page
 from advutils.filters import bilateral as bilateral_module
 
-page = Page("smooth-adversarial", "4-magnification", globals(), settings={
-    "quick": dict(photograph="chelsea", window=[60, 330, 48], network="resnet8", l2=1.0, linf=0.03, search=dict(steps=20, search_steps=2)),
-    "standard": dict(photograph="chelsea", window=[30, 180, 224], network="squeezenet1_1", l2=2.5, linf=8 / 255, search=dict(steps=100, search_steps=3)),
-    "paper": dict(photograph="chelsea", window=[30, 180, 224], network="squeezenet1_1", l2=2.5, linf=8 / 255, search=dict(steps=100, search_steps=9)),
-})
+page = Page(
+    "smooth-adversarial",
+    "4-magnification",
+    globals(),
+    settings={
+        "quick": dict(
+            photograph="chelsea",
+            window=[60, 330, 48],
+            network="resnet8",
+            l2=1.0,
+            linf=0.03,
+            search=dict(steps=20, search_steps=2),
+        ),
+        "standard": dict(
+            photograph="chelsea",
+            window=[30, 180, 224],
+            network="squeezenet1_1",
+            l2=2.5,
+            linf=8 / 255,
+            search=dict(steps=100, search_steps=3),
+        ),
+        "paper": dict(
+            photograph="chelsea",
+            window=[30, 180, 224],
+            network="squeezenet1_1",
+            l2=2.5,
+            linf=8 / 255,
+            search=dict(steps=100, search_steps=9),
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -65,8 +91,12 @@ page.source(bilateral_module.magnification)
 
 # %% tags=["hide-input"]
 page.threat_model(
-    norm="l2, or l-infinity for FGSM and I-FGSM", budget=f"l2 {settings.l2:g}, l-infinity {255 * settings.linf:.1f}/255; C&W and sC&W as little as possible", pixels="[0, 1]", clamp="to [0, 1]",
-    goal="untargeted", label="the network's own prediction: the photograph has no label",
+    norm="l2, or l-infinity for FGSM and I-FGSM",
+    budget=f"l2 {settings.l2:g}, l-infinity {255 * settings.linf:.1f}/255; C&W and sC&W as little as possible",
+    pixels="[0, 1]",
+    clamp="to [0, 1]",
+    goal="untargeted",
+    label="the network's own prediction: the photograph has no label",
 )
 
 # %%
@@ -74,14 +104,31 @@ sharp = dict(kernel="gaussian", bandwidth=300.0, alpha=0.997, method="cg", itera
 search = dict(**settings.search, lr=0.1, initial_const=100.0, confidence=0.0, abort_early=False)
 calls = {
     "FGSM": dict(attack="fgsm", options=dict(eps=settings.linf, p="inf"), smoothing={}),
-    "I-FGSM": dict(attack="pgd", options=dict(eps=settings.linf, p="inf", step=settings.linf / 4, steps=10), smoothing={}),
-    "PGD_2": dict(attack="pgd", options=dict(eps=settings.l2, p=2, step=settings.l2 / 2, steps=10, sphere=True), smoothing={}),
+    "I-FGSM": dict(
+        attack="pgd", options=dict(eps=settings.linf, p="inf", step=settings.linf / 4, steps=10), smoothing={}
+    ),
+    "PGD_2": dict(
+        attack="pgd", options=dict(eps=settings.l2, p=2, step=settings.l2 / 2, steps=10, sphere=True), smoothing={}
+    ),
     "C&W": dict(attack="carlini_wagner", options=search, smoothing={}),
-    "sPGD_2, text": dict(attack="smooth_pgd", options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"), smoothing=sharp),
+    "sPGD_2, text": dict(
+        attack="smooth_pgd",
+        options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"),
+        smoothing=sharp,
+    ),
     "sC&W, text": dict(attack="smooth_carlini_wagner", options=dict(**search, penalty="squared"), smoothing=sharp),
-    "sC&W, code": dict(attack="smooth_carlini_wagner", options={**search, "penalty": "norm", "initial_const": 1.0}, smoothing=sharp),
+    "sC&W, code": dict(
+        attack="smooth_carlini_wagner", options={**search, "penalty": "norm", "initial_const": 1.0}, smoothing=sharp
+    ),
 }
-figure1 = page.measure(visual.magnified, photograph=settings.photograph, window=settings.window, network=settings.network, calls=list(calls.values()), graph=sharp)
+figure1 = page.measure(
+    visual.magnified,
+    photograph=settings.photograph,
+    window=settings.window,
+    network=settings.network,
+    calls=list(calls.values()),
+    graph=sharp,
+)
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1 + len(calls), 3, figsize=(7.5, 2.4 * (1 + len(calls))), layout="constrained")
@@ -89,21 +136,58 @@ for row, name in enumerate(["original", *calls]):
     for column, field in enumerate(("images", "magnified", "magnified_5")):
         axes[row, column].imshow(figure1.arrays[field][row])
         axes[row, column].set(xticks=[], yticks=[])
-    axes[row, 0].set_ylabel(name if row == 0 else f"{name}\nl2 {figure1['length'][row - 1]:.2f}" + ("" if figure1["fooled"][row - 1] else ", fails"))
+    axes[row, 0].set_ylabel(
+        name
+        if row == 0
+        else f"{name}\nl2 {figure1['length'][row - 1]:.2f}" + ("" if figure1["fooled"][row - 1] else ", fails")
+    )
 for column, title in enumerate(("image", "range deviation .2 (code)", "range deviation 5 (text)")):
     axes[0, column].set_title(title, fontsize=10)
-page.figure(fig, caption=f"A photograph of scikit-image under seven attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
-            alt="Rows: the original photograph of a cat and seven attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.")
+page.figure(
+    fig,
+    caption=f"A photograph of scikit-image under seven attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
+    alt="Rows: the original photograph of a cat and seven attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.",
+)
 
 # %% tags=["hide-input"]
-page.table(["attack", "l2 distortion", "fooled", "distance of the magnifications (.2)", "per unit of distortion", "distance (5)", "per unit "],
-           [[name, f"{length:.3f}", "yes" if fooled else "no", f"{near:.1f}", f"{near / max(length, 1e-9):.1f}", f"{far:.1f}", f"{far / max(length, 1e-9):.1f}"] for name, length, fooled, near, far in
-            zip(calls, figure1["length"], figure1["fooled"], figure1["magnified"], figure1["magnified_5"], strict=True)],
-           caption="What magnification shows: the l2 distance between the magnified attacked image and the magnified original")
-ratio = {name: near / max(length, 1e-9) for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)}
-page.say("How to read it: per unit of distortion, magnification shows " + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls) + ". The number falls with the length too, since noise raises the scale that magnification divides by: compare attacks of like length, as PGD$_2$ and sPGD$_2$ are, or C&W and sC&W. "
-         "Where only the distance is lower, a perturbation is hard to see because it is short. " + f"By this measure magnification shows most, per unit, of {max(ratio, key=ratio.get).replace('_2', '$_2$')}, and of sC&W as printed {ratio['sC&W, text'] / ratio['C&W']:.1f} times what it shows of C&W; "
-         f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {'smaller' if figure1['magnified'][list(calls).index('sC&W, text')] < figure1['magnified'][list(calls).index('C&W')] else 'larger'} than C&W's.")
+page.table(
+    [
+        "attack",
+        "l2 distortion",
+        "fooled",
+        "distance of the magnifications (.2)",
+        "per unit of distortion",
+        "distance (5)",
+        "per unit ",
+    ],
+    [
+        [
+            name,
+            f"{length:.3f}",
+            "yes" if fooled else "no",
+            f"{near:.1f}",
+            f"{near / max(length, 1e-9):.1f}",
+            f"{far:.1f}",
+            f"{far / max(length, 1e-9):.1f}",
+        ]
+        for name, length, fooled, near, far in zip(
+            calls, figure1["length"], figure1["fooled"], figure1["magnified"], figure1["magnified_5"], strict=True
+        )
+    ],
+    caption="What magnification shows: the l2 distance between the magnified attacked image and the magnified original",
+)
+ratio = {
+    name: near / max(length, 1e-9)
+    for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)
+}
+page.say(
+    "How to read it: per unit of distortion, magnification shows "
+    + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls)
+    + ". The number falls with the length too, since noise raises the scale that magnification divides by: compare attacks of like length, as PGD$_2$ and sPGD$_2$ are, or C&W and sC&W. "
+    "Where only the distance is lower, a perturbation is hard to see because it is short. "
+    + f"By this measure magnification shows most, per unit, of {max(ratio, key=ratio.get).replace('_2', '$_2$')}, and of sC&W as printed {ratio['sC&W, text'] / ratio['C&W']:.1f} times what it shows of C&W; "
+    f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {'smaller' if figure1['magnified'][list(calls).index('sC&W, text')] < figure1['magnified'][list(calls).index('C&W')] else 'larger'} than C&W's."
+)
 
 # %% [markdown]
 # ## The perturbation itself
@@ -112,19 +196,32 @@ page.say("How to read it: per unit of distortion, magnification shows " + ", ".j
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 1 + len(calls), figsize=(9.5, 1.9), layout="constrained")
-for axis, picture, name in zip(axes, [figure1.arrays["images"][0], *figure1.arrays["perturbations"]], ["original", *calls], strict=True):
+for axis, picture, name in zip(
+    axes, [figure1.arrays["images"][0], *figure1.arrays["perturbations"]], ["original", *calls], strict=True
+):
     axis.imshow(picture)
     axis.set(xticks=[], yticks=[])
     axis.set_title(name, fontsize=9)
-page.figure(fig, caption="The perturbations of the seven attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
-            alt="The photograph and seven perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and sC&W as coded soft patches of colour in which the eye can be made out.")
-page.table(["attack", "roughness", "l2 distortion"], [[name, f"{rough:.3f}", f"{length:.3f}"] for name, rough, length in zip(calls, figure1["roughness"], figure1["length"], strict=True)],
-           caption=f"Roughness $r^\\top(I - \\mathcal W)\\,r / r^\\top r$ on the graph of the photograph: 0 is as smooth as the image, white noise has {figure1['noise']:.3f}")
+page.figure(
+    fig,
+    caption="The perturbations of the seven attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
+    alt="The photograph and seven perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and sC&W as coded soft patches of colour in which the eye can be made out.",
+)
+page.table(
+    ["attack", "roughness", "l2 distortion"],
+    [
+        [name, f"{rough:.3f}", f"{length:.3f}"]
+        for name, rough, length in zip(calls, figure1["roughness"], figure1["length"], strict=True)
+    ],
+    caption=f"Roughness $r^\\top(I - \\mathcal W)\\,r / r^\\top r$ on the graph of the photograph: 0 is as smooth as the image, white noise has {figure1['noise']:.3f}",
+)
 
 # %% tags=["hide-input"]
 rough = dict(zip(calls, figure1["roughness"], strict=True))
-page.say(f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2, text']:.3f}, PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed objective and {rough['sC&W, code']:.3f} with the coded one; "
-         f"that of C&W {rough['C&W']:.3f}.")
+page.say(
+    f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2, text']:.3f}, PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed objective and {rough['sC&W, code']:.3f} with the coded one; "
+    f"that of C&W {rough['C&W']:.3f}."
+)
 
 # %% [markdown]
 # sC&W **can** be rougher than sPGD$_2$, because Eq. (17) is no constraint: the exact $\hat s_\alpha$ is invertible, so that every $r$ is $\hat s_\alpha(z)$ for some $z$ (see the [page on smoothing](1-smoothing)). A rough $r$ only needs a large $z$, and an optimiser that moves every entry of $z$ by

@@ -36,11 +36,37 @@ from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.page import Page, mean_sd
 from advutils.training import sparsity
 
-page = Page("sparsity-attribution", "1-sparsity", globals(), settings={
-    "quick": dict(data="photographs", seeds=1, epochs=2, train_size=600, activation=[0.0, 1e-7, 1e-5, 1e-4, 1e-3], weight=[1e-4]),
-    "standard": dict(data="cifar10", seeds=5, epochs=10, train_size=20000, activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4], weight=[1e-5, 1e-4, 1e-3]),
-    "paper": dict(data="cifar10", seeds=5, epochs=50, train_size=0, activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4], weight=[1e-5, 1e-4, 1e-3]),
-})
+page = Page(
+    "sparsity-attribution",
+    "1-sparsity",
+    globals(),
+    settings={
+        "quick": dict(
+            data="photographs",
+            seeds=1,
+            epochs=2,
+            train_size=600,
+            activation=[0.0, 1e-7, 1e-5, 1e-4, 1e-3],
+            weight=[1e-4],
+        ),
+        "standard": dict(
+            data="cifar10",
+            seeds=5,
+            epochs=10,
+            train_size=20000,
+            activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4],
+            weight=[1e-5, 1e-4, 1e-3],
+        ),
+        "paper": dict(
+            data="cifar10",
+            seeds=5,
+            epochs=50,
+            train_size=0,
+            activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4],
+            weight=[1e-5, 1e-4, 1e-3],
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -71,16 +97,29 @@ settings = page.settings
 w0, lam = np.linspace(-2, 2, 401), 0.5
 soft = np.sign(w0) * np.maximum(np.abs(w0) - lam, 0)
 fig, axis = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
-for label, w in (("no penalty", w0), ("l1", soft), ("l2", w0 / (1 + 2 * lam)), ("elastic net (sum)", soft / (1 + 2 * lam))):
+for label, w in (
+    ("no penalty", w0),
+    ("l1", soft),
+    ("l2", w0 / (1 + 2 * lam)),
+    ("elastic net (sum)", soft / (1 + 2 * lam)),
+):
     axis.plot(w0, w, label=label)
 axis.set(xlabel="best weight without penalty, $w_0$", ylabel="best weight with penalty")
 axis.legend(fontsize=8)
-page.figure(fig, caption="What a penalty of λ = .5 makes of one weight.", alt="Four curves through the origin: the diagonal, a flatter straight line, and two that are zero between -.5 and .5 and rise outside.")
+page.figure(
+    fig,
+    caption="What a penalty of λ = .5 makes of one weight.",
+    alt="Four curves through the origin: the diagonal, a flatter straight line, and two that are zero between -.5 and .5 and rise outside.",
+)
 
 # %%
 grid = np.linspace(-3, 3, 60001)  # the three formulas, against a search over a grid
 for value in (-1.7, -0.3, 0.2, 0.9):
-    for penalty, formula in ((np.abs(grid), np.sign(value) * max(abs(value) - lam, 0)), (grid**2, value / (1 + 2 * lam)), (np.abs(grid) + grid**2, np.sign(value) * max(abs(value) - lam, 0) / (1 + 2 * lam))):
+    for penalty, formula in (
+        (np.abs(grid), np.sign(value) * max(abs(value) - lam, 0)),
+        (grid**2, value / (1 + 2 * lam)),
+        (np.abs(grid) + grid**2, np.sign(value) * max(abs(value) - lam, 0) / (1 + 2 * lam)),
+    ):
         assert abs(grid[np.argmin((grid - value) ** 2 / 2 + lam * penalty)] - formula) < 2e-4
 
 # %% [markdown]
@@ -108,26 +147,61 @@ page.source(sparsity.average_density)
 
 # %%
 common = dict(data=settings.data, epochs=settings.epochs, train_size=settings.train_size)
-on_activations = {lam: [page.measure(chapter.single_layer, activation_l1=lam, weight_l1=0.0, seed=seed, **common) for seed in range(settings.seeds)] for lam in settings.activation}
-on_weights = {lam: [page.measure(chapter.single_layer, activation_l1=0.0, weight_l1=lam, seed=seed, **common) for seed in range(settings.seeds)] for lam in settings.weight}
+on_activations = {
+    lam: [
+        page.measure(chapter.single_layer, activation_l1=lam, weight_l1=0.0, seed=seed, **common)
+        for seed in range(settings.seeds)
+    ]
+    for lam in settings.activation
+}
+on_weights = {
+    lam: [
+        page.measure(chapter.single_layer, activation_l1=0.0, weight_l1=lam, seed=seed, **common)
+        for seed in range(settings.seeds)
+    ]
+    for lam in settings.weight
+}
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 places = np.arange(len(settings.activation))
 for axis, field, label in ((axes[0], "density", "active units"), (axes[1], "accuracy", "accuracy, test images")):
     values = 100 * np.array([[r[field] for r in records] for records in on_activations.values()])
-    axis.errorbar(places, values.mean(1), yerr=values.std(1, ddof=1) if settings.seeds > 1 else None, fmt="o-", capsize=3, label=label)
-    axis.set(xlabel="λ of Eq. (5)", ylabel=f"{label}, %", xticks=places, xticklabels=[f"{lam:g}" for lam in settings.activation])
+    axis.errorbar(
+        places,
+        values.mean(1),
+        yerr=values.std(1, ddof=1) if settings.seeds > 1 else None,
+        fmt="o-",
+        capsize=3,
+        label=label,
+    )
+    axis.set(
+        xlabel="λ of Eq. (5)",
+        ylabel=f"{label}, %",
+        xticks=places,
+        xticklabels=[f"{lam:g}" for lam in settings.activation],
+    )
 trained = 100 * np.array([[r["train_accuracy"] for r in records] for records in on_activations.values()])
 axes[1].plot(places, trained.mean(1), "s--", ms=4, label="accuracy, training images")
 axes[1].legend(fontsize=8)
-page.figure(fig, caption=f"Figure 1 on {settings.data}: share of the 39,200 units that are active for an image, and accuracy, against the penalty on activations; mean and standard deviation over {settings.seeds} seed(s).",
-            alt="Two panels against lambda: the share of active units at the left; the accuracy on test and on training images at the right.")
+page.figure(
+    fig,
+    caption=f"Figure 1 on {settings.data}: share of the 39,200 units that are active for an image, and accuracy, against the penalty on activations; mean and standard deviation over {settings.seeds} seed(s).",
+    alt="Two panels against lambda: the share of active units at the left; the accuracy on test and on training images at the right.",
+)
 first, last = (on_activations[lam] for lam in (settings.activation[0], settings.activation[-1]))
-fewer = ", ".join(f"{sum(r['density'] < b['density'] for r, b in zip(records, first, strict=True))} of {settings.seeds} with λ = {lam:g}" for lam, records in on_activations.items() if lam)
-page.say(f"How to read it: from no penalty to λ = {settings.activation[-1]:g} the share of active units goes from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}, the accuracy on training images, of which the paper speaks, from {mean_sd([r['train_accuracy'] for r in first])} to {mean_sd([r['train_accuracy'] for r in last])}, on test images from {mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}. "
-         "The distance between the two curves at the right is how much better the network does on images that it has seen.")
-page.say(f"Seed by seed, fewer units are active than in the network of the same seed without a penalty for: {fewer}. (The rules below compare means as if seeds had nothing to do with each other.) By the range that the paper names, an activity ratio in [0, .5], the network {'is' if np.mean([r['density'] for r in first]) <= 0.5 else 'is not'} sparse without any penalty.")
+fewer = ", ".join(
+    f"{sum(r['density'] < b['density'] for r, b in zip(records, first, strict=True))} of {settings.seeds} with λ = {lam:g}"
+    for lam, records in on_activations.items()
+    if lam
+)
+page.say(
+    f"How to read it: from no penalty to λ = {settings.activation[-1]:g} the share of active units goes from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}, the accuracy on training images, of which the paper speaks, from {mean_sd([r['train_accuracy'] for r in first])} to {mean_sd([r['train_accuracy'] for r in last])}, on test images from {mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}. "
+    "The distance between the two curves at the right is how much better the network does on images that it has seen."
+)
+page.say(
+    f"Seed by seed, fewer units are active than in the network of the same seed without a penalty for: {fewer}. (The rules below compare means as if seeds had nothing to do with each other.) By the range that the paper names, an activity ratio in [0, .5], the network {'is' if np.mean([r['density'] for r in first]) <= 0.5 else 'is not'} sparse without any penalty."
+)
 
 # %% [markdown]
 # ## Two kinds of sparse
@@ -135,13 +209,44 @@ page.say(f"Seed by seed, fewer units are active than in the network of the same 
 # The same network with a penalty on its weights instead.
 
 # %% tags=["hide-input"]
-rows = [["activations", lam, records] for lam, records in on_activations.items()] + [["weights", lam, records] for lam, records in on_weights.items()]
-page.table(["penalty on", "λ", "active units", *(f"weights above {t:g}: share, accuracy with them alone" for t in chapter.THRESHOLDS[1:]), "weights exactly 0", "test accuracy"],
-           [[kind, f"{lam:g}{learning.mark(records)}", mean_sd([r["density"] for r in records]), *(f"{mean_sd([r['weight_density'][k] for r in records])}, {mean_sd([r['pruned'][k] for r in records])}" for k in (1, 2)), *(mean_sd([r[field] for r in records]) for field in ("exact_zeros", "accuracy"))] for kind, lam, records in rows],
-           caption=f"What each penalty makes sparse; seeds: {settings.seeds}. With a mark at λ: fewer test images right than twice chance")
+rows = [["activations", lam, records] for lam, records in on_activations.items()] + [
+    ["weights", lam, records] for lam, records in on_weights.items()
+]
+page.table(
+    [
+        "penalty on",
+        "λ",
+        "active units",
+        *(f"weights above {t:g}: share, accuracy with them alone" for t in chapter.THRESHOLDS[1:]),
+        "weights exactly 0",
+        "test accuracy",
+    ],
+    [
+        [
+            kind,
+            f"{lam:g}{learning.mark(records)}",
+            mean_sd([r["density"] for r in records]),
+            *(
+                f"{mean_sd([r['weight_density'][k] for r in records])}, {mean_sd([r['pruned'][k] for r in records])}"
+                for k in (1, 2)
+            ),
+            *(mean_sd([r[field] for r in records]) for field in ("exact_zeros", "accuracy")),
+        ]
+        for kind, lam, records in rows
+    ],
+    caption=f"What each penalty makes sparse; seeds: {settings.seeds}. With a mark at λ: fewer test images right than twice chance",
+)
 poor = [f"{lam:g} on {kind}" for kind, lam, records in rows if learning.mark(records)]
-page.say("Networks of this page that have learnt nothing (fewer test images right than twice chance): " + (", ".join(poor) or "none") + f". The least accurate one has {100 * min(r['accuracy'] for *_, records in rows for r in records):.1f} % right.")
-base, heavy, quiet = on_activations[settings.activation[0]], on_weights[settings.weight[-1]], on_activations[settings.activation[-1]]
+page.say(
+    "Networks of this page that have learnt nothing (fewer test images right than twice chance): "
+    + (", ".join(poor) or "none")
+    + f". The least accurate one has {100 * min(r['accuracy'] for *_, records in rows for r in records):.1f} % right."
+)
+base, heavy, quiet = (
+    on_activations[settings.activation[0]],
+    on_weights[settings.weight[-1]],
+    on_activations[settings.activation[-1]],
+)
 
 
 def mean(records, field, k=None):
@@ -149,9 +254,15 @@ def mean(records, field, k=None):
     return 100 * np.mean([r[field] if k is None else r[field][k] for r in records])
 
 
-page.say(f"**Penalty on weights.** The strongest leaves {mean(heavy, 'weight_density', 1):.0f} % of the weights above .001 (without: {mean(base, 'weight_density', 1):.0f} %) and {mean(heavy, 'density'):.0f} % of the units active (without: {mean(base, 'density'):.0f} %); the test accuracy goes from {mean(base, 'accuracy'):.1f} to {mean(heavy, 'accuracy'):.1f} %.")
-page.say(f"**Pruned.** With the weights above .01 alone, {mean(heavy, 'weight_density', 2):.0f} % of all, that network has {mean(heavy, 'pruned', 2):.1f} % accuracy; the one without a penalty, with its {mean(base, 'weight_density', 2):.0f} %, {mean(base, 'pruned', 2):.1f} %.")
-page.say(f"**Penalty on activations.** The strongest leaves {mean(quiet, 'density'):.0f} % of the units active and {mean(quiet, 'weight_density', 1):.0f} % of the weights above .001.")
+page.say(
+    f"**Penalty on weights.** The strongest leaves {mean(heavy, 'weight_density', 1):.0f} % of the weights above .001 (without: {mean(base, 'weight_density', 1):.0f} %) and {mean(heavy, 'density'):.0f} % of the units active (without: {mean(base, 'density'):.0f} %); the test accuracy goes from {mean(base, 'accuracy'):.1f} to {mean(heavy, 'accuracy'):.1f} %."
+)
+page.say(
+    f"**Pruned.** With the weights above .01 alone, {mean(heavy, 'weight_density', 2):.0f} % of all, that network has {mean(heavy, 'pruned', 2):.1f} % accuracy; the one without a penalty, with its {mean(base, 'weight_density', 2):.0f} %, {mean(base, 'pruned', 2):.1f} %."
+)
+page.say(
+    f"**Penalty on activations.** The strongest leaves {mean(quiet, 'density'):.0f} % of the units active and {mean(quiet, 'weight_density', 1):.0f} % of the weights above .001."
+)
 
 # %% [markdown]
 # So "sparse" must say of what. Nearly all weights (39,200 x 10) belong to the linear layer; which units are active depends on the 50 x 75 of the convolution alone. The paper's Figure 1 has one kind, its Table 1 the other.

@@ -42,11 +42,43 @@ from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.page import Page, mean_sd
 from advutils.explanation import attribution
 
-page = Page("sparsity-attribution", "3-attribution", globals(), settings={
-    "quick": dict(data="photographs", networks=["resnet-tiny"], seeds=1, epochs=6, train_size=900, factor=1e-4, images=20, steps=16),
-    "standard": dict(data="cifar10", networks=["resnet-small", "vgg-small"], seeds=3, epochs=20, train_size=5000, factor=1e-4, images=1000, steps=16),
-    "paper": dict(data="cifar10", networks=["resnet50", "mobilenet", "vgg16"], seeds=3, epochs=40, train_size=0, factor=1e-4, images=1000, steps=32),
-})
+page = Page(
+    "sparsity-attribution",
+    "3-attribution",
+    globals(),
+    settings={
+        "quick": dict(
+            data="photographs",
+            networks=["resnet-tiny"],
+            seeds=1,
+            epochs=6,
+            train_size=900,
+            factor=1e-4,
+            images=20,
+            steps=16,
+        ),
+        "standard": dict(
+            data="cifar10",
+            networks=["resnet-small", "vgg-small"],
+            seeds=3,
+            epochs=20,
+            train_size=5000,
+            factor=1e-4,
+            images=1000,
+            steps=16,
+        ),
+        "paper": dict(
+            data="cifar10",
+            networks=["resnet50", "mobilenet", "vgg16"],
+            seeds=3,
+            epochs=40,
+            train_size=0,
+            factor=1e-4,
+            images=1000,
+            steps=32,
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -114,7 +146,9 @@ def added(falls):
 
 
 null = {name: added(values) for name, values in (("independent", falls), ("smooth", smooth))}
-page.say(f"If falls add, the change is {null['independent'].mean():.1f} ± {null['independent'].std():.1f} for independent ones and {null['smooth'].mean():.1f} ± {null['smooth'].std():.1f} for smooth ones (mean and standard deviation over {len(falls):,} maps). So a lower change of the sliding patch means a smoother map first of all, and changes near the first number are those of noise.")
+page.say(
+    f"If falls add, the change is {null['independent'].mean():.1f} ± {null['independent'].std():.1f} for independent ones and {null['smooth'].mean():.1f} ± {null['smooth'].std():.1f} for smooth ones (mean and standard deviation over {len(falls):,} maps). So a lower change of the sliding patch means a smoother map first of all, and changes near the first number are those of noise."
+)
 
 # %% [markdown]
 # ## Measuring
@@ -125,18 +159,62 @@ page.say(f"If falls add, the change is {null['independent'].mean():.1f} ± {null
 # The rival is one-step adversarial training: in place of a penalty, each step minimises the loss of $x+\tfrac{8}{255}\operatorname{sign}\nabla_x L$, clipped to $[0, 1]$ (how robust that is: [the page before](2-robustness)). An untrained network is beside them: its maps cannot mean anything.
 
 # %%
-common = dict(data=settings.data, epochs=settings.epochs, train_size=settings.train_size, images=settings.images, steps=settings.steps)
-KINDS = {"base": ("base", 0.0), "l1": ("l1", settings.factor), "l2": ("l2", settings.factor), "elastic net": ("elastic net", settings.factor), "adversarial training": ("adversarial", 0.0), "l1 of .01": ("l1", 0.01), "l2 of .01": ("l2", 0.01), "elastic net of .01": ("elastic net", 0.01), "untrained": ("base", 0.0)}
-page.say(f"Trained on {settings.train_size or 'all'} images of {settings.data} for {settings.epochs} epochs; maps of the first {settings.images} test images.")
-found = {(network, kind): [page.measure(chapter.maps, network=network, regularizer=penalty, factor=factor, seed=seed, **common | ({"epochs": 0} if kind == "untrained" else {})) for seed in range(settings.seeds)]
-         for network in settings.networks for kind, (penalty, factor) in KINDS.items()}
+common = dict(
+    data=settings.data,
+    epochs=settings.epochs,
+    train_size=settings.train_size,
+    images=settings.images,
+    steps=settings.steps,
+)
+KINDS = {
+    "base": ("base", 0.0),
+    "l1": ("l1", settings.factor),
+    "l2": ("l2", settings.factor),
+    "elastic net": ("elastic net", settings.factor),
+    "adversarial training": ("adversarial", 0.0),
+    "l1 of .01": ("l1", 0.01),
+    "l2 of .01": ("l2", 0.01),
+    "elastic net of .01": ("elastic net", 0.01),
+    "untrained": ("base", 0.0),
+}
+page.say(
+    f"Trained on {settings.train_size or 'all'} images of {settings.data} for {settings.epochs} epochs; maps of the first {settings.images} test images."
+)
+found = {
+    (network, kind): [
+        page.measure(
+            chapter.maps,
+            network=network,
+            regularizer=penalty,
+            factor=factor,
+            seed=seed,
+            **common | ({"epochs": 0} if kind == "untrained" else {}),
+        )
+        for seed in range(settings.seeds)
+    ]
+    for network in settings.networks
+    for kind, (penalty, factor) in KINDS.items()
+}
 
 # %% [markdown]
 # ## What maps look like
 
 # %% tags=["hide-input"]
 first = settings.networks[0]
-drawn = {kind: page.measure(chapter.pictures, network="resnet-tiny", regularizer=penalty, factor=factor, epochs=6, train_size=900, seed=0, images=3) for kind, (penalty, factor) in KINDS.items() if kind in ("base", "l1", "l2", "elastic net")}
+drawn = {
+    kind: page.measure(
+        chapter.pictures,
+        network="resnet-tiny",
+        regularizer=penalty,
+        factor=factor,
+        epochs=6,
+        train_size=900,
+        seed=0,
+        images=3,
+    )
+    for kind, (penalty, factor) in KINDS.items()
+    if kind in ("base", "l1", "l2", "elastic net")
+}
 TITLES = ["image", "patch of 4", "patch of 2", "blurred", "Grad-CAM", "Grad-CAM, blurred", "saliency"]
 for kind, record in drawn.items():
     fig, axes = plt.subplots(3, len(TITLES), figsize=(1.35 * len(TITLES), 4.4), layout="constrained")
@@ -148,33 +226,65 @@ for kind, record in drawn.items():
             if image == 0:
                 axis.set_title(title, fontsize=8)
         row[0].set_ylabel(f"Δ {record['sliding'][image]:.0f}, {record['cam'][image]:.0f}", fontsize=8)
-    page.figure(fig, caption=f"Three crops of photographs, those with the most contrast in the test crops of three photographs, and their maps by resnet-tiny (an eighth as wide as ResNet-50, with four blocks), trained on such crops ({kind}), each map scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
-                alt="Three rows of an image, two blocky heat maps, the blurred image, two smooth heat maps and a speckled one.")
-page.say("How to read it: where two maps of one row differ, the explanation depends on the patch or on a blur that hardly shows. The patches' maps agree in coarse spots and differ in speckles; Grad-CAM's are a few values, drawn smoothly, and hardly change. On these three images the mean Δ of the patches is " + ", ".join(f"{np.mean(record['sliding']):.0f} ({kind})" for kind, record in drawn.items()) + ", too few to compare networks by eye.")
+    page.figure(
+        fig,
+        caption=f"Three crops of photographs, those with the most contrast in the test crops of three photographs, and their maps by resnet-tiny (an eighth as wide as ResNet-50, with four blocks), trained on such crops ({kind}), each map scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
+        alt="Three rows of an image, two blocky heat maps, the blurred image, two smooth heat maps and a speckled one.",
+    )
+page.say(
+    "How to read it: where two maps of one row differ, the explanation depends on the patch or on a blur that hardly shows. The patches' maps agree in coarse spots and differ in speckles; Grad-CAM's are a few values, drawn smoothly, and hardly change. On these three images the mean Δ of the patches is "
+    + ", ".join(f"{np.mean(record['sliding']):.0f} ({kind})" for kind, record in drawn.items())
+    + ", too few to compare networks by eye."
+)
 
 # %% [markdown]
 # ## Table 2
 
 # %% tags=["hide-input"]
-printed = {"base": ("26.31 ± 27.19", "24.53 ± 34.19"), "l1 of .01": ("18.51 ± 15.28", "15.13 ± 24.95"), "l2 of .01": ("18.62 ± 13.48", "15.12 ± 20.92"), "elastic net of .01": ("20.92 ± 17.83", "13.96 ± 22.51")}
+printed = {
+    "base": ("26.31 ± 27.19", "24.53 ± 34.19"),
+    "l1 of .01": ("18.51 ± 15.28", "15.13 ± 24.95"),
+    "l2 of .01": ("18.62 ± 13.48", "15.12 ± 20.92"),
+    "elastic net of .01": ("20.92 ± 17.83", "13.96 ± 22.51"),
+}
 
 
 def both(records, name):
     return f"{np.mean([r['mean'][name] for r in records]):.2f} ± {np.mean([r['sd'][name] for r in records]):.2f}"
 
 
-page.table(["network", "trained with", "clean accuracy", "sliding patch: paper", "ours", "Grad-CAM: paper", "ours"],
-           [[network, kind + learning.mark(records), mean_sd([r["clean"] for r in records]), printed.get(kind, ("", ""))[0], both(records, "sliding_range"), printed.get(kind, ("", ""))[1], both(records, "cam_range")] for (network, kind), records in found.items()],
-           caption=f"Sum of squared differences of two maps, each scaled to [0, 1]: mean ± standard deviation over {settings.images} images, both averaged over {settings.seeds} seed(s). {learning.FOOTNOTE}")
+page.table(
+    ["network", "trained with", "clean accuracy", "sliding patch: paper", "ours", "Grad-CAM: paper", "ours"],
+    [
+        [
+            network,
+            kind + learning.mark(records),
+            mean_sd([r["clean"] for r in records]),
+            printed.get(kind, ("", ""))[0],
+            both(records, "sliding_range"),
+            printed.get(kind, ("", ""))[1],
+            both(records, "cam_range"),
+        ]
+        for (network, kind), records in found.items()
+    ],
+    caption=f"Sum of squared differences of two maps, each scaled to [0, 1]: mean ± standard deviation over {settings.images} images, both averaged over {settings.seeds} seed(s). {learning.FOOTNOTE}",
+)
 for network in settings.networks:
+
     def mean(kind, *path, network=network):
         """Mean over seeds of what lies along a path in the records."""
         return np.mean([functools.reduce(lambda value, key: value[key], path, r) for r in found[network, kind]])
+
     sighted = [kind for kind in KINDS if not learning.mark(found[network, kind])]
     order = sorted(sighted, key=lambda kind: mean(kind, "mean", "sliding_range")) or ["none"]
-    page.say(f"How to read it: of the ways of training {network} in which every seed has learnt, the smallest change of the sliding patch's map belongs to: {order[0]}, the largest to: {order[-1]}. The other rows do not bear on the question. At the paper's factor, over that without a penalty: "
-             + "; ".join(f"{kind} {mean(kind, 'mean', 'sliding_range') / mean('base', 'mean', 'sliding_range'):.2f} (sliding patch) and {mean(kind, 'mean', 'cam_range') / mean('base', 'mean', 'cam_range'):.2f} (Grad-CAM), at {100 * mean(kind, 'clean'):.0f} % accuracy against {100 * mean('base', 'clean'):.0f} %" for kind in ("l1 of .01", "l2 of .01", "elastic net of .01"))
-             + f". An untrained network has {mean('untrained', 'mean', 'sliding_range'):.1f}, the trained one without a penalty {mean('base', 'mean', 'sliding_range'):.1f}.")
+    page.say(
+        f"How to read it: of the ways of training {network} in which every seed has learnt, the smallest change of the sliding patch's map belongs to: {order[0]}, the largest to: {order[-1]}. The other rows do not bear on the question. At the paper's factor, over that without a penalty: "
+        + "; ".join(
+            f"{kind} {mean(kind, 'mean', 'sliding_range') / mean('base', 'mean', 'sliding_range'):.2f} (sliding patch) and {mean(kind, 'mean', 'cam_range') / mean('base', 'mean', 'cam_range'):.2f} (Grad-CAM), at {100 * mean(kind, 'clean'):.0f} % accuracy against {100 * mean('base', 'clean'):.0f} %"
+            for kind in ("l1 of .01", "l2 of .01", "elastic net of .01")
+        )
+        + f". An untrained network has {mean('untrained', 'mean', 'sliding_range'):.1f}, the trained one without a penalty {mean('base', 'mean', 'sliding_range'):.1f}."
+    )
 
 
 def apart(a, b):
@@ -182,28 +292,48 @@ def apart(a, b):
     return (a[0] - b[0]) / ((a[1] ** 2 + b[1] ** 2) / 1000) ** 0.5
 
 
-page.say(f"What the paper prints can be judged from itself, as if its columns of 1,000 images were independent. For the sliding patch l1 is {apart((26.31, 27.19), (18.51, 15.28)):.1f} standard errors below no penalty, l2 is {apart((18.62, 13.48), (18.51, 15.28)):.1f} above l1, and the elastic net {apart((20.92, 17.83), (18.51, 15.28)):.1f} above l1: it is not the best there. For Grad-CAM l1 is {apart((15.13, 24.95), (13.96, 22.51)):.1f} above the elastic net: the three cannot be told apart. "
-         "If all networks saw the same images, a paired test could say more. No test on one network of each kind knows what another training would have given.")
+page.say(
+    f"What the paper prints can be judged from itself, as if its columns of 1,000 images were independent. For the sliding patch l1 is {apart((26.31, 27.19), (18.51, 15.28)):.1f} standard errors below no penalty, l2 is {apart((18.62, 13.48), (18.51, 15.28)):.1f} above l1, and the elastic net {apart((20.92, 17.83), (18.51, 15.28)):.1f} above l1: it is not the best there. For Grad-CAM l1 is {apart((15.13, 24.95), (13.96, 22.51)):.1f} above the elastic net: the three cannot be told apart. "
+    "If all networks saw the same images, a paired test could say more. No test on one network of each kind knows what another training would have given."
+)
 
 # %% [markdown]
 # ### Does it depend on the scaling?
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(2, len(settings.networks), figsize=(3.4 * len(settings.networks) + 1, 5.6), layout="constrained", sharex="col", squeeze=False)
+fig, axes = plt.subplots(
+    2,
+    len(settings.networks),
+    figsize=(3.4 * len(settings.networks) + 1, 5.6),
+    layout="constrained",
+    sharex="col",
+    squeeze=False,
+)
 for row, kind_of_map in zip(axes, ("sliding", "cam"), strict=True):
     for axis, network in zip(row, settings.networks, strict=True):
         for number, how in enumerate(attribution.NORMALISATIONS):
             base = np.mean([r["mean"][f"{kind_of_map}_{how}"] for r in found[network, "base"]])
-            ratios = [np.mean([r["mean"][f"{kind_of_map}_{how}"] for r in found[network, kind]]) / base if base else np.nan for kind in KINDS]
+            ratios = [
+                np.mean([r["mean"][f"{kind_of_map}_{how}"] for r in found[network, kind]]) / base if base else np.nan
+                for kind in KINDS
+            ]
             axis.plot(np.arange(len(KINDS)), ratios, "osD^"[number], ms=4, color=f"C{number}", label=how)
         axis.axhline(1, color="k", lw=0.6, ls=":")
-        axis.set(title=f"{network}, {'sliding patch' if kind_of_map == 'sliding' else 'Grad-CAM'}", xticks=np.arange(len(KINDS)))
-        axis.set_xticklabels([kind + learning.mark(found[network, kind]) for kind in KINDS], rotation=40, ha="right", fontsize=7)
+        axis.set(
+            title=f"{network}, {'sliding patch' if kind_of_map == 'sliding' else 'Grad-CAM'}",
+            xticks=np.arange(len(KINDS)),
+        )
+        axis.set_xticklabels(
+            [kind + learning.mark(found[network, kind]) for kind in KINDS], rotation=40, ha="right", fontsize=7
+        )
 for axis in axes[:, 0]:
     axis.set_ylabel("change, over base")
 axes[0, 0].legend(fontsize=7, title="maps scaled by")
-page.figure(fig, caption=f"Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length. Where the marks of one column lie on both sides of the dotted line, the scaling decides whether the network looks more stable than that without a penalty. Under the axis: {learning.FOOTNOTE}.",
-            alt="Panels with four marks for each way of training, one for each scaling.")
+page.figure(
+    fig,
+    caption=f"Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length. Where the marks of one column lie on both sides of the dotted line, the scaling decides whether the network looks more stable than that without a penalty. Under the axis: {learning.FOOTNOTE}.",
+    alt="Panels with four marks for each way of training, one for each scaling.",
+)
 
 # %% [markdown]
 # ### Is it more than chance?
@@ -214,16 +344,42 @@ page.figure(fig, caption=f"Mean change of the maps over that of the network with
 # %% tags=["hide-input"]
 rows, left_out = [], []
 for network in settings.networks:
-    for kind, against in [*((kind, "base") for kind in KINDS if kind not in ("base", "untrained")), ("l2 of .01", "l1 of .01"), ("elastic net of .01", "l1 of .01")]:
-        records = [two for two in zip(found[network, against], found[network, kind], strict=True) if len(learning.learnt(two)) == 2]
+    for kind, against in [
+        *((kind, "base") for kind in KINDS if kind not in ("base", "untrained")),
+        ("l2 of .01", "l1 of .01"),
+        ("elastic net of .01", "l1 of .01"),
+    ]:
+        records = [
+            two
+            for two in zip(found[network, against], found[network, kind], strict=True)
+            if len(learning.learnt(two)) == 2
+        ]
         if len(records) < settings.seeds:
-            left_out.append(f"{network}, {kind} - {against} ({settings.seeds - len(records)} of {settings.seeds} seeds)")
+            left_out.append(
+                f"{network}, {kind} - {against} ({settings.seeds - len(records)} of {settings.seeds} seeds)"
+            )
         for kind_of_map in ("sliding", "cam") if records else ():
-            pairs = [other.arrays[f"{kind_of_map}_range"] - base.arrays[f"{kind_of_map}_range"] for base, other in records]
+            pairs = [
+                other.arrays[f"{kind_of_map}_range"] - base.arrays[f"{kind_of_map}_range"] for base, other in records
+            ]
             tests = [stats.wilcoxon(pair, zero_method="zsplit").pvalue for pair in pairs]
-            rows.append([network, f"{kind} - {against}", "sliding patch" if kind_of_map == "sliding" else "Grad-CAM", mean_sd([np.mean(pair) for pair in pairs], unit="", scale=1),
-                         "; ".join(f"{np.median(pair):+.2f} ({f'{p:.1g}' if p > 1e-99 else 'below 1e-99'})" for pair, p in zip(pairs, tests, strict=True))])
-page.table(["network", "difference", "map", "mean, over seeds", "median (p), seed by seed"], rows, caption="Paired differences of the change, maps scaled to [0, 1]; negative: the first is more stable than the second")
+            rows.append(
+                [
+                    network,
+                    f"{kind} - {against}",
+                    "sliding patch" if kind_of_map == "sliding" else "Grad-CAM",
+                    mean_sd([np.mean(pair) for pair in pairs], unit="", scale=1),
+                    "; ".join(
+                        f"{np.median(pair):+.2f} ({f'{p:.1g}' if p > 1e-99 else 'below 1e-99'})"
+                        for pair, p in zip(pairs, tests, strict=True)
+                    ),
+                ]
+            )
+page.table(
+    ["network", "difference", "map", "mean, over seeds", "median (p), seed by seed"],
+    rows,
+    caption="Paired differences of the change, maps scaled to [0, 1]; negative: the first is more stable than the second",
+)
 page.say("Left out, because one of the two networks has learnt nothing: " + ("; ".join(left_out) or "none") + ".")
 
 # %% [markdown]
@@ -237,25 +393,73 @@ page.say("Left out, because one of the two networks has learnt nothing: " + ("; 
 # Worth compares maps of one network. Across networks it also contains how easily a few grey pixels change the answer: a network that bears them has a lower worth with no worse maps. It is that of the patch of 4 pixels, and of Grad-CAM without the blur.
 
 # %% tags=["hide-input"]
-page.table(["network", "trained with", "most frequent answer", "worth: sliding patch", "Grad-CAM", "random order", "class sensitivity: Grad-CAM", "maps without differences: sliding patch, Grad-CAM"],
-           [[network, kind + learning.mark(records), mean_sd([r["largest"] for r in records]), *(mean_sd([r["worth"][which] for r in records], unit="", scale=1) for which in ("sliding", "cam", "random")), mean_sd([r["other"] for r in records if r["other"] is not None], unit="", scale=1) if any(r["other"] is not None for r in records) else "none", ", ".join(mean_sd([r["empty"][which] for r in records]) for which in ("sliding", "cam"))]
-            for (network, kind), records in found.items()], caption=f"Worth of the maps; seeds: {settings.seeds}. {learning.FOOTNOTE}")
+page.table(
+    [
+        "network",
+        "trained with",
+        "most frequent answer",
+        "worth: sliding patch",
+        "Grad-CAM",
+        "random order",
+        "class sensitivity: Grad-CAM",
+        "maps without differences: sliding patch, Grad-CAM",
+    ],
+    [
+        [
+            network,
+            kind + learning.mark(records),
+            mean_sd([r["largest"] for r in records]),
+            *(
+                mean_sd([r["worth"][which] for r in records], unit="", scale=1)
+                for which in ("sliding", "cam", "random")
+            ),
+            mean_sd([r["other"] for r in records if r["other"] is not None], unit="", scale=1)
+            if any(r["other"] is not None for r in records)
+            else "none",
+            ", ".join(mean_sd([r["empty"][which] for r in records]) for which in ("sliding", "cam")),
+        ]
+        for (network, kind), records in found.items()
+    ],
+    caption=f"Worth of the maps; seeds: {settings.seeds}. {learning.FOOTNOTE}",
+)
 for network in settings.networks:
-    best = max([kind for kind in KINDS if not learning.mark(found[network, kind])] or KINDS, key=lambda kind, network=network: np.mean([r["worth"]["sliding"] for r in found[network, kind]]))
-    page.say(f"How to read it: of the ways of training in which every seed has learnt, on {network} the sliding patch's maps are worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained {np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f}).")
+    best = max(
+        [kind for kind in KINDS if not learning.mark(found[network, kind])] or KINDS,
+        key=lambda kind, network=network: np.mean([r["worth"]["sliding"] for r in found[network, kind]]),
+    )
+    page.say(
+        f"How to read it: of the ways of training in which every seed has learnt, on {network} the sliding patch's maps are worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained {np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f})."
+    )
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-CAM"), strict=True):
     for number, kind in enumerate(KINDS):
         for network, marker in zip(settings.networks, "osD^", strict=False):
             records = found[network, kind]
-            axis.plot([np.mean([r["mean"][f"{which}_range"] for r in records])], [np.mean([r["worth"][which] for r in records])], marker, color=f"C{number % 7}", fillstyle="none" if number > 6 else "full", label=kind if network == first else None)
-            axis.annotate(learning.mark(records).strip(), axis.lines[-1].get_xydata()[0], fontsize=6, xytext=(3, 3), textcoords="offset points")
+            axis.plot(
+                [np.mean([r["mean"][f"{which}_range"] for r in records])],
+                [np.mean([r["worth"][which] for r in records])],
+                marker,
+                color=f"C{number % 7}",
+                fillstyle="none" if number > 6 else "full",
+                label=kind if network == first else None,
+            )
+            axis.annotate(
+                learning.mark(records).strip(),
+                axis.lines[-1].get_xydata()[0],
+                fontsize=6,
+                xytext=(3, 3),
+                textcoords="offset points",
+            )
     axis.axhline(0, color="k", lw=0.6, ls=":")
     if which == "sliding":
         axis.axvline(float(null["independent"].mean()), color="grey", lw=0.8, ls="--")
     axis.set(xlabel="change (left is stable)", ylabel="worth (up is informative)", title=title)
 axes[0].legend(fontsize=7)
-page.figure(fig, caption=f"Worth against change, means over seeds; one marker shape for each network ({', '.join(settings.networks)}). A network whose answer never moves has maps without differences; that both then count as equal is a convention, and it lies at the origin. Dashed: independent falls that add. At points: {learning.FOOTNOTE}.", alt="Two scatter plots of worth against change, one colour for each way of training.")
+page.figure(
+    fig,
+    caption=f"Worth against change, means over seeds; one marker shape for each network ({', '.join(settings.networks)}). A network whose answer never moves has maps without differences; that both then count as equal is a convention, and it lies at the origin. Dashed: independent falls that add. At points: {learning.FOOTNOTE}.",
+    alt="Two scatter plots of worth against change, one colour for each way of training.",
+)
 
 # %% [markdown]
 # ## Where we had to choose
@@ -273,7 +477,18 @@ page.errata("sa-e-ssd", "sa-e-elastic-most")
 # ## Verdicts
 
 # %% tags=["hide-input"]
-page.claims("sa-t2-sliding", "sa-t2-cam", "sa-t2-sliding-weak", "sa-t2-cam-weak", "sa-l2-maps", "sa-stable-worth", "sa-rival-maps", "sa-blind", "sa-untrained", "sa-untrained-vgg")
+page.claims(
+    "sa-t2-sliding",
+    "sa-t2-cam",
+    "sa-t2-sliding-weak",
+    "sa-t2-cam-weak",
+    "sa-l2-maps",
+    "sa-stable-worth",
+    "sa-rival-maps",
+    "sa-blind",
+    "sa-untrained",
+    "sa-untrained-vgg",
+)
 
 # %% [markdown]
 # ## Exercises

@@ -40,11 +40,43 @@ from advbook.page import Page
 from advutils.attacks import universal
 from advutils.core import norms
 
-page = Page("universal-perturbations", "1-deepfool-and-universal", globals(), settings={
-    "quick": dict(data="photographs", network="photographs-0", training=300, images=60, num_classes=6, dimensions=[1, 5, 20], draws=3, length=3.0),
-    "standard": dict(data="nips2017", network="squeezenet1_1", training=600, images=300, num_classes=10, dimensions=[1, 10, 50, 100, 200], draws=10, length=2000 / 255),
-    "paper": dict(data="nips2017", network="inception_v3", training=600, images=600, num_classes=50, dimensions=[1, 10, 50, 100, 200, 500], draws=20, length=2000 / 255),
-})
+page = Page(
+    "universal-perturbations",
+    "1-deepfool-and-universal",
+    globals(),
+    settings={
+        "quick": dict(
+            data="photographs",
+            network="photographs-0",
+            training=300,
+            images=60,
+            num_classes=6,
+            dimensions=[1, 5, 20],
+            draws=3,
+            length=3.0,
+        ),
+        "standard": dict(
+            data="nips2017",
+            network="squeezenet1_1",
+            training=600,
+            images=300,
+            num_classes=10,
+            dimensions=[1, 10, 50, 100, 200],
+            draws=10,
+            length=2000 / 255,
+        ),
+        "paper": dict(
+            data="nips2017",
+            network="inception_v3",
+            training=600,
+            images=600,
+            num_classes=50,
+            dimensions=[1, 10, 50, 100, 200, 500],
+            draws=20,
+            length=2000 / 255,
+        ),
+    },
+)
 settings = page.settings
 deepfool_module = import_module("advutils.attacks.deepfool")
 
@@ -80,11 +112,25 @@ for number, (p, (right, printed)) in enumerate(steps.items()):
     axis.plot(*printed, "x", color=f"C{number}", ms=9, mew=2)
 axis.set(xlim=(-0.75, 0.15), ylim=(-0.75, 0.15), aspect="equal")
 axis.legend(loc="lower left", fontsize=8)
-page.figure(fig, caption="Arrows: the shortest step from the origin to the boundary in five norms. Crosses: where the printed formula ends. Those of p = 2 coincide; the others miss the boundary.",
-            alt="A line in the plane and arrows from the origin to it: along the first axis for p = 1, along the diagonal for p = infinity, perpendicular to the line for p = 2. Crosses of the same colours lie off the line, except for p = 2.")
-page.table(["$p$", "norm of the right step", "$f$ after it", "norm of the printed step", "$f$ after it "],
-           [["∞" if p == norms.INF else f"{p:g}", f"{norms.norm(right[None], p).item():.3f}", f"{f + (w @ right).item():.3f}", f"{norms.norm(printed[None], p).item():.3f}", f"{f + (w @ printed).item():.3f}"]
-            for p, (right, printed) in steps.items()], caption="$f = 1$ at the start; a step that arrives has $f = 0$ after it")
+page.figure(
+    fig,
+    caption="Arrows: the shortest step from the origin to the boundary in five norms. Crosses: where the printed formula ends. Those of p = 2 coincide; the others miss the boundary.",
+    alt="A line in the plane and arrows from the origin to it: along the first axis for p = 1, along the diagonal for p = infinity, perpendicular to the line for p = 2. Crosses of the same colours lie off the line, except for p = 2.",
+)
+page.table(
+    ["$p$", "norm of the right step", "$f$ after it", "norm of the printed step", "$f$ after it "],
+    [
+        [
+            "∞" if p == norms.INF else f"{p:g}",
+            f"{norms.norm(right[None], p).item():.3f}",
+            f"{f + (w @ right).item():.3f}",
+            f"{norms.norm(printed[None], p).item():.3f}",
+            f"{f + (w @ printed).item():.3f}",
+        ]
+        for p, (right, printed) in steps.items()
+    ],
+    caption="$f = 1$ at the start; a step that arrives has $f = 0$ after it",
+)
 
 # %% [markdown]
 # ## Curved boundaries, many classes
@@ -113,11 +159,19 @@ page.source(universal._in_passes)
 # pixels; and the projection. The text has $v \leftarrow \sqrt\xi\,v/\lVert v\rVert_p$ in its place, which would give **every** $v$ the norm $\sqrt{10} = 3.2$ (in grey levels of 0 to 255), also a smaller one. Their published perturbations reach 10 exactly.
 
 # %% tags=["hide-input"]
-fooled = [record for record in ledger.records("standard", "universal-perturbations") if record.name == "fooling" and record.parameters["method"] == "deepfool"]
+fooled = [
+    record
+    for record in ledger.records("standard", "universal-perturbations")
+    if record.name == "fooling" and record.parameters["method"] == "deepfool"
+]
 page.records += fooled
 if fooled:
-    walks, skipped = (sum(counts[name] for record in fooled for counts in record["history"]) for name in ("calls", "skipped"))
-    page.say(f"In our records the first of these {'never mattered' if skipped == 0 else 'mattered'}: of {walks:,} walks, for {len(fooled)} perturbations, {skipped or 'none'} took more than eight steps (`skipped`). So no result of this chapter {'rests on the rule for late arrivals' if skipped == 0 else 'can be said not to rest on it'}; that the code has it right is tested with walks of exactly eight and nine steps.")
+    walks, skipped = (
+        sum(counts[name] for record in fooled for counts in record["history"]) for name in ("calls", "skipped")
+    )
+    page.say(
+        f"In our records the first of these {'never mattered' if skipped == 0 else 'mattered'}: of {walks:,} walks, for {len(fooled)} perturbations, {skipped or 'none'} took more than eight steps (`skipped`). So no result of this chapter {'rests on the rule for late arrivals' if skipped == 0 else 'can be said not to rest on it'}; that the code has it right is tested with walks of exactly eight and nine steps."
+    )
 
 # %% [markdown]
 # ### What it costs
@@ -129,10 +183,26 @@ if fooled:
 costs = [record for record in ledger.records("standard", "universal-perturbations") if record.name == "universal_cost"]
 page.records += costs
 if costs:
-    page.table(["network", "how", "seconds", "times its forward and backward passes alone", "fools"],
-               [[f"{r.parameters['network']}, {r.parameters['data']}", name, f"{r[key]['seconds']:.1f}", f"{r[key]['ratio']:.2f}" if "ratio" in r[key] else "", f"{100 * r[key]['rate']:.0f} %"]
-                for r in costs for key, name in (("exact", "one image at a time"), ("batched", f"{r.parameters['batch']} at once"), ("art", "Adversarial Robustness Toolbox")) if key in r.values],
-               caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} rounds over them, one thread of an idle machine; fooling rates on the same images")
+    page.table(
+        ["network", "how", "seconds", "times its forward and backward passes alone", "fools"],
+        [
+            [
+                f"{r.parameters['network']}, {r.parameters['data']}",
+                name,
+                f"{r[key]['seconds']:.1f}",
+                f"{r[key]['ratio']:.2f}" if "ratio" in r[key] else "",
+                f"{100 * r[key]['rate']:.0f} %",
+            ]
+            for r in costs
+            for key, name in (
+                ("exact", "one image at a time"),
+                ("batched", f"{r.parameters['batch']} at once"),
+                ("art", "Adversarial Robustness Toolbox"),
+            )
+            if key in r.values
+        ],
+        caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} rounds over them, one thread of an idle machine; fooling rates on the same images",
+    )
 else:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
 
@@ -144,8 +214,19 @@ else:
 # span of the first singular vectors and see whom they fool. Two controls belong to it: the span of the **last** singular vectors, and the perturbation of a **single** image. If what matters were a few common directions, neither should fool as many.
 
 # %%
-found = page.measure(theory.spectrum, data=settings.data, network=settings.network, split=0, training=settings.training, images=settings.images, num_classes=settings.num_classes,
-                     dimensions=settings.dimensions, draws=settings.draws, length=settings.length, seed=0)
+found = page.measure(
+    theory.spectrum,
+    data=settings.data,
+    network=settings.network,
+    split=0,
+    training=settings.training,
+    images=settings.images,
+    num_classes=settings.num_classes,
+    dimensions=settings.dimensions,
+    draws=settings.draws,
+    length=settings.length,
+    seed=0,
+)
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
@@ -158,13 +239,18 @@ labels = [*(f"first {k}" for k in settings.dimensions), f"last {found['last']}",
 axes[1].errorbar(labels, rates.mean(1), rates.std(1, ddof=1), fmt="o", capsize=4)
 axes[1].tick_params(axis="x", rotation=60)
 axes[1].set(ylabel="held-out images fooled, %", ylim=(0, None))
-page.figure(fig, caption=f"Left: singular values of {len(found.arrays['found'])} minimal perturbations of images on {settings.network}, each scaled to length 1, and of as many random directions. Right: share of other images fooled by vectors of l2 norm "
-            f"{settings.length:.2f}: random ones in the span of the first or of the last right singular vectors, perturbations of single images, and random ones of all space; bars are standard deviations over {settings.draws} vectors.",
-            alt="Left: two falling curves of singular values; that of the minimal perturbations starts above and ends below that of random directions. Right: points with error bars for the spans, single perturbations and all of space.")
+page.figure(
+    fig,
+    caption=f"Left: singular values of {len(found.arrays['found'])} minimal perturbations of images on {settings.network}, each scaled to length 1, and of as many random directions. Right: share of other images fooled by vectors of l2 norm "
+    f"{settings.length:.2f}: random ones in the span of the first or of the last right singular vectors, perturbations of single images, and random ones of all space; bars are standard deviations over {settings.draws} vectors.",
+    alt="Left: two falling curves of singular values; that of the minimal perturbations starts above and ends below that of random directions. Right: points with error bars for the spans, single perturbations and all of space.",
+)
 mean = dict(zip(labels, rates.mean(1), strict=True))
-page.say(f"How to read it: the first singular value is {found.arrays['found'][0]:.2f}, against {found.arrays['random'][0]:.2f} for random directions, and 1 for directions at right angles. A random vector of the first {settings.dimensions[1]} "
-         f"directions fools {mean[labels[1]]:.0f} % of images that had no part in them, one of the last {found['last']} {mean[labels[-3]]:.0f} %, the perturbation of a single image {mean['single']:.0f} %, and one from all of space {mean['all space']:.0f} %. "
-         f"DeepFool needed {found['steps']:.1f} steps in the mean, for a perturbation of l2 norm {found['lengths']:.2f}; the vectors here are {settings.length / found['lengths']:.0f} times as long.")
+page.say(
+    f"How to read it: the first singular value is {found.arrays['found'][0]:.2f}, against {found.arrays['random'][0]:.2f} for random directions, and 1 for directions at right angles. A random vector of the first {settings.dimensions[1]} "
+    f"directions fools {mean[labels[1]]:.0f} % of images that had no part in them, one of the last {found['last']} {mean[labels[-3]]:.0f} %, the perturbation of a single image {mean['single']:.0f} %, and one from all of space {mean['all space']:.0f} %. "
+    f"DeepFool needed {found['steps']:.1f} steps in the mean, for a perturbation of l2 norm {found['lengths']:.2f}; the vectors here are {settings.length / found['lengths']:.0f} times as long."
+)
 
 # %% [markdown]
 # On the recorded network (standard profile) this speaks against the subspace, as far as 300 images go: their minimal perturbations, in 150,528 dimensions, are nearly at right angles to each other, and a mixture of the **last** singular vectors fools nearly as many images as one of the first. What the right panel

@@ -25,7 +25,9 @@
 profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, hours on 2 cores | paper: larger networks, a GPU
 replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
 passes: int | None = None  # passes over the training images; None: the profile's own
-sources: list | None = None  # networks that perturbations are made on; any of torchvision's, too: vgg16, vgg19, resnet152, googlenet
+sources: list | None = (
+    None  # networks that perturbations are made on; any of torchvision's, too: vgg16, vgg19, resnet152, googlenet
+)
 data: str | None = None  # a folder with train and val in it, as ImageNet's; None: the profile's own images
 training: int | None = None  # images that perturbations are made on
 splits: int | None = None  # random splits
@@ -38,11 +40,61 @@ from advbook.chapters.universal_perturbations import fooling as chapter
 from advbook.ledger import MissingRecord
 from advbook.page import Page, mean_sd
 
-page = Page("universal-perturbations", "2-transfer", globals(), settings={
-    "quick": dict(data="photographs", sources=["photographs-0", "photographs-1"], splits=1, fewer={}, shorter={}, training=70, passes=2, long=2, rest=0, num_classes=6, batch=10, noise=[4, 10], draws=2, checks=0),
-    "standard": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"], splits=3, fewer={"mobilenet_v2": 1, "inception_v1": 1}, shorter={"inception_v1": 4}, training=600, passes=8, long=24, rest=48, num_classes=10, batch=10, noise=[4, 10], draws=3, checks=1),
-    "paper": dict(data="nips2017", sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "resnetv2_50"], splits=5, fewer={}, shorter={}, training=600, passes=100, long=400, rest=0, num_classes=10, batch=10, noise=[4, 10], draws=10, checks=3),
-})
+page = Page(
+    "universal-perturbations",
+    "2-transfer",
+    globals(),
+    settings={
+        "quick": dict(
+            data="photographs",
+            sources=["photographs-0", "photographs-1"],
+            splits=1,
+            fewer={},
+            shorter={},
+            training=70,
+            passes=2,
+            long=2,
+            rest=0,
+            num_classes=6,
+            batch=10,
+            noise=[4, 10],
+            draws=2,
+            checks=0,
+        ),
+        "standard": dict(
+            data="nips2017",
+            sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"],
+            splits=3,
+            fewer={"mobilenet_v2": 1, "inception_v1": 1},
+            shorter={"inception_v1": 4},
+            training=600,
+            passes=8,
+            long=24,
+            rest=48,
+            num_classes=10,
+            batch=10,
+            noise=[4, 10],
+            draws=3,
+            checks=1,
+        ),
+        "paper": dict(
+            data="nips2017",
+            sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "resnetv2_50"],
+            splits=5,
+            fewer={},
+            shorter={},
+            training=600,
+            passes=100,
+            long=400,
+            rest=0,
+            num_classes=10,
+            batch=10,
+            noise=[4, 10],
+            draws=10,
+            checks=3,
+        ),
+    },
+)
 settings = page.settings
 
 # %% [markdown]
@@ -66,25 +118,57 @@ settings = page.settings
 
 # %% tags=["hide-input"]
 page.threat_model(
-    norm="l-infinity (the step is DeepFool's for l2)", budget="10/255 for all images alike; once l2, 2000/255", pixels="[0, 1]; the paper's are 0 to 255", clamp="none: x + v may leave the range, as in the authors' code",
-    goal="untargeted: any other class", label="the network's own prediction without the perturbation",
+    norm="l-infinity (the step is DeepFool's for l2)",
+    budget="10/255 for all images alike; once l2, 2000/255",
+    pixels="[0, 1]; the paper's are 0 to 255",
+    clamp="none: x + v may leave the range, as in the authors' code",
+    goal="untargeted: any other class",
+    label="the network's own prediction without the perturbation",
 )
 
 # %% [markdown]
 # ## Making them
 
 # %%
-common = dict(method="deepfool", data=settings.data, training=settings.training, passes=settings.passes, num_classes=settings.num_classes, targets=settings.sources)
+common = dict(
+    method="deepfool",
+    data=settings.data,
+    training=settings.training,
+    passes=settings.passes,
+    num_classes=settings.num_classes,
+    targets=settings.sources,
+)
 
 
 def made(source, split, **changes):
     """The record of a perturbation of one network from one split."""
-    return page.measure(chapter.fooling, **{**common, "networks": [source], "split": split, "augment": True, "p": "inf", **changes})
+    return page.measure(
+        chapter.fooling, **{**common, "networks": [source], "split": split, "augment": True, "p": "inf", **changes}
+    )
 
 
-single = {source: [made(source, split, passes=settings.shorter.get(source, settings.passes)) for split in range(min(settings.splits, settings.fewer.get(source, settings.splits)))] for source in settings.sources}
-noise = {bound: [page.measure(chapter.noise, data=settings.data, split=split, training=settings.training, targets=settings.sources, eps=bound / 255, draws=settings.draws) for split in range(settings.splits)]
-         for bound in settings.noise}
+single = {
+    source: [
+        made(source, split, passes=settings.shorter.get(source, settings.passes))
+        for split in range(min(settings.splits, settings.fewer.get(source, settings.splits)))
+    ]
+    for source in settings.sources
+}
+noise = {
+    bound: [
+        page.measure(
+            chapter.noise,
+            data=settings.data,
+            split=split,
+            training=settings.training,
+            targets=settings.sources,
+            eps=bound / 255,
+            draws=settings.draws,
+        )
+        for split in range(settings.splits)
+    ]
+    for bound in settings.noise
+}
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
@@ -92,16 +176,32 @@ for number, (source, records) in enumerate(single.items()):
     for record in records:
         updates = np.cumsum([counts["updates"] for counts in record["history"]])
         for axis, name in zip(axes, ("training", "held out"), strict=True):
-            axis.plot(updates, [100 * counts[name][0] for counts in record["history"]], color=f"C{number}", lw=1.2, label=source if record is records[0] else None)
+            axis.plot(
+                updates,
+                [100 * counts[name][0] for counts in record["history"]],
+                color=f"C{number}",
+                lw=1.2,
+                label=source if record is records[0] else None,
+            )
 for axis, name in zip(axes, ("training images", "held-out images"), strict=True):
     axis.set(xlabel="updates of v", title=name)
 axes[0].set_ylabel("own network fooled, %")
 axes[1].legend(fontsize=8)
-page.figure(fig, caption="Fooling rate after each pass against the number of updates, one line for each split.",
-            alt="Two panels of curves that rise with the number of updates, one colour for each network; those of held-out images run a little lower than those of training images.")
+page.figure(
+    fig,
+    caption="Fooling rate after each pass against the number of updates, one line for each split.",
+    alt="Two panels of curves that rise with the number of updates, one colour for each network; those of held-out images run a little lower than those of training images.",
+)
 first = single[settings.sources[0]]
-page.say("How to read it: a curve that still rises at its end would go on with more passes. At the end of the last pass the perturbations of " + settings.sources[0] + " fool " + mean_sd([r["history"][-1]["training"][0] for r in first])
-         + " of their own training images and " + mean_sd([r["history"][-1]["held out"][0] for r in first]) + " of the others.")
+page.say(
+    "How to read it: a curve that still rises at its end would go on with more passes. At the end of the last pass the perturbations of "
+    + settings.sources[0]
+    + " fool "
+    + mean_sd([r["history"][-1]["training"][0] for r in first])
+    + " of their own training images and "
+    + mean_sd([r["history"][-1]["held out"][0] for r in first])
+    + " of the others."
+)
 
 # %% [markdown]
 # ## Table 1
@@ -109,20 +209,61 @@ page.say("How to read it: a curve that still rises at its end would go on with m
 # Beside the perturbations stand random signs, +b or -b at every pixel and channel: with a b of 4/255, which in the standard profile is about as long as the perturbations are, and with the full bound of 10/255.
 
 # %% tags=["hide-input"]
-table = [[f"**{source}** ({len(records)}" + (f", {settings.shorter[source]} passes)" if source in settings.shorter else ")"), *(mean_sd([record["rates"][k] for record in records]) for k in range(len(settings.sources)))] for source, records in single.items()]
+table = [
+    [
+        f"**{source}** ({len(records)}"
+        + (f", {settings.shorter[source]} passes)" if source in settings.shorter else ")"),
+        *(mean_sd([record["rates"][k] for record in records]) for k in range(len(settings.sources))),
+    ]
+    for source, records in single.items()
+]
 pixels = first[0].arrays["perturbation"].size
 table = [[*row, f"{np.mean([r['l2'] for r in single[source]]):.0f}"] for row, source in zip(table, single, strict=True)]
-table += [[f"random signs of {bound}/255 ({len(records)})", *(mean_sd([record["mean"][k] for record in records]) for k in range(len(settings.sources))), f"{bound * pixels**0.5:.0f}"] for bound, records in noise.items()]
-page.table(["made on (splits)", *settings.sources, "l2, of 255"], table, caption="Fooling rate on held-out images, after the last pass; rows: made on, columns: judged on; mean ± standard deviation over splits")
+table += [
+    [
+        f"random signs of {bound}/255 ({len(records)})",
+        *(mean_sd([record["mean"][k] for record in records]) for k in range(len(settings.sources))),
+        f"{bound * pixels**0.5:.0f}",
+    ]
+    for bound, records in noise.items()
+]
+page.table(
+    ["made on (splits)", *settings.sources, "l2, of 255"],
+    table,
+    caption="Fooling rate on held-out images, after the last pass; rows: made on, columns: judged on; mean ± standard deviation over splits",
+)
 mine = {source: 100 * np.mean([record["rates"][k] for record in single[source]]) for k, source in enumerate(single)}
-signs = {bound: {source: 100 * np.mean([record["mean"][k] for record in records]) for k, source in enumerate(single)} for bound, records in noise.items()}
+signs = {
+    bound: {source: 100 * np.mean([record["mean"][k] for record in records]) for k, source in enumerate(single)}
+    for bound, records in noise.items()
+}
 beaten = [source for source in single if signs[settings.noise[-1]][source] >= mine[source]]
-page.say("Read the rows of random signs first. " + " ".join(f"Those of {bound}/255, {bound * pixels**0.5:.0f} long, fool " + ", ".join(f"{source} {found[source]:.0f} % (its own perturbation {mine[source]:.0f} %)" for source in single) + "." for bound, found in signs.items())
-         + (f" On {' and '.join(beaten)} signs at the bound do more than its own perturbation. The algorithm leaves an image alone as soon as it is fooled, and after {settings.passes} passes of {settings.training} images most entries of v are still far from the bound (next section); the paper makes 20 passes of 10,000. "
-            f"So the table compares short perturbations, and against {' and '.join(beaten)} whoever may use the whole bound does better with noise." if beaten else ""))
-page.table(["made on", "VGG-F", "Inception", "VGG-16", "VGG-19", "ResNet-152"],
-           [["VGG-F", 90, 56, 32, 32, 24], ["Inception", "42 (25)", 82, 16, 16, 16], ["VGG-16", 46, 60, 59, 52, 38], ["VGG-19", 45, 58, 51, 54, 33], ["ResNet-152", 42, 55, 31, "33 (30)", 73]],
-           caption="The paper's Table 1, in %; in brackets what two of its entries should be")
+page.say(
+    "Read the rows of random signs first. "
+    + " ".join(
+        f"Those of {bound}/255, {bound * pixels**0.5:.0f} long, fool "
+        + ", ".join(f"{source} {found[source]:.0f} % (its own perturbation {mine[source]:.0f} %)" for source in single)
+        + "."
+        for bound, found in signs.items()
+    )
+    + (
+        f" On {' and '.join(beaten)} signs at the bound do more than its own perturbation. The algorithm leaves an image alone as soon as it is fooled, and after {settings.passes} passes of {settings.training} images most entries of v are still far from the bound (next section); the paper makes 20 passes of 10,000. "
+        f"So the table compares short perturbations, and against {' and '.join(beaten)} whoever may use the whole bound does better with noise."
+        if beaten
+        else ""
+    )
+)
+page.table(
+    ["made on", "VGG-F", "Inception", "VGG-16", "VGG-19", "ResNet-152"],
+    [
+        ["VGG-F", 90, 56, 32, 32, 24],
+        ["Inception", "42 (25)", 82, 16, 16, 16],
+        ["VGG-16", 46, 60, 59, 52, 38],
+        ["VGG-19", 45, 58, 51, 54, 33],
+        ["ResNet-152", 42, 55, 31, "33 (30)", 73],
+    ],
+    caption="The paper's Table 1, in %; in brackets what two of its entries should be",
+)
 
 # %% [markdown]
 # ## What they look like
@@ -133,16 +274,33 @@ for axis, (source, records) in zip(axes, single.items(), strict=True):
     axis.imshow(records[0].arrays["perturbation"].transpose(1, 2, 0))
     axis.set(xticks=[], yticks=[])
     axis.set_title(source, fontsize=9)
-page.figure(fig, caption="Perturbations of the first split; grey is 0, black and white are the bounds (the paper's Figure 1).", alt="Square pictures of fine coloured lines and spots, with another texture for each network.")
-page.say("How to read it: each network's perturbation has a texture of its own, of strokes and whirls that repeat all over the picture, and no object can be recognised. Where a picture is grey little was added.")
-page.table(["made on", "at the bound", "mean absolute value", "l2"],
-           [[source, mean_sd([r["saturated"] for r in records]), mean_sd([r["mean"] for r in records], unit="", scale=1), mean_sd([r["l2"] for r in records], unit="", scale=1)] for source, records in single.items()],
-           caption="In units of 0 to 255. The five perturbations that the authors published: 1.4 to 7.8 % at the bound, mean 6.5 to 8.4, l2 2806 to 3348")
+page.figure(
+    fig,
+    caption="Perturbations of the first split; grey is 0, black and white are the bounds (the paper's Figure 1).",
+    alt="Square pictures of fine coloured lines and spots, with another texture for each network.",
+)
+page.say(
+    "How to read it: each network's perturbation has a texture of its own, of strokes and whirls that repeat all over the picture, and no object can be recognised. Where a picture is grey little was added."
+)
+page.table(
+    ["made on", "at the bound", "mean absolute value", "l2"],
+    [
+        [
+            source,
+            mean_sd([r["saturated"] for r in records]),
+            mean_sd([r["mean"] for r in records], unit="", scale=1),
+            mean_sd([r["l2"] for r in records], unit="", scale=1),
+        ]
+        for source, records in single.items()
+    ],
+    caption="In units of 0 to 255. The five perturbations that the authors published: 1.4 to 7.8 % at the bound, mean 6.5 to 8.4, l2 2806 to 3348",
+)
 
 # %% [markdown]
 # ## When is a run at rest?
 #
 # Held-out rates are counted on 400 images, a quarter of a point each, and go up and down from pass to pass. We call a run **at rest** when over its last eight passes one pass adds less than half a point in the mean. This is the longest run on the first network.
+
 
 # %%
 def at_hand(passes):
@@ -162,14 +320,39 @@ window = min(8, len(held) - 1)
 adds = (held[-1] - held[-1 - window]) / window
 fig, axis = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
 for name in ("training", "held out"):
-    axis.plot(range(1, 1 + len(held)), [100 * counts[name][0] for counts in longest["history"]], "o-", ms=3, label=f"{name} images")
-axis.axhline(100 * np.mean([record["mean"][0] for record in noise[settings.noise[-1]]]), ls="--", color="0.4", label="random signs at the bound")
+    axis.plot(
+        range(1, 1 + len(held)),
+        [100 * counts[name][0] for counts in longest["history"]],
+        "o-",
+        ms=3,
+        label=f"{name} images",
+    )
+axis.axhline(
+    100 * np.mean([record["mean"][0] for record in noise[settings.noise[-1]]]),
+    ls="--",
+    color="0.4",
+    label="random signs at the bound",
+)
 axis.set(xlabel="passes", ylabel=f"{settings.sources[0]} fooled, %", ylim=(0, 100))
 axis.legend(fontsize=8)
-page.figure(fig, caption=f"Fooling rate of {settings.sources[0]} by its own perturbation after each of {len(held)} passes over {settings.training} images (one split).", alt="Two curves that rise steeply in the first passes and ever more slowly afterwards, and a dashed line of random signs.")
-page.say(f"How to read it: over the last {window} passes a pass added {adds:.2f} points, so by our measure the run of {len(held)} passes is {'at rest' if adds < 0.5 else 'not at rest'}. It ends at {held[-1]:.1f} %, after {held[min(settings.passes, len(held)) - 1]:.1f} % with {min(settings.passes, len(held))} passes, and with an l2 length of {longest['l2']:.0f}. "
-         + "On the other networks it fools " + ", ".join(f"{100 * rate:.0f} % of {name}" for name, rate in list(zip(settings.sources, longest["rates"], strict=True))[1:]) + "."
-         + (f" *A run of {settings.rest} passes is not recorded yet.*" if settings.rest and len(held) < settings.rest else ""))
+page.figure(
+    fig,
+    caption=f"Fooling rate of {settings.sources[0]} by its own perturbation after each of {len(held)} passes over {settings.training} images (one split).",
+    alt="Two curves that rise steeply in the first passes and ever more slowly afterwards, and a dashed line of random signs.",
+)
+page.say(
+    f"How to read it: over the last {window} passes a pass added {adds:.2f} points, so by our measure the run of {len(held)} passes is {'at rest' if adds < 0.5 else 'not at rest'}. It ends at {held[-1]:.1f} %, after {held[min(settings.passes, len(held)) - 1]:.1f} % with {min(settings.passes, len(held))} passes, and with an l2 length of {longest['l2']:.0f}. "
+    + "On the other networks it fools "
+    + ", ".join(
+        f"{100 * rate:.0f} % of {name}" for name, rate in list(zip(settings.sources, longest["rates"], strict=True))[1:]
+    )
+    + "."
+    + (
+        f" *A run of {settings.rest} passes is not recorded yet.*"
+        if settings.rest and len(held) < settings.rest
+        else ""
+    )
+)
 
 # %% [markdown]
 # ## How much do the choices matter?
@@ -177,26 +360,70 @@ page.say(f"How to read it: over the last {window} passes a pass added {adds:.2f}
 # Four checks on the first network: more passes; fixed centre windows in place of random ones; several images that walk at once (a variant of ours); and the l2 ball of the thesis.
 
 # %%
-variants = {"as above": {}, f"{settings.long} passes": dict(passes=settings.long), "fixed windows": dict(augment=False), f"{settings.batch} images at once": dict(batch_size=settings.batch), "l2, 2000/255": dict(p=2, eps=2000 / 255)}
-checked = {name: [made(settings.sources[0], split, **changes) for split in range(settings.checks)] for name, changes in variants.items()} if settings.checks else {}
+variants = {
+    "as above": {},
+    f"{settings.long} passes": dict(passes=settings.long),
+    "fixed windows": dict(augment=False),
+    f"{settings.batch} images at once": dict(batch_size=settings.batch),
+    "l2, 2000/255": dict(p=2, eps=2000 / 255),
+}
+checked = (
+    {
+        name: [made(settings.sources[0], split, **changes) for split in range(settings.checks)]
+        for name, changes in variants.items()
+    }
+    if settings.checks
+    else {}
+)
 
 # %% tags=["hide-input"]
 if checked:
-    page.table(["variant", "training images", *settings.sources, "updates"],
-               [[name, mean_sd([r["history"][-1]["training"][0] for r in records]), *(mean_sd([r["rates"][k] for r in records]) for k in range(len(settings.sources))), f"{np.mean([sum(c['updates'] for c in r['history']) for r in records]):.0f}"]
-                for name, records in checked.items()], caption=f"{settings.sources[0]}; splits: {settings.checks}")
+    page.table(
+        ["variant", "training images", *settings.sources, "updates"],
+        [
+            [
+                name,
+                mean_sd([r["history"][-1]["training"][0] for r in records]),
+                *(mean_sd([r["rates"][k] for r in records]) for k in range(len(settings.sources))),
+                f"{np.mean([sum(c['updates'] for c in r['history']) for r in records]):.0f}",
+            ]
+            for name, records in checked.items()
+        ],
+        caption=f"{settings.sources[0]}; splits: {settings.checks}",
+    )
     fig, axis = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
     for number, (name, records) in enumerate(checked.items()):
         for record in records:
-            axis.plot(np.cumsum([counts["updates"] for counts in record["history"]]), [100 * counts["held out"][0] for counts in record["history"]], "o-", ms=3, lw=1.2, color=f"C{number}", label=name if record is records[0] else None)
+            axis.plot(
+                np.cumsum([counts["updates"] for counts in record["history"]]),
+                [100 * counts["held out"][0] for counts in record["history"]],
+                "o-",
+                ms=3,
+                lw=1.2,
+                color=f"C{number}",
+                label=name if record is records[0] else None,
+            )
     axis.set(xlabel="updates of v", ylabel="held-out images fooled, %")
     axis.legend(fontsize=8)
-    page.figure(fig, caption=f"Fooling rate of {settings.sources[0]} on held-out images after each pass of each variant; the first passes of the long run are those of \"as above\".", alt="Rising curves against the number of updates, one for each variant; that of the long run goes on where the others end.")
+    page.figure(
+        fig,
+        caption=f'Fooling rate of {settings.sources[0]} on held-out images after each pass of each variant; the first passes of the long run are those of "as above".',
+        alt="Rising curves against the number of updates, one for each variant; that of the long run goes on where the others end.",
+    )
     held = {name: np.mean([100 * r["rates"][0] for r in records]) for name, records in checked.items()}
-    seen = {name: np.mean([100 * r["history"][-1]["training"][0] for r in records]) for name, records in checked.items()}
+    seen = {
+        name: np.mean([100 * r["history"][-1]["training"][0] for r in records]) for name, records in checked.items()
+    }
     plain, together = held["as above"], held[f"{settings.batch} images at once"]
-    page.say(f"How to read it: more passes give {held[f'{settings.long} passes'] - plain:+.0f} points. With fixed windows the perturbation fools {seen['fixed windows']:.0f} % of the images that it was made on and {held['fixed windows']:.0f} % of the others: without random windows {settings.training} images are learnt by heart. "
-             f"{settings.batch} images at once come out {together - plain:+.1f} points from the exact loop, {'within' if abs(together - plain) <= 2 else 'not within'} two points of it ({settings.checks} split(s)). The l2 ball of 2000/255 gives {held['l2, 2000/255'] - plain:+.0f} points; the perturbation ends at a length of {np.mean([r['l2'] for r in checked['l2, 2000/255']]):.0f}" + (", so that the ball is never reached and nothing is cut off." if max(r['l2'] for r in checked['l2, 2000/255']) < 1999 else "."))
+    page.say(
+        f"How to read it: more passes give {held[f'{settings.long} passes'] - plain:+.0f} points. With fixed windows the perturbation fools {seen['fixed windows']:.0f} % of the images that it was made on and {held['fixed windows']:.0f} % of the others: without random windows {settings.training} images are learnt by heart. "
+        f"{settings.batch} images at once come out {together - plain:+.1f} points from the exact loop, {'within' if abs(together - plain) <= 2 else 'not within'} two points of it ({settings.checks} split(s)). The l2 ball of 2000/255 gives {held['l2, 2000/255'] - plain:+.0f} points; the perturbation ends at a length of {np.mean([r['l2'] for r in checked['l2, 2000/255']]):.0f}"
+        + (
+            ", so that the ball is never reached and nothing is cut off."
+            if max(r["l2"] for r in checked["l2, 2000/255"]) < 1999
+            else "."
+        )
+    )
 else:
     page.say("*This profile does not check the choices; the standard profile does.*")
 

@@ -39,11 +39,61 @@ from advbook.ledger import MissingRecord
 from advbook.page import Page, mean_sd
 
 _names = ["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"]
-page = Page("universal-perturbations", "3-combining", globals(), settings={
-    "quick": dict(data="photographs", networks=["photographs-0", "photographs-1"], splits=1, fewer=1, training=20, passes=2, num_classes=4, many_classes=6, short=1, draws=1, ascent=1, ascents=1, shares=[0.0, 0.5], beyond=False),
-    "standard": dict(data="nips2017", networks=_names, splits=3, fewer=2, training=600, passes=8, num_classes=10, many_classes=50, short=3, draws=3, ascent=20, ascents=3, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
-    "paper": dict(data="nips2017", networks=_names, splits=5, fewer=5, training=600, passes=100, num_classes=10, many_classes=50, short=100, draws=10, ascent=400, ascents=5, shares=[round(0.05 * k, 2) for k in range(21)], beyond=True),
-})
+page = Page(
+    "universal-perturbations",
+    "3-combining",
+    globals(),
+    settings={
+        "quick": dict(
+            data="photographs",
+            networks=["photographs-0", "photographs-1"],
+            splits=1,
+            fewer=1,
+            training=20,
+            passes=2,
+            num_classes=4,
+            many_classes=6,
+            short=1,
+            draws=1,
+            ascent=1,
+            ascents=1,
+            shares=[0.0, 0.5],
+            beyond=False,
+        ),
+        "standard": dict(
+            data="nips2017",
+            networks=_names,
+            splits=3,
+            fewer=2,
+            training=600,
+            passes=8,
+            num_classes=10,
+            many_classes=50,
+            short=3,
+            draws=3,
+            ascent=20,
+            ascents=3,
+            shares=[round(0.05 * k, 2) for k in range(21)],
+            beyond=True,
+        ),
+        "paper": dict(
+            data="nips2017",
+            networks=_names,
+            splits=5,
+            fewer=5,
+            training=600,
+            passes=100,
+            num_classes=10,
+            many_classes=50,
+            short=100,
+            draws=10,
+            ascent=400,
+            ascents=5,
+            shares=[round(0.05 * k, 2) for k in range(21)],
+            beyond=True,
+        ),
+    },
+)
 settings = page.settings
 f, g, *others = settings.networks  # sources, and networks that they are judged on (the quick profile has none)
 three = settings.networks[:3]
@@ -69,8 +119,14 @@ three = settings.networks[:3]
 # ## Threat model
 
 # %% tags=["hide-input"]
-page.threat_model(norm="l-infinity", budget="10/255 for all images alike", pixels="[0, 1]; the paper's are 0 to 255", clamp="none: x + v may leave the range, as in the authors' code", goal="untargeted: any other class",
-                  label="the network's own prediction without the perturbation")
+page.threat_model(
+    norm="l-infinity",
+    budget="10/255 for all images alike",
+    pixels="[0, 1]; the paper's are 0 to 255",
+    clamp="none: x + v may leave the range, as in the authors' code",
+    goal="untargeted: any other class",
+    label="the network's own prediction without the perturbation",
+)
 
 # %%
 common = dict(data=settings.data, training=settings.training, augment=True, p="inf")
@@ -79,13 +135,21 @@ common = dict(data=settings.data, training=settings.training, augment=True, p="i
 def made(networks, split, *, method="deepfool", **changes):
     """The record of one perturbation."""
     own = dict(num_classes=settings.num_classes) if method == "deepfool" else {}
-    return page.measure(chapter.fooling, **common, **dict(method=method, networks=networks, split=split, targets=settings.networks, passes=settings.passes) | own | changes)
+    return page.measure(
+        chapter.fooling,
+        **common,
+        **dict(method=method, networks=networks, split=split, targets=settings.networks, passes=settings.passes)
+        | own
+        | changes,
+    )
 
 
 runs = {
     f"{f} alone": lambda split: made([f], split),
     f"{g} alone": lambda split: made([g], split),
-    "Algorithm 1": lambda split: made([f, g], split, schedule="each", passes=settings.passes // 2),  # each pass is two visits of an image
+    "Algorithm 1": lambda split: made(
+        [f, g], split, schedule="each", passes=settings.passes // 2
+    ),  # each pass is two visits of an image
     "Algorithm 2": lambda split: made([f, g], split, schedule="cyclic"),
 }
 rows = {name: [run(split) for split in range(settings.splits)] for name, run in runs.items()}
@@ -95,11 +159,22 @@ rows = {name: [run(split) for split in range(settings.splits)] for name, run in 
 #
 # All four have made equally many visits, so Algorithm 1 makes half as many passes. ($v_f$, $v_g$: the perturbations of the two source networks alone.)
 
+
 # %% tags=["hide-input"]
 def table2(rows, caption, **costs):
-    page.table(["made by", *(name.replace("_", "_\u200b") for name in settings.networks), f"mean of {len(three)}", *costs],
-               [[name, *(mean_sd([r["rates"][k] for r in records], unit="") for k in range(len(settings.networks))), mean_sd([np.mean(r["rates"][:3]) for r in records], unit=""),
-                 *(f"{np.mean([cost(r) for r in records]):,.0f}" for cost in costs.values())] for name, records in rows.items()], caption=caption)
+    page.table(
+        ["made by", *(name.replace("_", "_\u200b") for name in settings.networks), f"mean of {len(three)}", *costs],
+        [
+            [
+                name,
+                *(mean_sd([r["rates"][k] for r in records], unit="") for k in range(len(settings.networks))),
+                mean_sd([np.mean(r["rates"][:3]) for r in records], unit=""),
+                *(f"{np.mean([cost(r) for r in records]):,.0f}" for cost in costs.values()),
+            ]
+            for name, records in rows.items()
+        ],
+        caption=caption,
+    )
 
 
 def own(records, k, passes=0):
@@ -107,12 +182,29 @@ def own(records, k, passes=0):
     return 100 * np.mean([r["history"][passes - 1]["held out"][k] for r in records])
 
 
-table2(rows, f"Fooling rates in % on held-out images after the last pass, and their mean over the first {len(three)} networks; splits: {settings.splits}", updates=lambda r: sum(counts["updates"] for counts in r["history"]))
+table2(
+    rows,
+    f"Fooling rates in % on held-out images after the last pass, and their mean over the first {len(three)} networks; splits: {settings.splits}",
+    updates=lambda r: sum(counts["updates"] for counts in r["history"]),
+)
 means = {name: 100 * np.mean([np.mean(r["rates"][:3]) for r in records]) for name, records in rows.items()}
 half = settings.passes // 2
-page.say(f"How to read it: in the mean of the first {len(three)} networks the best is " + max(means, key=means.get) + f", with {max(means.values()):.1f} %; Algorithm 2 has {means['Algorithm 2']:.1f} %, Algorithm 1 {means['Algorithm 1']:.1f} %. "
-         f"Equal visits in all are half as many for each of the two networks. Beside single perturbations after {half} passes ({own(rows[f'{f} alone'], 0, half):.1f} and {own(rows[f'{g} alone'], 0, half):.1f} %), whose network was visited as often as each of its two (`up-alg2-equal-visits`), Algorithm 2 has {own(rows['Algorithm 2'], 0):.1f} and {own(rows['Algorithm 2'], 1):.1f} %.")
-page.table(["made by", "Inception", "VGG-16", "ResNet-152", "mean"], [["Inception alone", 82, 16, 16, 38], ["VGG-16 alone", 60, 59, 38, 52], ["Algorithm 1", 63, 55, 36, 51], ["Algorithm 2, best pass", 67, 61, 41, 56]], caption="Four of the six rows of the paper's Table 2, in %; that the last is of the best pass is seen in a figure of the first author's thesis")
+page.say(
+    f"How to read it: in the mean of the first {len(three)} networks the best is "
+    + max(means, key=means.get)
+    + f", with {max(means.values()):.1f} %; Algorithm 2 has {means['Algorithm 2']:.1f} %, Algorithm 1 {means['Algorithm 1']:.1f} %. "
+    f"Equal visits in all are half as many for each of the two networks. Beside single perturbations after {half} passes ({own(rows[f'{f} alone'], 0, half):.1f} and {own(rows[f'{g} alone'], 0, half):.1f} %), whose network was visited as often as each of its two (`up-alg2-equal-visits`), Algorithm 2 has {own(rows['Algorithm 2'], 0):.1f} and {own(rows['Algorithm 2'], 1):.1f} %."
+)
+page.table(
+    ["made by", "Inception", "VGG-16", "ResNet-152", "mean"],
+    [
+        ["Inception alone", 82, 16, 16, 38],
+        ["VGG-16 alone", 60, 59, 38, 52],
+        ["Algorithm 1", 63, 55, 36, 51],
+        ["Algorithm 2, best pass", 67, 61, 41, 56],
+    ],
+    caption="Four of the six rows of the paper's Table 2, in %; that the last is of the best pass is seen in a figure of the first author's thesis",
+)
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
@@ -123,19 +215,48 @@ for number, (name, records) in enumerate(rows.items()):
         for k, axis in enumerate(axes):
             if settings.networks[k] in record.parameters["networks"]:
                 position = record.parameters["networks"].index(settings.networks[k])
-                axis.plot(visits, [100 * counts["held out"][position] for counts in record["history"]], color=f"C{number}", lw=1.2, label=name if record is records[0] else None)
+                axis.plot(
+                    visits,
+                    [100 * counts["held out"][position] for counts in record["history"]],
+                    color=f"C{number}",
+                    lw=1.2,
+                    label=name if record is records[0] else None,
+                )
 for k, axis in enumerate(axes):
     axis.set(xlabel="visits by this network", title=f"on {settings.networks[k]}", ylim=(0, None))
     axis.legend(fontsize=8)
 axes[0].set_ylabel("held-out images fooled, %")
-page.figure(fig, caption="Fooling rates of the two networks after each pass, against the visits that this network has made; one line for each split. The network's own perturbation has made twice as many at the end.", alt="Two panels of rising curves: the network's own perturbation and those of the two algorithms, which lie at or above it where all have as many visits; that of the single network goes on for twice as long.")
+page.figure(
+    fig,
+    caption="Fooling rates of the two networks after each pass, against the visits that this network has made; one line for each split. The network's own perturbation has made twice as many at the end.",
+    alt="Two panels of rising curves: the network's own perturbation and those of the two algorithms, which lie at or above it where all have as many visits; that of the single network goes on for twice as long.",
+)
 best, last = ([r[which] for r in rows["Algorithm 2"]] for which in ("best", "last"))
-rises = {name: 100 * np.mean([np.diff([np.mean(counts["held out"]) for counts in r["history"]])[-1] for r in records]) for name, records in rows.items() if len(records[0]["history"]) > 1}
-page.say("How to read it: at the end " + "; ".join(f"{name}'s own perturbation fools it on {own(rows[f'{name} alone'], 0):.1f} % of the images, Algorithm 1 on {own(rows['Algorithm 1'], k):.1f} and Algorithm 2 on {own(rows['Algorithm 2'], k):.1f} %" for k, name in enumerate((f, g)))
-         + ". The last pass still added, in the mean of the source networks, " + ", ".join(f"{rise:.1f} points ({name})" for name, rise in rises.items()) + ". While they rise like that, a verdict on who ends highest would be one on who begins fastest: the claims on Algorithms 1 and 2 are judged only if the last pass of every run adds less than one point.")
+rises = {
+    name: 100 * np.mean([np.diff([np.mean(counts["held out"]) for counts in r["history"]])[-1] for r in records])
+    for name, records in rows.items()
+    if len(records[0]["history"]) > 1
+}
+page.say(
+    "How to read it: at the end "
+    + "; ".join(
+        f"{name}'s own perturbation fools it on {own(rows[f'{name} alone'], 0):.1f} % of the images, Algorithm 1 on {own(rows['Algorithm 1'], k):.1f} and Algorithm 2 on {own(rows['Algorithm 2'], k):.1f} %"
+        for k, name in enumerate((f, g))
+    )
+    + ". The last pass still added, in the mean of the source networks, "
+    + ", ".join(f"{rise:.1f} points ({name})" for name, rise in rises.items())
+    + ". While they rise like that, a verdict on who ends highest would be one on who begins fastest: the claims on Algorithms 1 and 2 are judged only if the last pass of every run adds less than one point."
+)
 latest = sum(one == other for one, other in zip(best, last, strict=True))
-page.say(f"By a figure of the thesis, the paper reports Algorithm 2 at its best pass and the others at their last. Here the last pass of Algorithm 2 is its best in {latest} of {len(best)} runs" + (f"; the best has {mean_sd(best)} in the mean of its two networks, the last {mean_sd(last)}" if latest < len(best) else "")
-         + ". As long as curves rise that cannot be otherwise, so it says nothing about the paper's longer runs, whose curve goes up and down.")
+page.say(
+    f"By a figure of the thesis, the paper reports Algorithm 2 at its best pass and the others at their last. Here the last pass of Algorithm 2 is its best in {latest} of {len(best)} runs"
+    + (
+        f"; the best has {mean_sd(best)} in the mean of its two networks, the last {mean_sd(last)}"
+        if latest < len(best)
+        else ""
+    )
+    + ". As long as curves rise that cannot be otherwise, so it says nothing about the paper's longer runs, whose curve goes up and down."
+)
 
 # %% [markdown]
 # ## Mixing two perturbations
@@ -146,8 +267,20 @@ page.say(f"By a figure of the thesis, the paper reports Algorithm 2 at its best 
 
 # %%
 spec = dict(**common, method="deepfool", passes=settings.passes, num_classes=settings.num_classes)
-mixed = {rescaled: [page.measure(chapter.interpolated, first=dict(**spec, networks=[f], split=split), second=dict(**spec, networks=[g], split=split), shares=settings.shares, targets=three, rescaled=rescaled)
-                    for split in range(settings.fewer)] for rescaled in (False, True)}
+mixed = {
+    rescaled: [
+        page.measure(
+            chapter.interpolated,
+            first=dict(**spec, networks=[f], split=split),
+            second=dict(**spec, networks=[g], split=split),
+            shares=settings.shares,
+            targets=three,
+            rescaled=rescaled,
+        )
+        for split in range(settings.fewer)
+    ]
+    for rescaled in (False, True)
+}
 
 # %% tags=["hide-input"]
 fig, axis = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
@@ -158,14 +291,20 @@ for k, name in enumerate(three):
         axis.fill_between(settings.shares, found[:, :, k].min(0), found[:, :, k].max(0), color=f"C{k}", alpha=0.2)
 axis.set(xlabel="$\\lambda$", ylabel="held-out images fooled, %", ylim=(0, None))
 axis.legend(fontsize=8)
-page.figure(fig, caption=f"Mixtures of the perturbations of {f} ($\\lambda = 1$) and {g} ($\\lambda = 0$); lines are means over {settings.fewer} splits, bands from the lowest to the highest.",
-            alt="Curves against lambda: one network's rate rises to the right, the other's falls; in between both sag.")
+page.figure(
+    fig,
+    caption=f"Mixtures of the perturbations of {f} ($\\lambda = 1$) and {g} ($\\lambda = 0$); lines are means over {settings.fewer} splits, bands from the lowest to the highest.",
+    alt="Curves against lambda: one network's rate rises to the right, the other's falls; in between both sag.",
+)
 rates = {rescaled: np.array([r["rates"] for r in records]) for rescaled, records in mixed.items()}
 least = 100 * np.mean(rates[False], 0)[:, :2].min(1)
 gains = [r["gain"] for r in mixed[False]]
 mean3 = 100 * rates[False].mean((0, 2))
-page.say(f"How to read it: in the paper's measure, the mean over the networks, the best is $\\lambda$ = {settings.shares[int(mean3.argmax())]:g}; for the worse-off of the two sources it is {settings.shares[int(least.argmax())]:g}; 0 and 1 are no mixtures. The best one strictly between the ends falls short of one of the two networks' own perturbations by " + mean_sd([-gain for gain in gains], unit="points")
-         + f". Scaling to the bound changes rates by at most {100 * np.abs(rates[True] - rates[False]).max():.1f} points: a pixel that is at the bound in both parts, with one sign, is enough to make it do nothing. These are mixtures of beginnings. Whether a mixture as long (l2) as its parts, clipped at the bound, would do better is not tested.")
+page.say(
+    f"How to read it: in the paper's measure, the mean over the networks, the best is $\\lambda$ = {settings.shares[int(mean3.argmax())]:g}; for the worse-off of the two sources it is {settings.shares[int(least.argmax())]:g}; 0 and 1 are no mixtures. The best one strictly between the ends falls short of one of the two networks' own perturbations by "
+    + mean_sd([-gain for gain in gains], unit="points")
+    + f". Scaling to the bound changes rates by at most {100 * np.abs(rates[True] - rates[False]).max():.1f} points: a pixel that is at the bound in both parts, with one sign, is enough to make it do nothing. These are mixtures of beginnings. Whether a mixture as long (l2) as its parts, clipped at the bound, would do better is not tested."
+)
 
 # %% [markdown]
 # ## Beyond the paper
@@ -177,8 +316,11 @@ page.say(f"How to read it: in the paper's measure, the mean over the networks, t
 spec = dict(**{**spec, "passes": half}, networks=[f])
 first = {name: records[:1] for name, records in rows.items() if name != "Algorithm 1"}
 if settings.beyond:
-    first |= {f"{others[0]} alone": [made(others[:1], 0)], "Algorithm 2, three networks": [made(three, 0, schedule="cyclic")],
-              "fine-tuning": [made([g], 0, passes=half, after=spec | dict(split=0))]}
+    first |= {
+        f"{others[0]} alone": [made(others[:1], 0)],
+        "Algorithm 2, three networks": [made(three, 0, schedule="cyclic")],
+        "fine-tuning": [made([g], 0, passes=half, after=spec | dict(split=0))],
+    }
 
 
 def by_ascent(networks):
@@ -192,23 +334,59 @@ def by_ascent(networks):
     return found
 
 
-ascended = {name: found for name, networks in ((f"{f} alone, ascent", [f]), (f"{g} alone, ascent", [g]), ("two networks, ascent", [f, g])) if (found := by_ascent(networks))}
+ascended = {
+    name: found
+    for name, networks in ((f"{f} alone, ascent", [f]), (f"{g} alone, ascent", [g]), ("two networks, ascent", [f, g]))
+    if (found := by_ascent(networks))
+}
 many = [made([f], split, num_classes=settings.many_classes, passes=settings.short) for split in range(settings.fewer)]
-signs = {bound: [page.measure(chapter.noise, data=settings.data, split=split, training=settings.training, targets=settings.networks, eps=bound / 255, draws=settings.draws) for split in range(settings.splits)] for bound in (4, 10)}
+signs = {
+    bound: [
+        page.measure(
+            chapter.noise,
+            data=settings.data,
+            split=split,
+            training=settings.training,
+            targets=settings.networks,
+            eps=bound / 255,
+            draws=settings.draws,
+        )
+        for split in range(settings.splits)
+    ]
+    for bound in (4, 10)
+}
+
 
 # %% tags=["hide-input"]
 def gradients(r, passes=None):
     """How many gradients a perturbation cost."""
-    return sum(counts.get("steps", 0) * (r.parameters.get("num_classes", 1) - 1) + counts.get("gradients", 0) for counts in r["history"][:passes])
+    return sum(
+        counts.get("steps", 0) * (r.parameters.get("num_classes", 1) - 1) + counts.get("gradients", 0)
+        for counts in r["history"][:passes]
+    )
 
 
-table2(first, "Fooling rates in %, held-out images of the first split alone; fine-tuning: without the gradients of its first half", gradients=gradients)
+table2(
+    first,
+    "Fooling rates in %, held-out images of the first split alone; fine-tuning: without the gradients of its first half",
+    gradients=gradients,
+)
 if settings.beyond:
-    page.say(f"How to read it: the column of {settings.networks[-1]} is the one that no row has seen: " + ", ".join(f"{name} {100 * records[0]['rates'][-1]:.1f} %" for name, records in first.items()) + f". The best of them is {max(first, key=lambda name: first[name][0]['rates'][-1])}; random signs at the bound fool {100 * np.mean([r['mean'][-1] for r in signs[10]]):.1f} % there. There is one perturbation of three networks, and one decides nothing (`up-many`, which compares it with the mean of {f} alone and {g} alone). Nor is the mean of 3 fair to the rows: {others[0]} is one of the 3, and a source in two rows of the table.")
-table2({f"{name} ({len(records)})": records for name, records in (rows | ascended).items()}, "Fooling rates in % by DeepFool and by ascent (in brackets: splits)", gradients=gradients)
+    page.say(
+        f"How to read it: the column of {settings.networks[-1]} is the one that no row has seen: "
+        + ", ".join(f"{name} {100 * records[0]['rates'][-1]:.1f} %" for name, records in first.items())
+        + f". The best of them is {max(first, key=lambda name: first[name][0]['rates'][-1])}; random signs at the bound fool {100 * np.mean([r['mean'][-1] for r in signs[10]]):.1f} % there. There is one perturbation of three networks, and one decides nothing (`up-many`, which compares it with the mean of {f} alone and {g} alone). Nor is the mean of 3 fair to the rows: {others[0]} is one of the 3, and a source in two rows of the table."
+    )
+table2(
+    {f"{name} ({len(records)})": records for name, records in (rows | ascended).items()},
+    "Fooling rates in % by DeepFool and by ascent (in brackets: splits)",
+    gradients=gradients,
+)
 alone, ascent = rows[f"{f} alone"], ascended.get(f"{f} alone, ascent")
 if ascent:
-    page.say(f"How to read it: {f}'s own perturbation costs {np.mean([gradients(r) for r in alone]):,.0f} gradients with DeepFool and {np.mean([gradients(r) for r in ascent]):,.0f} with ascent. The one by ascent is {np.mean([r['l2'] for r in ascent]) / np.mean([r['l2'] for r in alone]):.1f} times as long (l2), under the same bound. Part of what it gains is length, which DeepFool's would gain too with many more passes: this compares what the same effort gives, not where the ways end.")
+    page.say(
+        f"How to read it: {f}'s own perturbation costs {np.mean([gradients(r) for r in alone]):,.0f} gradients with DeepFool and {np.mean([gradients(r) for r in ascent]):,.0f} with ascent. The one by ascent is {np.mean([r['l2'] for r in ascent]) / np.mean([r['l2'] for r in alone]):.1f} times as long (l2), under the same bound. Part of what it gains is length, which DeepFool's would gain too with many more passes: this compares what the same effort gives, not where the ways end."
+    )
 
 # %% tags=["hide-input"]
 lines = {name: records for name, records in (rows | ascended).items() if name != "Algorithm 1"}
@@ -219,24 +397,84 @@ for number, (name, records) in enumerate(lines.items()):
         for k, axis in enumerate(axes):
             if settings.networks[k] in record.parameters["networks"]:
                 position = record.parameters["networks"].index(settings.networks[k])
-                axis.plot(spent, [100 * counts["held out"][position] for counts in record["history"]], "--" if "ascent" in name else "-", color=f"C{number}", lw=1.2, label=name if record is records[0] else None)
+                axis.plot(
+                    spent,
+                    [100 * counts["held out"][position] for counts in record["history"]],
+                    "--" if "ascent" in name else "-",
+                    color=f"C{number}",
+                    lw=1.2,
+                    label=name if record is records[0] else None,
+                )
 for k, axis in enumerate(axes):
-    axis.axhline(100 * np.mean([r["mean"][k] for r in signs[10]]), color="0.5", lw=1, ls=":", label="random signs at the bound")
+    axis.axhline(
+        100 * np.mean([r["mean"][k] for r in signs[10]]), color="0.5", lw=1, ls=":", label="random signs at the bound"
+    )
     axis.set(xlabel="gradients", xscale="log", title=f"on {settings.networks[k]}", ylim=(0, 100))
     axis.legend(fontsize=7)
 axes[0].set_ylabel("held-out images fooled, %")
-page.figure(fig, caption="Fooling rates after each pass against the gradients that were computed, by DeepFool (lines) and by ascent (dashed), one curve for each split.", alt="Two panels. The dashed curves of ascent rise within few gradients and flatten near the top; those of DeepFool begin later and still rise where they end.")
-slows = {name: 100 * np.mean([np.mean(r["history"][-1]["held out"]) - np.mean(r["history"][-1 - min(5, len(r["history"]) - 1)]["held out"]) for r in records]) for name, records in ascended.items()}
-page.say("How to read it: the last five passes of ascent together add " + ", ".join(f"{slow:.1f} points ({name})" for name, slow in slows.items()) + ". In the mean over the first " + f"{len(three)} networks the rates are " + ", ".join(f"{100 * np.mean([np.mean(r['rates'][:3]) for r in records]):.1f} % ({name}, l2 {np.mean([r['l2'] for r in records]):.0f})" for name, records in ascended.items())
-         + ". " + ("The control decides what two networks are worth: `up-ascent-best` compares with the better of the two alone." if f"{g} alone, ascent" in ascended else f"The control, {g} alone, is not recorded yet. Without it one cannot say whether two networks do better or whether {g} alone does as well."))
+page.figure(
+    fig,
+    caption="Fooling rates after each pass against the gradients that were computed, by DeepFool (lines) and by ascent (dashed), one curve for each split.",
+    alt="Two panels. The dashed curves of ascent rise within few gradients and flatten near the top; those of DeepFool begin later and still rise where they end.",
+)
+slows = {
+    name: 100
+    * np.mean(
+        [
+            np.mean(r["history"][-1]["held out"])
+            - np.mean(r["history"][-1 - min(5, len(r["history"]) - 1)]["held out"])
+            for r in records
+        ]
+    )
+    for name, records in ascended.items()
+}
+page.say(
+    "How to read it: the last five passes of ascent together add "
+    + ", ".join(f"{slow:.1f} points ({name})" for name, slow in slows.items())
+    + ". In the mean over the first "
+    + f"{len(three)} networks the rates are "
+    + ", ".join(
+        f"{100 * np.mean([np.mean(r['rates'][:3]) for r in records]):.1f} % ({name}, l2 {np.mean([r['l2'] for r in records]):.0f})"
+        for name, records in ascended.items()
+    )
+    + ". "
+    + (
+        "The control decides what two networks are worth: `up-ascent-best` compares with the better of the two alone."
+        if f"{g} alone, ascent" in ascended
+        else f"The control, {g} alone, is not recorded yet. Without it one cannot say whether two networks do better or whether {g} alone does as well."
+    )
+)
 
 # %% tags=["hide-input"]
-page.table(["random signs of", *settings.networks], [[f"{bound}/255", *(mean_sd([r["mean"][k] for r in records], unit="") for k in range(len(settings.networks)))] for bound, records in signs.items()], caption=f"What random signs fool, in % of the held-out images; splits: {settings.splits}")
-page.say(f"How to read it: the second row is what anybody has for nothing under the bound, the first has an l2 length of {4 * (first[f'{f} alone'][0].arrays['perturbation'].size) ** 0.5:.0f}, what DeepFool makes here, in the mean over splits, one of " + ", ".join(f"{np.mean([r['l2'] for r in records]):.0f}" for records in rows.values()) + f" ({', '.join(rows)})." + " A perturbation that fools fewer than the second row is worth less than noise at the bound, whatever the others do.")
-page.table(["candidate classes", f"fools {f}", "gradients"],
-           [[number, mean_sd([r["history"][settings.short - 1]["held out"][0] for r in records]), f"{np.mean([gradients(r, settings.short) for r in records]):,.0f}"]
-            for number, records in ((settings.num_classes, alone[:settings.fewer]), (settings.many_classes, many))], caption=f"Held-out images, after {settings.short} passes; splits: {settings.fewer}")
-page.say(f"How to read it: {settings.many_classes} classes cost {np.mean([gradients(r) for r in many]) / np.mean([gradients(r, settings.short) for r in alone]):.1f} times the gradients of {settings.num_classes}. After so few passes the rates are of beginnings.")
+page.table(
+    ["random signs of", *settings.networks],
+    [
+        [f"{bound}/255", *(mean_sd([r["mean"][k] for r in records], unit="") for k in range(len(settings.networks)))]
+        for bound, records in signs.items()
+    ],
+    caption=f"What random signs fool, in % of the held-out images; splits: {settings.splits}",
+)
+page.say(
+    f"How to read it: the second row is what anybody has for nothing under the bound, the first has an l2 length of {4 * (first[f'{f} alone'][0].arrays['perturbation'].size) ** 0.5:.0f}, what DeepFool makes here, in the mean over splits, one of "
+    + ", ".join(f"{np.mean([r['l2'] for r in records]):.0f}" for records in rows.values())
+    + f" ({', '.join(rows)})."
+    + " A perturbation that fools fewer than the second row is worth less than noise at the bound, whatever the others do."
+)
+page.table(
+    ["candidate classes", f"fools {f}", "gradients"],
+    [
+        [
+            number,
+            mean_sd([r["history"][settings.short - 1]["held out"][0] for r in records]),
+            f"{np.mean([gradients(r, settings.short) for r in records]):,.0f}",
+        ]
+        for number, records in ((settings.num_classes, alone[: settings.fewer]), (settings.many_classes, many))
+    ],
+    caption=f"Held-out images, after {settings.short} passes; splits: {settings.fewer}",
+)
+page.say(
+    f"How to read it: {settings.many_classes} classes cost {np.mean([gradients(r) for r in many]) / np.mean([gradients(r, settings.short) for r in alone]):.1f} times the gradients of {settings.num_classes}. After so few passes the rates are of beginnings."
+)
 
 # %% [markdown]
 # ## Where we had to choose
@@ -258,8 +496,24 @@ page.errata("up-e-lambda", "up-e-best-pass", "up-e-line10", "up-e-candidates")
 # *Inconclusive* stands for several things here. The claims on Algorithms 1 and 2 have a **premise**, that the runs are at rest, which does not hold; the numbers of the beginnings stand beside them. `up-many` has one perturbation of three networks. Rules that were given the premise when all results were known are `up-alg2-best`, `-third`, `-own`, `-gives-up`, `up-alg1-no-better` and `up-best-pass`.
 
 # %% tags=["hide-input"]
-page.claims("up-alg2-best", "up-alg1-no-better", "up-alg2-third", "up-alg2-own", "up-alg2-gives-up", "up-alg2-equal-visits", "up-interpolation", "up-num-classes", "up-best-pass", "up-many",
-            "up-ascent", "up-ascent-best", "up-ascent-third", "up-ascent-own", "up-ascent-gives-up", "up-transfer-rest")
+page.claims(
+    "up-alg2-best",
+    "up-alg1-no-better",
+    "up-alg2-third",
+    "up-alg2-own",
+    "up-alg2-gives-up",
+    "up-alg2-equal-visits",
+    "up-interpolation",
+    "up-num-classes",
+    "up-best-pass",
+    "up-many",
+    "up-ascent",
+    "up-ascent-best",
+    "up-ascent-third",
+    "up-ascent-own",
+    "up-ascent-gives-up",
+    "up-transfer-rest",
+)
 
 # %% [markdown]
 # ## Exercises

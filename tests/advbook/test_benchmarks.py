@@ -1,4 +1,5 @@
 """What the benchmark counts and compares, on small networks; and the measurements of the page on attacks."""
+
 import os
 import subprocess
 import sys
@@ -62,8 +63,10 @@ def test_foolbox_is_among_the_peers_and_agrees():
 
 def test_make_peers_installs_the_peers_that_the_lock_has_not_and_nothing_else():
     root = Path(peers.__file__).parents[1]
-    wanted, locked = ([line.split("==")[0] for line in (root / file).read_text().splitlines() if "==" in line]
-                      for file in ("benchmarks/requirements.txt", "requirements.lock"))
+    wanted, locked = (
+        [line.split("==")[0] for line in (root / file).read_text().splitlines() if "==" in line]
+        for file in ("benchmarks/requirements.txt", "requirements.lock")
+    )
     assert sorted(wanted) == sorted(set(peers.DISTRIBUTIONS.values()) - set(locked)) != []
 
 
@@ -77,8 +80,12 @@ def test_adv_lib_is_a_peer_without_visdom(tmp_path):
     (tmp_path / "adv_lib-0.2.8.dist-info" / "METADATA").write_text("Name: adv-lib\nVersion: 0.2.8\n")
     code = "from benchmarks import peers; peers.DISTRIBUTIONS = {'adv_lib': 'adv-lib'}; print(peers.installed())"
     told = subprocess.run(
-        [sys.executable, "-c", code], text=True, capture_output=True, cwd=Path(peers.__file__).parents[1],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])})
+        [sys.executable, "-c", code],
+        text=True,
+        capture_output=True,
+        cwd=Path(peers.__file__).parents[1],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+    )
     assert told.stdout.strip() == "{'adv_lib': '0.2.8'}", told.stderr
 
 

@@ -1,4 +1,5 @@
 """The list of what changed since the first edition."""
+
 import csv
 
 import pytest
@@ -15,8 +16,10 @@ def book(tmp_path, monkeypatch):
     monkeypatch.delenv("ADVUTILS_RESULTS", raising=False)
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     values = {"a": {"from": "net"}, "b": {"from": "other"}, "c": "a - b"}
-    today = [{"id": name, "chapter": "c", "verdict": verdict, "recorded": f"a {number}", "values": values}
-             for name, verdict, number in (("x", "inconclusive", 2), ("y", "reproduced", 1), ("new", "reproduced", 1))]
+    today = [
+        {"id": name, "chapter": "c", "verdict": verdict, "recorded": f"a {number}", "values": values}
+        for name, verdict, number in (("x", "inconclusive", 2), ("y", "reproduced", 1), ("new", "reproduced", 1))
+    ]
     monkeypatch.setattr(claims, "evaluate", lambda: today)
 
     def write(reasons, *rows):
@@ -63,6 +66,10 @@ def test_the_first_edition_is_all_there():
     first = changes.first_edition()
     assert len(first) == 177 and {row["verdict"] for row in first.values()} <= set(claims.VERDICTS)
     told = yaml.safe_load((paths.root() / "book" / "changes.yml").read_text()) or {}
-    functions = {(claim["chapter"], selection["from"]) for claim in claims.evaluate()
-                 for selection in claim["values"].values() if isinstance(selection, dict)}
+    functions = {
+        (claim["chapter"], selection["from"])
+        for claim in claims.evaluate()
+        for selection in claim["values"].values()
+        if isinstance(selection, dict)
+    }
     assert all(tuple(name.split("/")) in functions if "/" in name else name in first for name in told)

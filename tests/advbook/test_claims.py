@@ -1,4 +1,5 @@
 """The rule language and the verdicts."""
+
 import ast
 import json
 import math
@@ -47,24 +48,71 @@ def test_numbers_that_differ_by_rounding_have_no_spread():
     assert claims.show(Sample.of([0.1 + 0.2, 0.3])) == "0.3 (n = 2)"
 
 
-@pytest.mark.parametrize("rule, expected", [
-    ("a < b", True), ("a > b", False), ("a < b and wide < b", None), ("a > b and wide < b", False),
-    ("a < b or wide < b", True), ("not wide < b", None), ("near(a, 1, 0.2)", True), ("near(a, 2, 0.2)", False),
-    ("b / a > 3", True), ("b - a < 100", True), ("mean(a) < 1.5", True), ("-b < a", True),
-    ("none <= 0", True), ("none >= 0", True), ("none < 0", False), ("none > 0", False), ("a <= b", True),
-    ("a >= b", False), ("wide <= b", None), ("none / 2 <= 0", True), ("2 * once < 1", None), ("-once < 1", None),
-    ("zero / 2 < 1", True), ("2 * zero < 1", True), ("-zero < 1", True), ("a / zero < 1", None), ("a / none < 1", None),
-    ("mean(a / none) < 1", None), ("near(a / none, 1, 2)", None), ("once * none < 1", None),
-])
+@pytest.mark.parametrize(
+    "rule, expected",
+    [
+        ("a < b", True),
+        ("a > b", False),
+        ("a < b and wide < b", None),
+        ("a > b and wide < b", False),
+        ("a < b or wide < b", True),
+        ("not wide < b", None),
+        ("near(a, 1, 0.2)", True),
+        ("near(a, 2, 0.2)", False),
+        ("b / a > 3", True),
+        ("b - a < 100", True),
+        ("mean(a) < 1.5", True),
+        ("-b < a", True),
+        ("none <= 0", True),
+        ("none >= 0", True),
+        ("none < 0", False),
+        ("none > 0", False),
+        ("a <= b", True),
+        ("a >= b", False),
+        ("wide <= b", None),
+        ("none / 2 <= 0", True),
+        ("2 * once < 1", None),
+        ("-once < 1", None),
+        ("zero / 2 < 1", True),
+        ("2 * zero < 1", True),
+        ("-zero < 1", True),
+        ("a / zero < 1", None),
+        ("a / none < 1", None),
+        ("mean(a / none) < 1", None),
+        ("near(a / none, 1, 2)", None),
+        ("once * none < 1", None),
+    ],
+)
 def test_three_valued_logic(rule, expected):
-    values = {"a": sample(1.0, 1.01, 0.99), "b": sample(5.0, 5.1, 4.9), "wide": sample(0.0, 10.0),
-              "none": Sample.of([0.0], exact=True), "once": sample(0.0), "zero": sample(-0.01, 0.01, 0.0)}
+    values = {
+        "a": sample(1.0, 1.01, 0.99),
+        "b": sample(5.0, 5.1, 4.9),
+        "wide": sample(0.0, 10.0),
+        "none": Sample.of([0.0], exact=True),
+        "once": sample(0.0),
+        "zero": sample(-0.01, 0.01, 0.0),
+    }
     assert evaluate_rule(rule, values) is expected
 
 
-@pytest.mark.parametrize("rule", [
-    "a < ", "open('x')", "a.__class__", "c < 1", "a < b < 1", "[a]", "near(a)", "abs(a) < 1", "a", "a + 1", "not a",
-    "a and b < 2", "mean(a)"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "a < ",
+        "open('x')",
+        "a.__class__",
+        "c < 1",
+        "a < b < 1",
+        "[a]",
+        "near(a)",
+        "abs(a) < 1",
+        "a",
+        "a + 1",
+        "not a",
+        "a and b < 2",
+        "mean(a)",
+    ],
+)
 def test_anything_else_is_refused(rule):
     with pytest.raises(ValueError, match="rule"):
         evaluate_rule(rule, {"a": sample(1.0, 2.0), "b": 1.0})
@@ -75,20 +123,28 @@ class FakeRecord:
         self.name, self.parameters, self.values = "net", parameters, {"error": value, "noise": [[value, value + 2]]}
 
 
-CLAIM = {"id": "x", "chapter": "c", "values": {
-    "plain": {"from": "net", "where": {"p": None}, "take": "error", "scale": 100},
-    "trained": {"from": "net", "where": {"p": math.inf}, "take": "error", "scale": 100},
-}, "reproduced": "trained < plain and near(trained, 1.0, 0.2)", "trend": "trained < plain"}
+CLAIM = {
+    "id": "x",
+    "chapter": "c",
+    "values": {
+        "plain": {"from": "net", "where": {"p": None}, "take": "error", "scale": 100},
+        "trained": {"from": "net", "where": {"p": math.inf}, "take": "error", "scale": 100},
+    },
+    "reproduced": "trained < plain and near(trained, 1.0, 0.2)",
+    "trend": "trained < plain",
+}
 
 
 def records(trained):
     return [FakeRecord(0.05 + 0.0001 * seed) for seed in range(3)] + [
-        FakeRecord(trained + 0.0001 * seed, p="inf") for seed in range(3)]
+        FakeRecord(trained + 0.0001 * seed, p="inf") for seed in range(3)
+    ]
 
 
-@pytest.mark.parametrize("trained, verdict", [
-    (0.0115, "reproduced"), (0.0122, "reproduced in trend"), (0.0505, "not reproduced"), (0.05005, "inconclusive"),
-])
+@pytest.mark.parametrize(
+    "trained, verdict",
+    [(0.0115, "reproduced"), (0.0122, "reproduced in trend"), (0.0505, "not reproduced"), (0.05005, "inconclusive")],
+)
 def test_the_verdict_flips_when_the_record_crosses_the_rule(trained, verdict):
     assert claims.verdict_of(CLAIM, records(trained))["verdict"] == verdict
 
@@ -104,16 +160,20 @@ def test_near_is_decided_only_by_its_interval():
 
 
 def test_a_value_can_be_an_expression_in_the_values_above_it():
-    claim = {**CLAIM, "values": {**CLAIM["values"], "gain": "plain - trained"}, "reproduced": "gain > 3",
-             "trend": "gain > 0"}
+    claim = {
+        **CLAIM,
+        "values": {**CLAIM["values"], "gain": "plain - trained"},
+        "reproduced": "gain > 3",
+        "trend": "gain > 0",
+    }
     judged = claims.verdict_of(claim, records(0.0115))
     assert judged["verdict"] == "reproduced" and judged["recorded"].startswith("gain 3.8")
     assert claims.verdict_of(claim, records(0.0115)[:3])["verdict"] == "not attempted"
 
 
-@pytest.mark.parametrize("premise, verdict", [
-    ("plain > 4", "reproduced"), ("plain > 6", "inconclusive"), ("plain > 5.01", "inconclusive"),
-])
+@pytest.mark.parametrize(
+    "premise, verdict", [("plain > 4", "reproduced"), ("plain > 6", "inconclusive"), ("plain > 5.01", "inconclusive")]
+)
 def test_a_claim_is_judged_only_where_its_premise_holds(premise, verdict):
     judged = claims.verdict_of({**CLAIM, "premise": premise}, records(0.0115))
     assert judged["verdict"] == verdict and ("premise" in judged["why"]) == (verdict == "inconclusive")
@@ -125,8 +185,14 @@ def test_a_claim_is_judged_once_all_the_planned_units_are_there():
     assert early["verdict"] == "not attempted" and early["recorded"] == ""
 
 
-@pytest.mark.parametrize("change", [{"reproduced": "trained"}, {"trend": "other < 1"}, {
-    "values": CLAIM["values"] | {"plain": {"from": "net", "where": {}, "take": "eror"}}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reproduced": "trained"},
+        {"trend": "other < 1"},
+        {"values": CLAIM["values"] | {"plain": {"from": "net", "where": {}, "take": "eror"}}},
+    ],
+)
 def test_a_claim_that_does_not_fit_the_records_is_named(change):
     with pytest.raises(ValueError, match="^claim x: "):
         claims.verdict_of(CLAIM | change, records(0.0115))
@@ -150,8 +216,11 @@ def test_where_a_mean_describes_no_network_the_numbers_are_shown():
 
 
 def test_claims_that_say_so_are_failed_by_the_papers_own_numbers():
-    told = {claim["id"]: claim for claim in claims.load("claims", "gradient-regularization")
-            if "the paper's own table fails" in claim["tolerance"].lower()}
+    told = {
+        claim["id"]: claim
+        for claim in claims.load("claims", "gradient-regularization")
+        if "the paper's own table fails" in claim["tolerance"].lower()
+    }
     assert set(told) == {"gr-noise-fit-01", "gr-noise-fit-03", "gr-noise-fit-01-mean", "gr-noise-fit-03-mean"}
     for claim in told.values():
         own = {name: Sample(number, 0.0, 1) for name, number in claim["paper"].items()}
@@ -239,8 +308,10 @@ def test_claims_of_pages_that_are_not_in_the_contents_are_not_attempted(monkeypa
 def chapter(tmp_path, monkeypatch):
     """The records of one chapter in a folder of their own; its path."""
     monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path / "results"))
-    return shutil.copytree(paths.root() / "results" / "standard" / "universal-perturbations",
-                           tmp_path / "results" / "standard" / "universal-perturbations")
+    return shutil.copytree(
+        paths.root() / "results" / "standard" / "universal-perturbations",
+        tmp_path / "results" / "standard" / "universal-perturbations",
+    )
 
 
 def advbook(*words):

@@ -54,7 +54,8 @@ def test_the_words_of_a_tree_are_those_of_python_3_11_whatever_runs():
         "ctx=Store()), annotation=Name(id='str', ctx=Load()), simple=1), Return(value=Tuple(elts=[List(elts=["
         "Name(id='a', ctx=Load()), Constant(value=None), Constant(value=b'z'), UnaryOp(op=USub(), operand=Name(id='b', "
         "ctx=Load()))], ctx=Load()), Dict(keys=[], values=[])], ctx=Load()))], decorator_list=[Name(id='cache', "
-        "ctx=Load())], returns=Name(id='int', ctx=Load()))]")
+        "ctx=Load())], returns=Name(id='int', ctx=Load()))]"
+    )
     if sys.version_info[:2] == (3, 11):
         for path in (paths.root() / "advutils").rglob("*.py"):
             body = ast.parse(path.read_text()).body
@@ -75,30 +76,49 @@ def test_a_hash_is_of_the_code_that_was_imported_and_not_of_a_later_edit(probe, 
 USER = "from advutils_probe import other\ndef f():\n    return {}\n"
 
 
-@pytest.mark.parametrize("text, seen, unseen", [
-    (USER.format("other.a()"), ("a", "b", "K"), ("c",)),  # a uses b, and b the constant
-    (USER.format("[other][0]"), ("a", "b", "c", "K"), ()),  # the module itself is handed on
-    (USER.format("[list][0]").replace("other", "list"), ("a", "b", "c", "K"), ()),  # and a room of others' definitions
-    ("from advutils_probe.other import a as x\ndef f(c=1):\n    return x\n", ("a", "b", "K"), ("c",)),
-    ("from .other import a as x\ndef f(c=1):\n    return x\n", ("a", "b", "K"), ("c",)),
-    ("import advutils_probe.other\ndef f():\n    return advutils_probe.other.c()\n", ("c",), ("a", "b", "K")),
-    ("import advutils_probe.other as o\ndef f():\n    return o.c()\n", ("c",), ("a", "b", "K")),
-    ("def f():\n    from advutils_probe.other import c\n    return c\n", ("c",), ("a", "b", "K")),
-    ("from advutils_probe import other\ndef f(other):\n    return other\n", (), ("a", "b", "c", "K")),
-    ("from advutils_probe import other\ndef f(x=other.c):\n    other = 1\n    return other\n", ("c",), ("a",)),
-    ("from advutils_probe.other import c\ndef f():\n    return [c for c in c()]\n", ("c",), ("a",)),
-    ("from advutils_probe.other import c\ndef f(x):\n    return [c for c in x]\n", (), ("c",)),
-    ("from advutils_probe.other import c\ndef f(x):\n    global c\n    c = c()\n", ("c",), ("a",)),
-    ("from advutils_probe import list\ndef f():\n    return list.c()\n", ("c",), ("a", "b", "K")),
-    ("from advutils_probe import other\nTABLE = {1: other.c}\ndef f():\n    return TABLE[1]()\n", ("c",), ("a",)),
-    ("from advutils_probe import other\nclass C:\n    def m(self):\n        return other.c()\ndef f():\n    C()\n",
-     ("c",), ("a",)),
-    ("from advutils_probe import other\nclass C:\n    other: int\n    def m(self):\n        return other.c()\n"
-     "def f():\n    C()\n", ("c",), ("a",)),  # what a class binds, its methods do not see
-])
+@pytest.mark.parametrize(
+    "text, seen, unseen",
+    [
+        (USER.format("other.a()"), ("a", "b", "K"), ("c",)),  # a uses b, and b the constant
+        (USER.format("[other][0]"), ("a", "b", "c", "K"), ()),  # the module itself is handed on
+        (
+            USER.format("[list][0]").replace("other", "list"),
+            ("a", "b", "c", "K"),
+            (),
+        ),  # and a room of others' definitions
+        ("from advutils_probe.other import a as x\ndef f(c=1):\n    return x\n", ("a", "b", "K"), ("c",)),
+        ("from .other import a as x\ndef f(c=1):\n    return x\n", ("a", "b", "K"), ("c",)),
+        ("import advutils_probe.other\ndef f():\n    return advutils_probe.other.c()\n", ("c",), ("a", "b", "K")),
+        ("import advutils_probe.other as o\ndef f():\n    return o.c()\n", ("c",), ("a", "b", "K")),
+        ("def f():\n    from advutils_probe.other import c\n    return c\n", ("c",), ("a", "b", "K")),
+        ("from advutils_probe import other\ndef f(other):\n    return other\n", (), ("a", "b", "c", "K")),
+        ("from advutils_probe import other\ndef f(x=other.c):\n    other = 1\n    return other\n", ("c",), ("a",)),
+        ("from advutils_probe.other import c\ndef f():\n    return [c for c in c()]\n", ("c",), ("a",)),
+        ("from advutils_probe.other import c\ndef f(x):\n    return [c for c in x]\n", (), ("c",)),
+        ("from advutils_probe.other import c\ndef f(x):\n    global c\n    c = c()\n", ("c",), ("a",)),
+        ("from advutils_probe import list\ndef f():\n    return list.c()\n", ("c",), ("a", "b", "K")),
+        ("from advutils_probe import other\nTABLE = {1: other.c}\ndef f():\n    return TABLE[1]()\n", ("c",), ("a",)),
+        (
+            "from advutils_probe import other\nclass C:\n    def m(self):\n        return other.c()\n"
+            "def f():\n    C()\n",
+            ("c",),
+            ("a",),
+        ),
+        (
+            "from advutils_probe import other\nclass C:\n    other: int\n    def m(self):\n        return other.c()\n"
+            "def f():\n    C()\n",
+            ("c",),
+            ("a",),
+        ),  # what a class binds, its methods do not see
+    ],
+)
 def test_code_hash_follows_names_from_definition_to_definition(text, seen, unseen, probe):
-    parts = {"a": "def a():\n    return b(), {}\n", "b": "def b():\n    return K, {}\n",
-             "c": "def c():\n    return {}\n", "K": "K = {}\n"}
+    parts = {
+        "a": "def a():\n    return b(), {}\n",
+        "b": "def b():\n    return K, {}\n",
+        "c": "def c():\n    return {}\n",
+        "K": "K = {}\n",
+    }
 
     def digest(changed):
         other = "".join(part.format(2 if name == changed else 1) for name, part in parts.items())
@@ -127,57 +147,80 @@ def test_neither_a_place_nor_an_alias_counts(probe):
     assert probe(function="elsewhere.f", elsewhere=HELPED) == base  # the module moves
     assert probe(probe="from advutils_probe.deep import f\n", deep=HELPED) == base  # and is still known by its old name
     head, _, tail = HELPED.partition("def f")
-    for words, call in (("from advutils_probe.other import Shape, helper, second", ""),  # helpers move
-                        ("from advutils_probe import other", "other."),
-                        ("import advutils_probe.other as place", "place."), ("import advutils_probe.other",
-                                                                           "advutils_probe.other.")):
+    for words, call in (
+        ("from advutils_probe.other import Shape, helper, second", ""),  # helpers move
+        ("from advutils_probe import other", "other."),
+        ("import advutils_probe.other as place", "place."),
+        ("import advutils_probe.other", "advutils_probe.other."),
+    ):
         moved = f"{words}\ndef f{tail}"
         for name in ("helper(", "second(", "Shape"):
             moved = moved.replace(f" {name}", f" {call}{name}")
         assert probe(other=head, probe=moved) == base, words
-    assert probe(room="from advutils_probe.other import Shape as S, helper as h, second as s\n", other=head,
-                 probe="from advutils_probe import room as r\ndef f" + tail.replace("helper(", "r.h(").replace(
-                     "second(", "r.s(").replace("Shape", "r.S")) == base  # by a room that renames them
+    assert (
+        probe(
+            room="from advutils_probe.other import Shape as S, helper as h, second as s\n",
+            other=head,
+            probe="from advutils_probe import room as r\ndef f"
+            + tail.replace("helper(", "r.h(").replace("second(", "r.s(").replace("Shape", "r.S"),
+        )
+        == base
+    )  # by a room that renames them
     assert probe(probe=HELPED.replace("helper", "renamed").replace("Shape", "Form").replace("SIZE", "LENGTH")) == base
     for old, new in (("import numpy as np", "import numpy"), ("import math", "from math import sqrt as root")):
         text = HELPED.replace(old, new)
-        assert probe(probe=text.replace("np.z", "numpy.z") if "numpy" in old else text.replace("math.sqrt", "root")
-                     ) == base  # another's module, in other words
+        assert (
+            probe(probe=text.replace("np.z", "numpy.z") if "numpy" in old else text.replace("math.sqrt", "root"))
+            == base
+        )  # another's module, in other words
     lazy = HELPED.replace("import numpy as np\n", "").replace("return np", "import numpy as np; return np")
     assert probe(probe=lazy) == base  # imported where it is used
     assert probe(function="probe.g", probe=HELPED.replace("def f(", "def g(")) == base
 
 
-@pytest.mark.parametrize("old, new", [
-    ("helper(x), second(x)", "second(x), helper(x)"),
-    ("SIZE = 3", "SIZE = 4"),
-    ("width=2", "width=3"),
-    ("size=SIZE", "size=1"),
-    ("import math", "import cmath as math"),
-    ("helper(n - 1)", "second(n - 1)"),
-    ("return np.zeros(n)", "return np.ones(n)"),
-    ("self.size = size", "self.size = 2 * size"),
-])
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("helper(x), second(x)", "second(x), helper(x)"),
+        ("SIZE = 3", "SIZE = 4"),
+        ("width=2", "width=3"),
+        ("size=SIZE", "size=1"),
+        ("import math", "import cmath as math"),
+        ("helper(n - 1)", "second(n - 1)"),
+        ("return np.zeros(n)", "return np.ones(n)"),
+        ("self.size = size", "self.size = 2 * size"),
+    ],
+)
 def test_what_a_function_does_counts(old, new, probe):
     assert old in HELPED
     assert probe(probe=HELPED) != probe(probe=HELPED.replace(old, new))
 
 
-@pytest.mark.parametrize("old, new, same", [
-    ("odd", "uneven", True), ("return even(n - 1), 1", "return even(n - 1), 2", False),
-    ("odd(n), even(n)", "even(n), odd(n)", False), ("odd(n - 1), 0", "even(n - 1), 0", False),
-])
+@pytest.mark.parametrize(
+    "old, new, same",
+    [
+        ("odd", "uneven", True),
+        ("return even(n - 1), 1", "return even(n - 1), 2", False),
+        ("odd(n), even(n)", "even(n), odd(n)", False),
+        ("odd(n - 1), 0", "even(n - 1), 0", False),
+    ],
+)
 def test_definitions_that_use_each_other(old, new, same, probe):
-    circle = ("def even(n): return odd(n - 1), 0\ndef odd(n): return even(n - 1), 1\n"
-              "def f(n): return odd(n), even(n)\n")
+    circle = "def even(n): return odd(n - 1), 0\ndef odd(n): return even(n - 1), 1\ndef f(n): return odd(n), even(n)\n"
     assert old in circle
     base = probe(probe=circle)
     assert (probe(probe=circle.replace(old, new)) == base) is same
     first, second, last = circle.splitlines(keepends=True)
     assert probe(probe=second + first + last) == base  # their order in the file
     first, second = f"from advutils_probe.two import odd\n{first}", f"from advutils_probe.one import even\n{second}"
-    assert probe(one=first, two=second,
-                 probe="from advutils_probe.one import even\nfrom advutils_probe.two import odd\n" + last) == base
+    assert (
+        probe(
+            one=first,
+            two=second,
+            probe="from advutils_probe.one import even\nfrom advutils_probe.two import odd\n" + last,
+        )
+        == base
+    )
 
 
 ROWS = """
@@ -190,47 +233,69 @@ def f(kind, other="inner"):
 """
 
 
-@pytest.mark.parametrize("parameters, old, new, same", [
-    ({"kind": "a"}, '"b": "fast"', '"b": "other"', True),  # a row that is not used
-    ({"kind": "a"}, '"inner": 4', '"inner": 4, "new": 5', True),
-    ({"kind": "a"}, '"fast": 2', '"fast": 3', True),
-    ({"kind": "a"}, '"a": "slow", "b": "fast"', '"b": "fast", "a": "slow"', True),
-    ({"kind": "a"}, 'return "fast"', 'return "slow"', True),
-    ({"kind": "a"}, '"a": "slow"', '"a": "fast"', False),
-    ({"kind": "a"}, '"slow": 1', '"slow": 2', False),  # a row that a row in use names
-    ({"kind": "a"}, '"inner": 4', '"inner": 5', False),  # a default argument names it
-    ({"spec": {"kinds": ["b"]}}, '"fast": 2', '"fast": 3', False),
-    ({"spec": {"b": 1}}, '"b": "fast"', '"b": "slow"', False),  # keys count as text too
-    ({"kind": "c"}, '"fast": 2', '"fast": 3', False),  # the code behind a row names it
-    ({"kind": "c"}, '"a": "slow"', '"a": "fast"', True),
-    ({"kind": "unknown"}, '"slow": 1', '"slow": 2', False),  # no row is named: all of the table
-    ({"kind": "unknown"}, '"b": "fast"', '"b": "other"', True),
-    (None, '"b": "fast"', '"b": "other"', False),
-    (None, '"inner": 4', '"inner": 4, "new": 5', False),
-])
+@pytest.mark.parametrize(
+    "parameters, old, new, same",
+    [
+        ({"kind": "a"}, '"b": "fast"', '"b": "other"', True),  # a row that is not used
+        ({"kind": "a"}, '"inner": 4', '"inner": 4, "new": 5', True),
+        ({"kind": "a"}, '"fast": 2', '"fast": 3', True),
+        ({"kind": "a"}, '"a": "slow", "b": "fast"', '"b": "fast", "a": "slow"', True),
+        ({"kind": "a"}, 'return "fast"', 'return "slow"', True),
+        ({"kind": "a"}, '"a": "slow"', '"a": "fast"', False),
+        ({"kind": "a"}, '"slow": 1', '"slow": 2', False),  # a row that a row in use names
+        ({"kind": "a"}, '"inner": 4', '"inner": 5', False),  # a default argument names it
+        ({"spec": {"kinds": ["b"]}}, '"fast": 2', '"fast": 3', False),
+        ({"spec": {"b": 1}}, '"b": "fast"', '"b": "slow"', False),  # keys count as text too
+        ({"kind": "c"}, '"fast": 2', '"fast": 3', False),  # the code behind a row names it
+        ({"kind": "c"}, '"a": "slow"', '"a": "fast"', True),
+        ({"kind": "unknown"}, '"slow": 1', '"slow": 2', False),  # no row is named: all of the table
+        ({"kind": "unknown"}, '"b": "fast"', '"b": "other"', True),
+        (None, '"b": "fast"', '"b": "other"', False),
+        (None, '"inner": 4', '"inner": 4, "new": 5', False),
+    ],
+)
 def test_of_a_table_the_rows_count_that_are_used(parameters, old, new, same, probe):
     assert old in ROWS
     assert (probe(parameters, probe=ROWS) == probe(parameters, probe=ROWS.replace(old, new))) is same
 
 
-@pytest.mark.parametrize("use, same", [
-    ("KINDS['a']", True), ("KINDS.get('a')", True), ("'a' in KINDS", True), ("' or '.join(KINDS)", True),
-    ("list(KINDS), 'a'", False), ("[k for k in KINDS], 'a'", False), ("KINDS.items(), 'a'", False),
-    ("{**KINDS}, 'a'", False), ("KINDS[f'a{x}'], 'a'", False), ("len(KINDS), 'a'", False),
-    ("KINDS.update(a=1)", False), ("table['a']", True), ("[table, 'a']", False), ("module.KINDS['a']", True),
-    ("[module, 'a']", False),
-])
+@pytest.mark.parametrize(
+    "use, same",
+    [
+        ("KINDS['a']", True),
+        ("KINDS.get('a')", True),
+        ("'a' in KINDS", True),
+        ("' or '.join(KINDS)", True),
+        ("list(KINDS), 'a'", False),
+        ("[k for k in KINDS], 'a'", False),
+        ("KINDS.items(), 'a'", False),
+        ("{**KINDS}, 'a'", False),
+        ("KINDS[f'a{x}'], 'a'", False),
+        ("len(KINDS), 'a'", False),
+        ("KINDS.update(a=1)", False),
+        ("table['a']", True),
+        ("[table, 'a']", False),
+        ("module.KINDS['a']", True),
+        ("[module, 'a']", False),
+    ],
+)
 def test_a_table_that_is_used_as_a_whole_counts_as_a_whole(use, same, probe):
-    user = ("from advutils_probe import kinds as module\nfrom advutils_probe.kinds import KINDS\n"
-            "from advutils_probe.kinds import KINDS as table\ndef g(x):\n    return {}\ndef f(x):\n    return g(x)\n")
+    user = (
+        "from advutils_probe import kinds as module\nfrom advutils_probe.kinds import KINDS\n"
+        "from advutils_probe.kinds import KINDS as table\ndef g(x):\n    return {}\ndef f(x):\n    return g(x)\n"
+    )
     text, parameters = user.format(use), {"x": "a"}
-    assert (probe(parameters, probe=text, kinds="KINDS = {'a': 1}\n")
-            == probe(parameters, probe=text, kinds="KINDS = {'a': 1, 'b': 2}\n")) is same
+    assert (
+        probe(parameters, probe=text, kinds="KINDS = {'a': 1}\n")
+        == probe(parameters, probe=text, kinds="KINDS = {'a': 1, 'b': 2}\n")
+    ) is same
 
 
 def test_one_use_as_a_whole_is_enough_and_a_table_walked_through_names_rows_of_others(probe):
-    text = ("KINDS = {'a': 1, 'b': 2}\nRATES = {'a': 1, 'b': 2, 'c': 3}\n"
-            "def f(kind):\n    return KINDS[kind], [RATES[each] for each in KINDS]\n")
+    text = (
+        "KINDS = {'a': 1, 'b': 2}\nRATES = {'a': 1, 'b': 2, 'c': 3}\n"
+        "def f(kind):\n    return KINDS[kind], [RATES[each] for each in KINDS]\n"
+    )
     base = probe({"kind": "a"}, probe=text)
     assert probe({"kind": "a"}, probe=text.replace("'b': 2}", "'b': 3}")) != base
     assert probe({"kind": "a"}, probe=text.replace("'b': 2, 'c'", "'b': 3, 'c'")) != base
@@ -259,8 +324,12 @@ def test_a_package_that_imports_a_room_of_its_own_leads_to_the_room(probe):
 
 def test_code_hash_of_a_real_measurement():
     reached = codehash.reachable(("advbook.chapters.gradient_regularization.dense", "dense_network"))
-    assert {("advutils.core.norms", "steepest"), ("advutils.attacks.gradient", "pgd"), ("advutils.training.loop", "train"),
-            ("advutils.layers.maxout", "Maxout")} <= reached
+    assert {
+        ("advutils.core.norms", "steepest"),
+        ("advutils.attacks.gradient", "pgd"),
+        ("advutils.training.loop", "train"),
+        ("advutils.layers.maxout", "Maxout"),
+    } <= reached
     assert not any("book" in module for module, _ in reached)  # the arrow runs one way
     assert not any("deepfool" in module or name == "fgsm" for module, name in reached)  # beside pgd, not used
 
@@ -275,15 +344,22 @@ def test_a_new_kind_of_network_leaves_the_records_of_others_as_they_are():
 
 
 def test_nothing_is_imported_and_all_records_take_less_than_seconds():
-    script = ("import json, sys, time\nfrom pathlib import Path\nfrom advbook.codehash import code_hash\n"
-              "found = [json.loads(path.read_text()) for path in sorted(Path(sys.argv[1]).glob('*/*/*/*.json'))]\n"
-              "for _ in range(2):\n    start = time.process_time()\n"
-              "    codes = [code_hash(each['provenance']['function'], each['parameters']) for each in found]\n"
-              "assert 'torch' not in sys.modules and 'advutils.core.norms' not in sys.modules, 'imported'\n"
-              "print(json.dumps([len(found), len(set(codes)), time.process_time() - start]))")
+    script = (
+        "import json, sys, time\nfrom pathlib import Path\nfrom advbook.codehash import code_hash\n"
+        "found = [json.loads(path.read_text()) for path in sorted(Path(sys.argv[1]).glob('*/*/*/*.json'))]\n"
+        "for _ in range(2):\n    start = time.process_time()\n"
+        "    codes = [code_hash(each['provenance']['function'], each['parameters']) for each in found]\n"
+        "assert 'torch' not in sys.modules and 'advutils.core.norms' not in sys.modules, 'imported'\n"
+        "print(json.dumps([len(found), len(set(codes)), time.process_time() - start]))"
+    )
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", script, str(paths.root() / "results")], check=True, text=True,
-                          capture_output=True, cwd=paths.root())
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(paths.root() / "results")],
+        check=True,
+        text=True,
+        capture_output=True,
+        cwd=paths.root(),
+    )
     records, codes, again = json.loads(done.stdout)
     assert records > 1000 and 50 < codes < records
     assert again < 1 and time.monotonic() - started < 60

@@ -1,4 +1,5 @@
 """The files around the book: the lock, the newcomer's environment and its failures, documents."""
+
 import ast
 import os
 import re
@@ -93,26 +94,37 @@ def clone(tmp_path):
         target.unlink(missing_ok=True)
         target.write_text(f"#!/bin/sh\n{python}\n")
         target.chmod(0o755)
-        return subprocess.run(["sh", "tools/env.sh"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
-                              env={"PATH": str(bin_), **variables})
+        return subprocess.run(
+            ["sh", "tools/env.sh"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PATH": str(bin_), **variables},
+        )
 
     return tmp_path, run
 
 
-VERSION = ('case "$*" in *version_info*) echo 3.12; exit 0;; *ensurepip*) exit 0;; '
-           '*--version*) echo Python 3.12; exit 0;; esac')
-MAKE = VERSION + '\nmkdir -p .venv/bin; cat > .venv/bin/python <<X\n#!/bin/sh\n{pip}\nX\nchmod +x .venv/bin/python'
+VERSION = (
+    'case "$*" in *version_info*) echo 3.12; exit 0;; *ensurepip*) exit 0;; '
+    "*--version*) echo Python 3.12; exit 0;; esac"
+)
+MAKE = VERSION + "\nmkdir -p .venv/bin; cat > .venv/bin/python <<X\n#!/bin/sh\n{pip}\nX\nchmod +x .venv/bin/python"
 
 
-@pytest.mark.parametrize("python, variables, message", [
-    ("echo 3.9", {}, "Python 3.11, 3.12 or 3.13 is needed (python3 is 3.9)"),
-    ("exit 1", {}, "Python 3.11, 3.12 or 3.13 is needed (none)"),
-    ('case "$*" in *version_info*) echo 3.12;; *) exit 1;; esac', {}, "no venv module"),
-    (VERSION, {"MIN_FREE_KIB": "99999999999999"}, "MiB are free here"),
-    (MAKE.format(pip="echo 'ERROR: Could not connect: Connection refused'; exit 1"), {}, "index cannot be reached"),
-    (MAKE.format(pip="echo 'OSError: No space left on device'; exit 1"), {}, "the disk is full"),
-    (MAKE.format(pip="echo 'ERROR: broken wheel'; exit 1"), {}, "pip failed: ERROR: broken wheel"),
-])
+@pytest.mark.parametrize(
+    "python, variables, message",
+    [
+        ("echo 3.9", {}, "Python 3.11, 3.12 or 3.13 is needed (python3 is 3.9)"),
+        ("exit 1", {}, "Python 3.11, 3.12 or 3.13 is needed (none)"),
+        ('case "$*" in *version_info*) echo 3.12;; *) exit 1;; esac', {}, "no venv module"),
+        (VERSION, {"MIN_FREE_KIB": "99999999999999"}, "MiB are free here"),
+        (MAKE.format(pip="echo 'ERROR: Could not connect: Connection refused'; exit 1"), {}, "index cannot be reached"),
+        (MAKE.format(pip="echo 'OSError: No space left on device'; exit 1"), {}, "the disk is full"),
+        (MAKE.format(pip="echo 'ERROR: broken wheel'; exit 1"), {}, "pip failed: ERROR: broken wheel"),
+    ],
+)
 def test_failures_speak_in_one_line(clone, python, variables, message):
     folder, run = clone
     done = run(python, **variables)

@@ -1,4 +1,5 @@
 """Records: measured once, whole or absent, never used when damaged."""
+
 import importlib
 import json
 import os
@@ -39,8 +40,9 @@ def results(monkeypatch, tmp_path):
 
 
 def measure(function=square, replay="auto", **parameters):
-    return ledger.measure(function, parameters or {"x": 3.0}, profile="quick", chapter="c", replay=replay,
-                          command="the command")
+    return ledger.measure(
+        function, parameters or {"x": 3.0}, profile="quick", chapter="c", replay=replay, command="the command"
+    )
 
 
 def test_measured_once_then_replayed():
@@ -90,8 +92,9 @@ def numpy_or_objects(*, what: str):
     return ({"x": np.float32(1)}, {}) if what == "numpy" else ({}, {"curve": np.array([{}])})
 
 
-@pytest.mark.parametrize("what, message", [("numpy", r"values.x is (np.float32\()?1.0"),
-                                           ("objects", "arrays.curve holds objects")])
+@pytest.mark.parametrize(
+    "what, message", [("numpy", r"values.x is (np.float32\()?1.0"), ("objects", "arrays.curve holds objects")]
+)
 def test_what_could_not_be_read_again_is_not_written(what, message, results, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "build", lambda: tmp_path)
     with pytest.raises(ValueError, match=message):
@@ -158,6 +161,7 @@ def test_checking_a_record_does_not_unpack_its_arrays(monkeypatch):
 @pytest.fixture
 def copied():
     """Copy a record with its arrays over another place."""
+
     def copy(path, target):
         target.parent.mkdir(parents=True, exist_ok=True)
         for suffix in (".json", ".npz"):
@@ -166,8 +170,10 @@ def copied():
     return copy
 
 
-@pytest.mark.parametrize("place", ("quick/c/square/0123456789abcdef", "quick/c/cube/{key}", "quick/other/square/{key}",
-                                   "standard/c/square/{key}"))
+@pytest.mark.parametrize(
+    "place",
+    ("quick/c/square/0123456789abcdef", "quick/c/cube/{key}", "quick/other/square/{key}", "standard/c/square/{key}"),
+)
 def test_a_copy_under_another_name_or_in_another_folder_is_refused(place, results, copied, capsys):
     path = measure().path
     target = results / (place.format(key=path.stem) + ".json")
@@ -198,16 +204,24 @@ def test_a_record_of_before_places_were_sealed_is_read_where_it_lies(results):
 
 def test_a_withdrawn_record_keeps_its_values_and_its_reason(results):
     first, second = measure(square, x=3.0), measure(square, x=4.0)
-    rows = withdrawn.withdraw([second], "Wrong, \"all\" of it.", on="2026-11-28")
+    rows = withdrawn.withdraw([second], 'Wrong, "all" of it.', on="2026-11-28")
     rows += withdrawn.withdraw([first], "Wrong.", on="2026-11-28")
     assert not list(results.rglob("*.npz")) and ledger.records() == []
     table = withdrawn.table().read_bytes()
     assert withdrawn.load() == sorted(rows, key=lambda row: row.record)
     assert {(row.values["square"], row.parameters["x"], row.profile) for row in rows} == {
-        (9.0, 3.0, "quick"), (16.0, 4.0, "quick")}
+        (9.0, 3.0, "quick"),
+        (16.0, 4.0, "quick"),
+    }
     assert all(row.measured == first.provenance["date"] for row in rows[1:])
-    again = ledger.write(first.path, "square", first.parameters, first.values, first.arrays_sha256 and {
-        "curve": np.arange(3.0)}, first.provenance)  # as if the first call had been cut short after the table
+    again = ledger.write(
+        first.path,
+        "square",
+        first.parameters,
+        first.values,
+        first.arrays_sha256 and {"curve": np.arange(3.0)},
+        first.provenance,
+    )  # as if the first call had been cut short after the table
     assert withdrawn.withdraw([again], "Wrong.", on="2026-11-29") == [] and not first.path.exists()
     assert withdrawn.table().read_bytes() == table
     assert withdrawn.load("standard") == withdrawn.load("quick", "other") == []
@@ -250,8 +264,18 @@ def test_a_missing_array_file_damages_the_record():
 def test_provenance_is_complete():
     origin = measure(square, x=2.0, seed=5).provenance
     assert origin["seed"] == 5 and origin["seconds"] >= 0 and origin["machine"]["threads"] >= 1
-    for field in ("commit", "dirty", "function", "code", "versions", "machine", "data", "weights", "peak_memory_mib",
-                  "date"):
+    for field in (
+        "commit",
+        "dirty",
+        "function",
+        "code",
+        "versions",
+        "machine",
+        "data",
+        "weights",
+        "peak_memory_mib",
+        "date",
+    ):
         assert field in origin
     assert origin["versions"]["torch"] and origin["versions"]["scikit-image"] and origin["weights"] is None
 
@@ -297,8 +321,11 @@ def test_provenance_knows_the_data_and_seed_of_a_network_that_is_handed_over():
         return {"x": 1.0}
 
     spec = {"data": "digits", "seed": 3}
-    for origin in (measure(judged, spec=spec).provenance, measure(mixed, first=spec, second=spec).provenance,
-                   measure(transferred, source={"data": "photographs", "seed": 4}, target=spec).provenance):
+    for origin in (
+        measure(judged, spec=spec).provenance,
+        measure(mixed, first=spec, second=spec).provenance,
+        measure(transferred, source={"data": "photographs", "seed": 4}, target=spec).provenance,
+    ):
         assert origin["seed"] == 3 and origin["data"]["name"] == "digits" and origin["data"]["test"]
 
 
@@ -394,8 +421,10 @@ def test_two_processes_at_once_measure_everything_once(tmp_path):
 
 def test_writers_and_readers_at_once_never_see_a_torn_file(tmp_path):
     script = tmp_path / "write.py"
-    script.write_text("import sys\nfrom pathlib import Path\nfrom advutils import files\n"
-                      "for _ in range(60): files.write_sealed(Path(sys.argv[1]), sys.argv[2].encode() * 300_000)")
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom advutils import files\n"
+        "for _ in range(60): files.write_sealed(Path(sys.argv[1]), sys.argv[2].encode() * 300_000)"
+    )
     target = tmp_path / "file"
     writers = [subprocess.Popen([sys.executable, str(script), str(target), letter]) for letter in "ab"]
     seen = set()

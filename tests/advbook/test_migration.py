@@ -58,8 +58,13 @@ def test_every_new_name_is_a_module_and_all_records_have_it():
     for module in migration.MODULES.values():
         importlib.import_module(module)
     assert len(set(migration.MODULES.values())) == len(migration.MODULES)
-    old = [path for path in paths.results().glob("*/*/*/*.json") if "/quick/" not in str(path)
-           for document in [json.loads(path.read_text())] if migration.migrated(document) is not document]
+    old = [
+        path
+        for path in paths.results().glob("*/*/*/*.json")
+        if "/quick/" not in str(path)
+        for document in [json.loads(path.read_text())]
+        if migration.migrated(document) is not document
+    ]
     assert not old, f"{len(old)} records have old names: python -m advbook.migration"
 
 

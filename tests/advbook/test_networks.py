@@ -1,4 +1,5 @@
 """The store of trained networks: a key that holds all that training can reach, records that say what they rest on."""
+
 import ast
 import dataclasses
 from pathlib import Path
@@ -81,8 +82,11 @@ def test_another_rate_in_the_recipe_is_another_network_and_another_number(monkey
 
 def test_a_changed_function_behind_a_network_makes_its_records_changed(monkeypatch):
     record = measured()
-    edited(monkeypatch, "return models.sigmoid_mlp(hidden=(width or 600, width or 600))",
-           "return models.sigmoid_mlp(hidden=(width or 500, width or 600))")
+    edited(
+        monkeypatch,
+        "return models.sigmoid_mlp(hidden=(width or 600, width or 600))",
+        "return models.sigmoid_mlp(hidden=(width or 500, width or 600))",
+    )
     assert ledger.stale(record)
 
 
@@ -103,8 +107,18 @@ def test_defaults_count_as_if_they_were_given():
 
 def test_a_part_of_what_is_returned_has_the_hash_that_the_record_has(folders):
     """A convolutional network comes back behind its preprocessing; loading it leaves its record alone."""
-    spec = dict(data="digits", penalty="none", p=2, sigma=0.0, epochs=1, seed=0, train_size=40, width=0.1, lr=1e-3,
-                optimizer="adam")
+    spec = dict(
+        data="digits",
+        penalty="none",
+        p=2,
+        sigma=0.0,
+        epochs=1,
+        seed=0,
+        train_size=40,
+        width=0.1,
+        lr=1e-3,
+        optimizer="adam",
+    )
     convolutional.trained(**spec)
     (beside,) = (folders / "cache" / "networks" / "train_convolutional").glob("*.json")
     model, _ = convolutional.trained(**spec)
@@ -133,8 +147,14 @@ def test_a_record_of_a_network_that_is_damaged_or_of_other_weights_is_written_ag
     measured()
     assert [ledger.read(place)["weights"]["last"]] == used["weights"]
     other = ledger.read(place)
-    ledger.write(place, other.name, other.parameters, other.values | {"weights": {"last": "another machine's"}}, None,
-                 other.provenance)
+    ledger.write(
+        place,
+        other.name,
+        other.parameters,
+        other.values | {"weights": {"last": "another machine's"}},
+        None,
+        other.provenance,
+    )
     measured()
     assert [ledger.read(place)["weights"]["last"]] == used["weights"]
 

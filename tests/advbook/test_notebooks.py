@@ -1,4 +1,5 @@
 """The notebooks as files: pairs, length of their helpers, exercises, claims and errata that exist, parameters."""
+
 import ast
 import re
 import shutil
@@ -78,8 +79,13 @@ def test_every_notebook_has_two_exercises_with_solutions():
 
 def test_an_unknown_papermill_parameter_fails(tmp_path):
     notebook = runner.find()[0]
-    done = subprocess.run([sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"),
-                           "-p", "profil", "quick"], capture_output=True, text=True, cwd=paths.root(), timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb"), "-p", "profil", "quick"],
+        capture_output=True,
+        text=True,
+        cwd=paths.root(),
+        timeout=120,
+    )
     assert done.returncode != 0 and "unknown parameter profil" in done.stdout + done.stderr
 
 
@@ -88,17 +94,22 @@ def twice(path):
     notebook = nbformat.read(path, as_version=4)
     again = [nbformat.v4.new_code_cell(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
     notebook.cells += again
-    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3",
-                            resources={"metadata": {"path": str(paths.root())}}).execute()
+    nbclient.NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(paths.root())}}
+    ).execute()
     return notebook
 
 
 FIRST = {path.parent.name: path for path in reversed(runner.find())}.values()  # a page of each chapter
 
 
-@pytest.mark.parametrize("path", [
-    pytest.param(path, id=runner.name_of(path), marks=[pytest.mark.check, *[pytest.mark.slow] * (path in FIRST)])
-    for path in runner.find()])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=runner.name_of(path), marks=[pytest.mark.check, *[pytest.mark.slow] * (path in FIRST)])
+        for path in runner.find()
+    ],
+)
 @pytest.mark.timeout(1200)
 def test_all_cells_run_twice_in_one_kernel(path, monkeypatch):
     results = paths.build() / "twice"  # `make site` would take quick records for a page whose own are missing
@@ -110,8 +121,9 @@ def test_all_cells_run_twice_in_one_kernel(path, monkeypatch):
     monkeypatch.setenv("ADVUTILS_RESULTS", str(results))
     monkeypatch.setenv("PYTHONPATH", str(paths.root()))
     notebook = twice(path)
-    assert not any(output.output_type == "error" for cell in notebook.cells if cell.cell_type == "code"
-                   for output in cell.outputs)
+    assert not any(
+        output.output_type == "error" for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    )
 
 
 def test_unknown_target_is_named():

@@ -1,4 +1,5 @@
 """What notebooks rely on: parameters, settings, records, figures with text."""
+
 import dataclasses
 import json
 
@@ -7,13 +8,20 @@ import pytest
 from advbook import claims, ledger, paths
 from advbook.page import BADGES, Page, badge, mean_sd
 
-SETTINGS = {"quick": {"data": "digits", "epochs": 2, "eps": [0.1]},
-            "standard": {"data": "mnist", "epochs": 60, "eps": []}}
+SETTINGS = {
+    "quick": {"data": "digits", "epochs": 2, "eps": [0.1]},
+    "standard": {"data": "mnist", "epochs": 60, "eps": []},
+}
 
 
 def namespace(**extra):
-    return {"__annotations__": {"profile": str, "replay": str, "epochs": int},
-            "profile": "quick", "replay": "auto", "epochs": None, **extra}
+    return {
+        "__annotations__": {"profile": str, "replay": str, "epochs": int},
+        "profile": "quick",
+        "replay": "auto",
+        "epochs": None,
+        **extra,
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +38,15 @@ def test_profile_values_and_overrides():
     assert page.settings.epochs == 7 and "-p epochs 7" in page.command
 
 
-@pytest.mark.parametrize("extra, word", [
-    ({"epoch": 3}, "epoch"), ({"profile": "fast"}, "profile"), ({"replay": "maybe"}, "replay"),
-    ({"epochs": "many"}, "epochs"),
-])
+@pytest.mark.parametrize(
+    "extra, word",
+    [
+        ({"epoch": 3}, "epoch"),
+        ({"profile": "fast"}, "profile"),
+        ({"replay": "maybe"}, "replay"),
+        ({"epochs": "many"}, "epochs"),
+    ],
+)
 def test_a_bad_parameter_is_an_error_that_names_it(extra, word):
     with pytest.raises(ValueError, match=word):
         Page("c", "n", namespace(**extra), settings=SETTINGS)

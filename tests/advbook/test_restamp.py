@@ -45,10 +45,15 @@ def resting(*, kind):
         kept.write_text(str(aside()))
     return {"y": int(kept.read_text())}
 """
-NEW = (OLD.replace("RATE = 0.5", "RATE = 0.25 * 2").replace('"a": 1, "b": 2', '"a": 2 - 1, "b": 3')
-       .replace("x + 0.0", "x + 1e-12").replace("EPS = 0.2", "EPS = 0.1")
-       .replace("def broken(*, x):", "def broken(*, x):\n    raise KeyError(x)")
-       .replace("def slow(*, x):", "def slow(*, x):\n    while True: pass").replace("return 0", "return 1 - 1"))
+NEW = (
+    OLD.replace("RATE = 0.5", "RATE = 0.25 * 2")
+    .replace('"a": 1, "b": 2', '"a": 2 - 1, "b": 3')
+    .replace("x + 0.0", "x + 1e-12")
+    .replace("EPS = 0.2", "EPS = 0.1")
+    .replace("def broken(*, x):", "def broken(*, x):\n    raise KeyError(x)")
+    .replace("def slow(*, x):", "def slow(*, x):\n    while True: pass")
+    .replace("return 0", "return 1 - 1")
+)
 
 
 def forget():
@@ -68,8 +73,13 @@ def repo(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(root)
 
     def git(*words):
-        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=root, check=True,
-                              text=True, capture_output=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words],
+            cwd=root,
+            check=True,
+            text=True,
+            capture_output=True,
+        ).stdout.strip()
 
     def commit(text):
         (root / "advutils_probe.py").write_text(text)
@@ -86,18 +96,28 @@ def repo(tmp_path, monkeypatch):
 
 def record(name, parameters, code=None):
     """A record of the present code of a function, or of other ``code``."""
-    origin = {"function": f"advutils_probe.{name}", "seconds": 7.5, "date": "then",
-              "code": code or codehash.code_hash(f"advutils_probe.{name}", parameters)}
+    origin = {
+        "function": f"advutils_probe.{name}",
+        "seconds": 7.5,
+        "date": "then",
+        "code": code or codehash.code_hash(f"advutils_probe.{name}", parameters),
+    }
     path = ledger.path_of("standard", "chapter", name, parameters)
     return ledger.write(path, name, parameters, {"y": 1.0}, {"a": [1, 2]}, origin)
 
 
 def test_what_keeps_its_bits_is_restamped_and_says_why_and_the_rest_is_listed(repo):
     old = repo(OLD)
-    made = [record("steady", {"x": 3.0, "seed": 0}), record("steady", {"x": 4.0, "seed": 5}),
-            record("moving", {"kind": "a", "images": 0}), record("moving", {"kind": "b", "images": 5}),
-            record("drawn", {"x": 1.0}), record("hidden", {"images": 4}), record("broken", {"x": 1}),
-            record("slow", {"x": 1})]
+    made = [
+        record("steady", {"x": 3.0, "seed": 0}),
+        record("steady", {"x": 4.0, "seed": 5}),
+        record("moving", {"kind": "a", "images": 0}),
+        record("moving", {"kind": "b", "images": 5}),
+        record("drawn", {"x": 1.0}),
+        record("hidden", {"images": 4}),
+        record("broken", {"x": 1}),
+        record("slow", {"x": 1}),
+    ]
     before = record("steady", {"x": 5.0}, code="0" * 16)  # it was already changed
     network = record("steady", {"x": 6.0, "spec": {"x": 6.0}, "code": "abc"})
     new = repo(NEW)
@@ -107,8 +127,14 @@ def test_what_keeps_its_bits_is_restamped_and_says_why_and_the_rest_is_listed(re
     pairs = {pair.label: pair for pair in restamp.restamp(old, limit=2)}
     verdicts = {label: (pair.verdict, pair.why) for label, pair in pairs.items()}
     assert {label: verdict for label, (verdict, _) in verdicts.items()} == {
-        "steady()": "proved", "moving(a)": "proved", "moving(b)": "differs", "drawn()": "differs",
-        "hidden()": "differs", "broken()": "not proved", "slow()": "not proved"}
+        "steady()": "proved",
+        "moving(a)": "proved",
+        "moving(b)": "differs",
+        "drawn()": "differs",
+        "hidden()": "differs",
+        "broken()": "not proved",
+        "slow()": "not proved",
+    }
     assert verdicts["moving(b)"][1].startswith("deep.0: 3.33") and "array curve" in verdicts["drawn()"][1]
     assert verdicts["hidden()"][1] == "what advutils.attacks.fgsm returns"  # the rate is 0 either way
     assert "KeyError" in verdicts["broken()"][1] and "TooLong" in verdicts["slow()"][1]
@@ -121,18 +147,24 @@ def test_what_keeps_its_bits_is_restamped_and_says_why_and_the_rest_is_listed(re
             assert each.path.read_bytes() == texts[each.path]
             continue
         assert ledger.stale(now) is False and now.values == each.values and now.parameters == each.parameters
-        entry, = now.provenance.pop("restamped")
+        (entry,) = now.provenance.pop("restamped")
         assert entry["commits"] == [old, new] and entry["code"] == each.provenance["code"] and entry["reason"]
         assert entry["unless"] == []
-        assert entry["parameters"] == restamp.small(pairs[f"{each.name}({'a' * (each.name == 'moving')})"].records[
-            0].parameters)
+        assert entry["parameters"] == restamp.small(
+            pairs[f"{each.name}({'a' * (each.name == 'moving')})"].records[0].parameters
+        )
         assert now.provenance == each.provenance | {"code": now.provenance["code"]}
 
     listed = {row["record"]: row for row in to_measure.listed()}
     assert len(listed) == 6 and list(listed) == sorted(listed)
     row = listed[to_measure.name_of(made[3])]
-    assert row == {"record": to_measure.name_of(made[3]), "chapter": "chapter", "function": "moving", "seconds": 7.5,
-                   "reason": f"differs: {verdicts['moving(b)'][1]}"}
+    assert row == {
+        "record": to_measure.name_of(made[3]),
+        "chapter": "chapter",
+        "function": "moving",
+        "seconds": 7.5,
+        "reason": f"differs: {verdicts['moving(b)'][1]}",
+    }
     assert listed[to_measure.name_of(before)]["reason"] == f"not made by the code of {old[:12]}"
 
     text = to_measure.path().read_bytes()
@@ -146,7 +178,8 @@ def test_what_calls_a_function_that_small_runs_prove_nothing_of_is_not_proved(re
     record("resting", {"kind": "a"}), record("resting", {"kind": "b"})  # on one network
     repo(NEW)
     assert {pair.label: pair.verdict for pair in restamp.restamp(old, dry_run=True)} == dict.fromkeys(
-        ["leaning()", "steady()", "resting(a)", "resting(b)"], "proved")
+        ["leaning()", "steady()", "resting(a)", "resting(b)"], "proved"
+    )
     found = {pair.label: pair for pair in restamp.restamp(old, unless=("advutils_probe.aside", "advutils_no.such"))}
     assert {label for label, pair in found.items() if pair.verdict == "proved"} == {"steady()"}
     assert "it calls advutils_probe.aside" in found["leaning()"].why
@@ -194,8 +227,11 @@ def test_a_killed_run_leaves_records_whole_and_the_next_one_goes_on(repo, tmp_pa
     made = [record("steady", {"x": float(x)}) for x in range(1, 301)]
     repo(NEW)
     (tmp_path / "killed.py").write_text(KILLED)
-    process = subprocess.Popen([sys.executable, str(tmp_path / "killed.py"), str(tmp_path / "repo"), old],
-                               stdout=subprocess.DEVNULL, env=os.environ)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "killed.py"), str(tmp_path / "repo"), old],
+        stdout=subprocess.DEVNULL,
+        env=os.environ,
+    )
     first = min(made, key=lambda each: each.path).path
     before = first.read_bytes()
     while first.read_bytes() == before and process.poll() is None:
@@ -212,31 +248,75 @@ def test_a_killed_run_leaves_records_whole_and_the_next_one_goes_on(repo, tmp_pa
 
 def test_small_parameters_keep_words_and_places_and_zeros_that_mean_all():
     given = {
-        "images": 0, "epochs": 0, "passes": 2, "seed": 7, "lr": 0.1, "train_size": 0, "index": [3, 900],
-        "eps": [0.1, 0.2, 0.3, 0.4, 0.5], "noise": [0.5, 1.0], "powers": [1, 2, 4, "inf"], "targets": ["a", "b", "c"],
-        "clip": True, "width": None, "spec": {"epochs": 40, "options": [{"steps": 100}]}, "first": {"passes": 8}}
+        "images": 0,
+        "epochs": 0,
+        "passes": 2,
+        "seed": 7,
+        "lr": 0.1,
+        "train_size": 0,
+        "index": [3, 900],
+        "eps": [0.1, 0.2, 0.3, 0.4, 0.5],
+        "noise": [0.5, 1.0],
+        "powers": [1, 2, 4, "inf"],
+        "targets": ["a", "b", "c"],
+        "clip": True,
+        "width": None,
+        "spec": {"epochs": 40, "options": [{"steps": 100}]},
+        "first": {"passes": 8},
+    }
     assert restamp.small(given) == given | {
-        "images": restamp.CAPS["images"], "passes": 1, "train_size": restamp.CAPS["train_size"], "index": [3, 20],
-        "eps": [0.1, 0.3, 0.5], "powers": [1, 4, "inf"], "spec": {"epochs": 2, "options": [{"steps": 4}]},
-        "first": {"passes": 1}}
+        "images": restamp.CAPS["images"],
+        "passes": 1,
+        "train_size": restamp.CAPS["train_size"],
+        "index": [3, 20],
+        "eps": [0.1, 0.3, 0.5],
+        "powers": [1, 4, "inf"],
+        "spec": {"epochs": 2, "options": [{"steps": 4}]},
+        "first": {"passes": 1},
+    }
 
 
-@pytest.mark.parametrize("one, two, same", [
-    ({"seed": 0}, {"seed": 3}, True), ({"images": 0}, {"images": 9}, True), ({"epochs": 5}, {"epochs": 9}, True),
-    ({"eps": [0.1]}, {"eps": [0.2, 0.3]}, True), ({"sigma": 0.5}, {"sigma": 2.0}, True),
-    ({"epochs": 0}, {"epochs": 3}, False), ({"sigma": 0}, {"sigma": 2}, False), ({"p": 1}, {"p": 2}, False),
-    ({"sigma": 0.0}, {"sigma": 0.5}, False), ({"spec": {"kind": "a"}}, {"spec": {"kind": "b"}}, False),
-    ({"clip": True}, {"clip": False}, False), ({"width": None}, {"width": 1}, False), ({}, {"mask": "none"}, False),
-    ({"calls": [{"attack": "a"}]}, {"calls": [{"attack": "b"}]}, False), ({"eps": []}, {"eps": [0.1]}, False),
-    ({"networks": ["a", "b"]}, {"networks": ["a"]}, False),
-])
+@pytest.mark.parametrize(
+    "one, two, same",
+    [
+        ({"seed": 0}, {"seed": 3}, True),
+        ({"images": 0}, {"images": 9}, True),
+        ({"epochs": 5}, {"epochs": 9}, True),
+        ({"eps": [0.1]}, {"eps": [0.2, 0.3]}, True),
+        ({"sigma": 0.5}, {"sigma": 2.0}, True),
+        ({"epochs": 0}, {"epochs": 3}, False),
+        ({"sigma": 0}, {"sigma": 2}, False),
+        ({"p": 1}, {"p": 2}, False),
+        ({"sigma": 0.0}, {"sigma": 0.5}, False),
+        ({"spec": {"kind": "a"}}, {"spec": {"kind": "b"}}, False),
+        ({"clip": True}, {"clip": False}, False),
+        ({"width": None}, {"width": 1}, False),
+        ({}, {"mask": "none"}, False),
+        ({"calls": [{"attack": "a"}]}, {"calls": [{"attack": "b"}]}, False),
+        ({"eps": []}, {"eps": [0.1]}, False),
+        ({"networks": ["a", "b"]}, {"networks": ["a"]}, False),
+    ],
+)
 def test_kinds_of_call(one, two, same):
     assert (json.dumps(restamp.kind(one)) == json.dumps(restamp.kind(two))) is same
 
 
 def test_every_whole_number_of_committed_records_that_makes_a_run_long_is_capped():
-    sizes = {"batch_size", "channel", "dimension", "num_classes", "n", "out", "pixels", "scales", "seed", "side",
-             "sides", "size", "train_size"}
+    sizes = {
+        "batch_size",
+        "channel",
+        "dimension",
+        "num_classes",
+        "n",
+        "out",
+        "pixels",
+        "scales",
+        "seed",
+        "side",
+        "sides",
+        "size",
+        "train_size",
+    }
     found = restamp.pairs(ledger.records("standard"))
     assert len(found) > 200
     for pair in found:

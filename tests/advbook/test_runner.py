@@ -1,4 +1,5 @@
 """Executing notebooks: results, failures, skipping what is up to date."""
+
 import json
 import os
 import subprocess
@@ -23,9 +24,15 @@ for _seed in range(page.settings.seeds):
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A notebook that makes two measurements, with its own results folder; returns (execute, path)."""
-    for name, value in {"ADVUTILS_RESULTS": tmp_path / "results", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-                        "ADVBOOK_PROGRESS": "", "JUPYTER_RUNTIME_DIR": "", "PYTHONPATH": paths.root(),
-                        **runner.ALLOCATOR}.items():
+    for name, value in {
+        "ADVUTILS_RESULTS": tmp_path / "results",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "ADVBOOK_PROGRESS": "",
+        "JUPYTER_RUNTIME_DIR": "",
+        "PYTHONPATH": paths.root(),
+        **runner.ALLOCATOR,
+    }.items():
         monkeypatch.setenv(name, str(value))
     path = tmp_path / "tiny" / "1-tiny.ipynb"
     path.parent.mkdir()
@@ -37,8 +44,13 @@ def tiny(tmp_path, monkeypatch):
         nbformat.write(notebook, path)
 
     def execute(number, **parameters):
-        return runner.execute(path, {"profile": "quick", "replay": "auto", **parameters}, tmp_path / "out.ipynb",
-                              tmp_path / f"progress{number}", 1)
+        return runner.execute(
+            path,
+            {"profile": "quick", "replay": "auto", **parameters},
+            tmp_path / "out.ipynb",
+            tmp_path / f"progress{number}",
+            1,
+        )
 
     return write, execute, tmp_path
 
@@ -57,8 +69,11 @@ def test_the_kernel_keeps_the_memory_of_large_tensors_unless_told_otherwise(tiny
     write, execute, _ = tiny
     monkeypatch.delenv("MALLOC_MMAP_MAX_")
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123456")
-    write(PARAMETERS, "import os\nfound = os.environ['MALLOC_MMAP_MAX_'], os.environ['MALLOC_TRIM_THRESHOLD_']\n"
-                      "assert found == ('0', '123456'), found")
+    write(
+        PARAMETERS,
+        "import os\nfound = os.environ['MALLOC_MMAP_MAX_'], os.environ['MALLOC_TRIM_THRESHOLD_']\n"
+        "assert found == ('0', '123456'), found",
+    )
     assert execute(1).error == ""
 
 
@@ -111,9 +126,15 @@ def test_a_source_that_is_edited_while_the_notebook_runs_is_not_taken_for_what_r
     assert found != runner.stamp(path, {"profile": "quick", "replay": "auto"})
 
 
-@pytest.mark.parametrize("error, used", [
-    ("", ["paper"]), ("MissingRecord: no paper record", ["paper", "standard"]), ("DamagedRecord: torn", ["paper"]),
-    ("AssertionError: the derivation is wrong", ["paper"])])
+@pytest.mark.parametrize(
+    "error, used",
+    [
+        ("", ["paper"]),
+        ("MissingRecord: no paper record", ["paper", "standard"]),
+        ("DamagedRecord: torn", ["paper"]),
+        ("AssertionError: the derivation is wrong", ["paper"]),
+    ],
+)
 def test_only_a_missing_record_sends_a_page_to_the_next_profile(error, used, monkeypatch, tmp_path):
     monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
     monkeypatch.setattr(runner, "find", lambda: [tmp_path / "tiny" / "1-tiny.ipynb"])
@@ -166,10 +187,13 @@ def test_a_page_whose_record_is_withdrawn_is_published_without_numbers_and_says_
     assert runner._up_to_date(path, {}, "published") is None
 
 
-@pytest.mark.parametrize("outcomes, expected", [
-    ({"paper": "Withdrawn", "standard": ""}, ""), ({"paper": "Withdrawn", "standard": "ValueError"}, "ValueError: x")])
-def test_a_profile_that_is_complete_or_fails_otherwise_comes_before_the_withdrawn_one(outcomes, expected, monkeypatch,
-                                                                                     tmp_path):
+@pytest.mark.parametrize(
+    "outcomes, expected",
+    [({"paper": "Withdrawn", "standard": ""}, ""), ({"paper": "Withdrawn", "standard": "ValueError"}, "ValueError: x")],
+)
+def test_a_profile_that_is_complete_or_fails_otherwise_comes_before_the_withdrawn_one(
+    outcomes, expected, monkeypatch, tmp_path
+):
     monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
     monkeypatch.setattr(runner, "find", lambda: [tmp_path / "tiny" / "1-tiny.ipynb"])
     for profile in outcomes:
@@ -178,8 +202,10 @@ def test_a_profile_that_is_complete_or_fails_otherwise_comes_before_the_withdraw
 
     def run(todo, *, profile, **_):
         word = outcomes[profile]
-        return [runner.Result(path.stem, 0.0, 0, 1, f"{word}: x" if word else "", withdrawn="y" * (word == "Withdrawn"))
-                for path in todo]
+        return [
+            runner.Result(path.stem, 0.0, 0, 1, f"{word}: x" if word else "", withdrawn="y" * (word == "Withdrawn"))
+            for path in todo
+        ]
 
     monkeypatch.setattr(runner, "run", run)
     assert [(result.error, result.withdrawn) for result in runner.publish()] == [(expected, "")]
@@ -190,14 +216,22 @@ def test_a_page_with_withdrawn_claims_never_has_quick_numbers(monkeypatch, tmp_p
     path = tmp_path / "tiny" / "1-tiny.ipynb"
     monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
     monkeypatch.setattr(runner, "find", lambda: [path])
-    monkeypatch.setattr(runner.claims, "evaluate", lambda: [
-        {"id": "t", "page": "tiny/1-tiny", "verdict": "withdrawn", "why": "Wrong sign."}])
+    monkeypatch.setattr(
+        runner.claims,
+        "evaluate",
+        lambda: [{"id": "t", "page": "tiny/1-tiny", "verdict": "withdrawn", "why": "Wrong sign."}],
+    )
     monkeypatch.setattr(runner, "_without_numbers", lambda path, result: result)
     for profile in ("standard", "quick"):
         (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
         (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")
-    monkeypatch.setattr(runner, "run", lambda todo, *, profile, **_: [
-        runner.Result("tiny", 0.0, 0, 1, "MissingRecord: x") for _ in todo] if profile == "standard" else 1 / 0)
+    monkeypatch.setattr(
+        runner,
+        "run",
+        lambda todo, *, profile, **_: (
+            [runner.Result("tiny", 0.0, 0, 1, "MissingRecord: x") for _ in todo] if profile == "standard" else 1 / 0
+        ),
+    )
     assert runner.publish()[0].withdrawn == "Wrong sign."
 
 
@@ -207,8 +241,14 @@ def asked(monkeypatch):
     found = []
     monkeypatch.setattr(runner, "_up_to_date", lambda *_: None)
     monkeypatch.setattr(runner, "find", lambda target=None: [paths.root() / f"{k}.ipynb" for k in range(3)])
-    monkeypatch.setattr(runner, "_run_all", lambda todo, given, edition, folder, jobs, threads, on, report: (
-        found.append((jobs, threads, on)), {path: None for path in todo})[1])
+    monkeypatch.setattr(
+        runner,
+        "_run_all",
+        lambda todo, given, edition, folder, jobs, threads, on, report: (
+            found.append((jobs, threads, on)),
+            {path: None for path in todo},
+        )[1],
+    )
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
@@ -253,8 +293,10 @@ with runner._one_gpu(["4", "7"]):
 
 
 def test_two_notebooks_never_share_a_gpu(tmp_path):
-    running = [subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-               for _ in range(4)]
+    running = [
+        subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
     spans = [process.communicate(timeout=120)[0].split() for process in running]
     assert {gpu for gpu, *_ in spans} <= {"4", "7"} and len(spans) == 4
     for gpu in "47":
@@ -295,14 +337,24 @@ def test_claims_status_and_data_speak_json():
     assert len(status) == len(ledger.records()) and all(row["state"] for row in status)
     where = json.loads(advbook("data", "where", "--json").stdout)
     assert where["data"]["digits"] == "ok" and set(where["data"]) == {
-        "digits", "mnist", "cifar10", "nips2017", "thesis-figures"}
+        "digits",
+        "mnist",
+        "cifar10",
+        "nips2017",
+        "thesis-figures",
+    }
 
 
-@pytest.mark.parametrize("words, message", [
-    (("run", "nowhere"), "no notebook 'nowhere'"), (("run", "-p", "oops"), "NAME=VALUE"),
-    (("data", "fetch", "imagenet"), "must be one of"), (("data", "verify", "imagenet"), "no data set"),
-    (("claims", "nowhere"), "no claims of 'nowhere'"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("run", "nowhere"), "no notebook 'nowhere'"),
+        (("run", "-p", "oops"), "NAME=VALUE"),
+        (("data", "fetch", "imagenet"), "must be one of"),
+        (("data", "verify", "imagenet"), "no data set"),
+        (("claims", "nowhere"), "no claims of 'nowhere'"),
+    ],
+)
 def test_mistakes_get_one_line_and_a_failing_exit_code(words, message):
     done = advbook(*words)
     assert done.exit_code != 0 and message in done.stderr and "Traceback" not in done.stderr

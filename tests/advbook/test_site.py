@@ -2,6 +2,7 @@
 
 The tests of the built site need `make site` (or `make book`) and Chromium; they carry the marker `browser`.
 """
+
 import functools
 import http.server
 import re
@@ -19,7 +20,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 needs_site = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/site; run `make site`")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 PAGES = sorted(
-    str(path.relative_to(SITE)) for folder in ("book", "notebooks") for path in (SITE / folder).rglob("*.html"))
+    str(path.relative_to(SITE)) for folder in ("book", "notebooks") for path in (SITE / folder).rglob("*.html")
+)
 
 
 def in_browser(test):
@@ -40,22 +42,52 @@ CONTRAST = """element => {
 
 # -- what the builder generates --------------------------------------------------------------------------------
 
-CLAIM = {"id": "x-one", "chapter": "fake", "where": "Table I", "claim": "Half | of it.", "paper": {"a": 0.9},
-         "metric": "%", "values": {"a": {}, "b": {}}, "samples": {"a": claims.Sample.of([1.0, 1.1])}, "n": 2,
-         "reproduced": "near(a, 0.9, 0.1)", "trend": "a < b", "tolerance": "because", "profile": "standard", "why": "",
-         "scope": "paper", "known": "One seed.", "page": "fake/1-page",
-         "verdict": "reproduced in trend"}
-ERRATUM = {"id": "x-e", "chapter": "fake", "where": "Eq. (1)", "printed": "a |b|", "right": "b", "evidence": "Seen.",
-           "kind": "misprint", "test": "tests/t.py::t", "source": "derived here"}
+CLAIM = {
+    "id": "x-one",
+    "chapter": "fake",
+    "where": "Table I",
+    "claim": "Half | of it.",
+    "paper": {"a": 0.9},
+    "metric": "%",
+    "values": {"a": {}, "b": {}},
+    "samples": {"a": claims.Sample.of([1.0, 1.1])},
+    "n": 2,
+    "reproduced": "near(a, 0.9, 0.1)",
+    "trend": "a < b",
+    "tolerance": "because",
+    "profile": "standard",
+    "why": "",
+    "scope": "paper",
+    "known": "One seed.",
+    "page": "fake/1-page",
+    "verdict": "reproduced in trend",
+}
+ERRATUM = {
+    "id": "x-e",
+    "chapter": "fake",
+    "where": "Eq. (1)",
+    "printed": "a |b|",
+    "right": "b",
+    "evidence": "Seen.",
+    "kind": "misprint",
+    "test": "tests/t.py::t",
+    "source": "derived here",
+}
 
 
 @pytest.fixture
 def judged(monkeypatch):
     monkeypatch.setattr(site, "chapter_titles", lambda: {CLAIM["chapter"]: "A chapter"})
-    monkeypatch.setattr(claims, "evaluate", lambda: [
-        {**CLAIM, "id": "x-later", "chapter": "a chapter without a page"},
-        CLAIM, {**CLAIM, "id": "x-two", "verdict": "not reproduced"},
-        {**CLAIM, "id": "x-three", "scope": "ours", "verdict": "inconclusive"}])
+    monkeypatch.setattr(
+        claims,
+        "evaluate",
+        lambda: [
+            {**CLAIM, "id": "x-later", "chapter": "a chapter without a page"},
+            CLAIM,
+            {**CLAIM, "id": "x-two", "verdict": "not reproduced"},
+            {**CLAIM, "id": "x-three", "scope": "ours", "verdict": "inconclusive"},
+        ],
+    )
     monkeypatch.setattr(claims, "errata", lambda: [ERRATUM])
 
 
@@ -77,7 +109,8 @@ def test_a_verdict_in_prose_is_todays_and_leads_to_its_card(judged):
 
 def test_a_number_in_prose_is_the_recorded_mean_of_a_claims_value(judged):
     assert site._filled("From <!-- number: x-one: a --> to <!-- number: x-one: b --> %.", {}) == (
-        "From 1.05 to (not measured) %.")
+        "From 1.05 to (not measured) %."
+    )
     with pytest.raises(KeyError, match="x-one has no value c"):
         site._filled("<!-- number: x-one: c -->", {})
 
@@ -176,9 +209,17 @@ def address():
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", "--no-first-run"])
+        chromium = engine.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-first-run",
+            ],
+        )
         yield chromium
         chromium.close()
 
@@ -245,8 +286,19 @@ def loads_offline(page):
 
 def is_readable(page, scheme):
     page.wait_for_function(f"document.documentElement.dataset.theme === {scheme!r}")
-    for selector in ("article p", "article td", "article h2", "article .verdict", "article figcaption", "article a",
-                     "article code", "article li", "article summary", "pre span", "nav a"):
+    for selector in (
+        "article p",
+        "article td",
+        "article h2",
+        "article .verdict",
+        "article figcaption",
+        "article a",
+        "article code",
+        "article li",
+        "article summary",
+        "pre span",
+        "nav a",
+    ):
         for element in page.locator(selector).all()[:5]:
             if element.is_visible():
                 assert element.evaluate(CONTRAST) >= 4.5, (scheme, selector, element.inner_text()[:40])

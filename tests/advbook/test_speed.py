@@ -1,4 +1,5 @@
 """How long `advbook status` and `advbook claims` take, for the committed records and for ten times as many."""
+
 import json
 import os
 import resource
@@ -16,13 +17,19 @@ LIMIT = 3.0  # seconds of one core for today's records
 
 def cost(results, *words):
     """Seconds of processor time that a command takes."""
+
     def spent():
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
     before = spent()
-    subprocess.run([sys.executable, "-m", "advbook.cli", *words], check=True, capture_output=True,
-                   cwd=paths.root(), env={**os.environ, "ADVUTILS_RESULTS": str(results)})
+    subprocess.run(
+        [sys.executable, "-m", "advbook.cli", *words],
+        check=True,
+        capture_output=True,
+        cwd=paths.root(),
+        env={**os.environ, "ADVUTILS_RESULTS": str(results)},
+    )
     return spent() - before
 
 

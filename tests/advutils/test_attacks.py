@@ -1,4 +1,5 @@
 """The contract of every attack, agreement with foolbox, and oracles that need no peer."""
+
 import copy
 import math
 import subprocess
@@ -32,32 +33,59 @@ ATTACKS = {
     "pgd inf": lambda m, x, y, **o: attacks.pgd(m, x, y, **{"eps": 0.1, "step": 0.03, "steps": 7, **o}),
     "pgd 2": lambda m, x, y, **o: attacks.pgd(m, x, y, **{"eps": 0.5, "step": 0.2, "steps": 7, "p": 2, **o}),
     "pgd 1": lambda m, x, y, **o: attacks.pgd(m, x, y, **{"eps": 2.0, "step": 0.5, "steps": 7, "p": 1, **o}),
-    "pgd random": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
-        "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "random_start": True, "generator": runtime.generator(5), **o}),
-    "pgd sphere": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
-        "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": True, **o}),
-    "pgd sphere, clipped": lambda m, x, y, **o: attacks.pgd(m, x, y, **{
-        "eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": "clipped", **o}),
-    "smooth pgd, gradient": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
-        "eps": 0.5, "step": 0.2, "steps": 7, "smoother": smoother(x), **o}),
-    "smooth pgd, perturbation": lambda m, x, y, **o: attacks.smooth_pgd(m, x, y, **{
-        "eps": 0.5, "step": 0.2, "steps": 7, "smooth": "perturbation", "smoother": smoother(x), **o}),
+    "pgd random": lambda m, x, y, **o: attacks.pgd(
+        m,
+        x,
+        y,
+        **{"eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "random_start": True, "generator": runtime.generator(5), **o},
+    ),
+    "pgd sphere": lambda m, x, y, **o: attacks.pgd(
+        m, x, y, **{"eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": True, **o}
+    ),
+    "pgd sphere, clipped": lambda m, x, y, **o: attacks.pgd(
+        m, x, y, **{"eps": 0.5, "step": 0.2, "steps": 7, "p": 2, "sphere": "clipped", **o}
+    ),
+    "smooth pgd, gradient": lambda m, x, y, **o: attacks.smooth_pgd(
+        m, x, y, **{"eps": 0.5, "step": 0.2, "steps": 7, "smoother": smoother(x), **o}
+    ),
+    "smooth pgd, perturbation": lambda m, x, y, **o: attacks.smooth_pgd(
+        m, x, y, **{"eps": 0.5, "step": 0.2, "steps": 7, "smooth": "perturbation", "smoother": smoother(x), **o}
+    ),
     "deepfool 1": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": 1, **o}),
     "deepfool 2": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, **o}),
     "deepfool inf": lambda m, x, y, **o: attacks.deepfool(m, x, **{"num_classes": 4, "p": math.inf, **o}),
     "carlini wagner": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{"steps": 30, "search_steps": 4, **o}),
-    "carlini wagner, clip": lambda m, x, y, **o: attacks.carlini_wagner(m, x, y, **{
-        "steps": 30, "search_steps": 4, "lr": 0.05, "variable": "clip", **o}),
-    "smooth carlini wagner": lambda m, x, y, **o: attacks.smooth_carlini_wagner(m, x, y, **{
-        "steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), **o}),
-    "smooth carlini wagner, norm": lambda m, x, y, **o: attacks.smooth_carlini_wagner(m, x, y, **{
-        "steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), "penalty": "norm", **o}),
+    "carlini wagner, clip": lambda m, x, y, **o: attacks.carlini_wagner(
+        m, x, y, **{"steps": 30, "search_steps": 4, "lr": 0.05, "variable": "clip", **o}
+    ),
+    "smooth carlini wagner": lambda m, x, y, **o: attacks.smooth_carlini_wagner(
+        m, x, y, **{"steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), **o}
+    ),
+    "smooth carlini wagner, norm": lambda m, x, y, **o: attacks.smooth_carlini_wagner(
+        m, x, y, **{"steps": 60, "search_steps": 4, "lr": 0.1, "smoother": smoother(x), "penalty": "norm", **o}
+    ),
 }
-MINIMAL = ("deepfool 1", "deepfool 2", "deepfool inf", "carlini wagner", "carlini wagner, clip",
-           "smooth carlini wagner", "smooth carlini wagner, norm")  # look for the nearest success; others have a budget
-NORM = {"fgsm inf": (0.1, math.inf), "fgsm 2": (0.5, 2), "pgd inf": (0.1, math.inf), "pgd 2": (0.5, 2),
-        "pgd 1": (2.0, 1), "pgd random": (0.5, 2), "pgd sphere": (0.5, 2), "pgd sphere, clipped": (0.5, 2),
-        "smooth pgd, gradient": (0.5, 2), "smooth pgd, perturbation": (0.5, 2)}
+MINIMAL = (
+    "deepfool 1",
+    "deepfool 2",
+    "deepfool inf",
+    "carlini wagner",
+    "carlini wagner, clip",
+    "smooth carlini wagner",
+    "smooth carlini wagner, norm",
+)  # look for the nearest success; others have a budget
+NORM = {
+    "fgsm inf": (0.1, math.inf),
+    "fgsm 2": (0.5, 2),
+    "pgd inf": (0.1, math.inf),
+    "pgd 2": (0.5, 2),
+    "pgd 1": (2.0, 1),
+    "pgd random": (0.5, 2),
+    "pgd sphere": (0.5, 2),
+    "pgd sphere, clipped": (0.5, 2),
+    "smooth pgd, gradient": (0.5, 2),
+    "smooth pgd, perturbation": (0.5, 2),
+}
 every = pytest.mark.parametrize("name", ATTACKS)
 with_budget = pytest.mark.parametrize("name", NORM)
 minimal = pytest.mark.parametrize("name", MINIMAL)
@@ -107,7 +135,7 @@ def test_alone_as_in_a_batch(name, net, batch):
     x, y = (batch[0].double(), batch[1])
     net = net.double()
     together = ATTACKS[name](net, x, y)
-    alone = torch.cat([ATTACKS[name](net, x[i:i + 1], y[i:i + 1]) for i in range(len(x))])
+    alone = torch.cat([ATTACKS[name](net, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
     torch.testing.assert_close(alone, together)
 
 
@@ -180,9 +208,17 @@ def test_deepfool_in_l1_spreads_over_pixels_as_a_linear_programme_does(dtype):
     weight, pixels, shortest = model[1].weight.detach().double().numpy(), x.double().flatten(1).numpy(), []
     for n, own in enumerate(y.tolist()):
         room = np.concatenate([1 - pixels[n], pixels[n]])  # up and down
-        found = [linprog(np.ones(128), A_ub=-np.concatenate([w, -w])[None], b_ub=[-(z[n, own] - z[n, k]).item()],
-                         bounds=np.stack([0 * room, room], 1))
-                 for k in range(5) if k != own for w in [weight[k] - weight[own]]]
+        found = [
+            linprog(
+                np.ones(128),
+                A_ub=-np.concatenate([w, -w])[None],
+                b_ub=[-(z[n, own] - z[n, k]).item()],
+                bounds=np.stack([0 * room, room], 1),
+            )
+            for k in range(5)
+            if k != own
+            for w in [weight[k] - weight[own]]
+        ]
         shortest.append(min(answer.fun for answer in found if answer.success))
     ratio = norms.norm(out - x, 1).double() / torch.tensor(shortest)
     assert (((out - x).abs() > 1e-6).flatten(1).sum(1) > 1).sum() > 30  # most need several pixels
@@ -273,9 +309,15 @@ def digits():
 
 
 @pytest.mark.parametrize("factor", (1, 3, 10, 30, 100, 300, 1000, 3000))
-@pytest.mark.parametrize("attack", [
-    lambda *given: attacks.fgsm(*given, eps=0.05), lambda *given: attacks.pgd(*given, eps=0.04, step=0.01, steps=10),
-    lambda *given: attacks.pgd(*given, eps=0.5, step=0.2, steps=10, p=2)], ids=["fgsm", "pgd inf", "pgd 2"])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        lambda *given: attacks.fgsm(*given, eps=0.05),
+        lambda *given: attacks.pgd(*given, eps=0.04, step=0.01, steps=10),
+        lambda *given: attacks.pgd(*given, eps=0.5, step=0.2, steps=10, p=2),
+    ],
+    ids=["fgsm", "pgd inf", "pgd 2"],
+)
 def test_a_sure_network_is_attacked_in_float32_as_in_float64(attack, factor, digits):
     net, x, y = digits
     fooled = []
@@ -292,8 +334,9 @@ def test_the_direction_and_the_gradient_are_those_of_cross_entropy(factor, digit
     exact = Times(copy.deepcopy(net).double(), factor)
     leaf = x.double().requires_grad_()
     z = exact(leaf)
-    (slope,) = torch.autograd.grad((z.scatter(1, y[:, None], -math.inf).logsumexp(1) - z.gather(1, y[:, None])[:, 0]
-                                    ).sum(), leaf)
+    (slope,) = torch.autograd.grad(
+        (z.scatter(1, y[:, None], -math.inf).logsumexp(1) - z.gather(1, y[:, None])[:, 0]).sum(), leaf
+    )
     torch.testing.assert_close(attacks.ascent_direction(exact, x.double(), y), slope)
     expected = slope * norms.per_example(torch.sigmoid(ascent.doubt(z, y)), x).detach()
     if factor == 1:
@@ -326,8 +369,11 @@ def test_sure_examples_are_counted_where_that_is_asked_for():
 
 def test_one_class_is_refused():
     model, x, y = nn.Linear(3, 1), torch.rand(2, 3), torch.zeros(2, dtype=torch.long)
-    for call in (lambda: attacks.fgsm(model, x, y, eps=0.1), lambda: regularizers.loss_gradient(model, x, y),
-                 lambda: attacks.pgd(model, x, y, eps=0.1, step=0.1, steps=1)):
+    for call in (
+        lambda: attacks.fgsm(model, x, y, eps=0.1),
+        lambda: regularizers.loss_gradient(model, x, y),
+        lambda: attacks.pgd(model, x, y, eps=0.1, step=0.1, steps=1),
+    ):
         with pytest.raises(ValueError, match="at least two classes"):
             call()
 
@@ -359,11 +405,14 @@ def test_images_that_are_already_wrong_are_fine(net, batch):
 
 
 BAD = [
-    (lambda x, y: (x * float("nan"), y), "x must lie"), (lambda x, y: (2 * x, y), "x must lie"),
+    (lambda x, y: (x * float("nan"), y), "x must lie"),
+    (lambda x, y: (2 * x, y), "x must lie"),
     (lambda x, y: ((255 * x).byte(), y), "x must be a floating-point"),
     (lambda x, y: (x, y.float()), "y must be an integer"),
-    (lambda x, y: (x, y + 4), "y must lie"), (lambda x, y: (x, y - 9), "y must lie"),
-    (lambda x, y: (x, y[:3]), "y must have shape"), (lambda x, y: (x[:0], y[:0]), "x must have shape"),
+    (lambda x, y: (x, y + 4), "y must lie"),
+    (lambda x, y: (x, y - 9), "y must lie"),
+    (lambda x, y: (x, y[:3]), "y must have shape"),
+    (lambda x, y: (x[:0], y[:0]), "x must have shape"),
     (lambda x, y: (x, y.to("meta")), "y is on meta"),
     (lambda x, y: (x.double(), y), "x is torch.float64 but model is torch.float32"),
 ]
@@ -384,26 +433,43 @@ def test_a_model_elsewhere_is_named(name, net, batch):
         ATTACKS[name](net.to("meta"), *batch)
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"eps": -0.1}, "eps"), ({"eps": math.nan}, "eps"), ({"eps": torch.ones(3)}, "eps"), ({"step": 0.0}, "step"),
-    ({"steps": 0}, "steps"), ({"p": 3}, "p must be"), ({"random_start": True}, "generator"),
-    ({"sphere": "clip"}, "sphere must be"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"eps": -0.1}, "eps"),
+        ({"eps": math.nan}, "eps"),
+        ({"eps": torch.ones(3)}, "eps"),
+        ({"step": 0.0}, "step"),
+        ({"steps": 0}, "steps"),
+        ({"p": 3}, "p must be"),
+        ({"random_start": True}, "generator"),
+        ({"sphere": "clip"}, "sphere must be"),
+    ],
+)
 def test_bad_options_are_named(options, message, net, batch):
     with pytest.raises(ValueError, match=message):
         ATTACKS["pgd inf"](net, *batch, **options)
 
 
-@pytest.mark.parametrize("name, options, message", [
-    ("deepfool 2", {"num_classes": 1}, "num_classes"), ("deepfool 2", {"overshoot": -0.1}, "overshoot"),
-    ("deepfool 2", {"max_iter": 0}, "max_iter"), ("deepfool 2", {"p": 0.5}, "p must be"),
-    ("carlini wagner", {"steps": 0}, "steps"), ("carlini wagner", {"search_steps": 0}, "search_steps"),
-    ("carlini wagner", {"lr": 0.0}, "lr"), ("carlini wagner", {"initial_const": 0.0}, "initial_const"),
-    ("carlini wagner", {"confidence": -1.0}, "confidence"), ("carlini wagner", {"lr": math.nan}, "lr"),
-    ("carlini wagner", {"variable": "log"}, "variable"), ("smooth carlini wagner", {"penalty": "cube"}, "penalty"),
-    ("smooth carlini wagner", {"smoother": ImageSmoother(torch.full((2, 1, 4, 4), 0.5))}, "smoother was made for"),
-    ("smooth carlini wagner", {"steps": 0}, "steps"),
-])
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("deepfool 2", {"num_classes": 1}, "num_classes"),
+        ("deepfool 2", {"overshoot": -0.1}, "overshoot"),
+        ("deepfool 2", {"max_iter": 0}, "max_iter"),
+        ("deepfool 2", {"p": 0.5}, "p must be"),
+        ("carlini wagner", {"steps": 0}, "steps"),
+        ("carlini wagner", {"search_steps": 0}, "search_steps"),
+        ("carlini wagner", {"lr": 0.0}, "lr"),
+        ("carlini wagner", {"initial_const": 0.0}, "initial_const"),
+        ("carlini wagner", {"confidence": -1.0}, "confidence"),
+        ("carlini wagner", {"lr": math.nan}, "lr"),
+        ("carlini wagner", {"variable": "log"}, "variable"),
+        ("smooth carlini wagner", {"penalty": "cube"}, "penalty"),
+        ("smooth carlini wagner", {"smoother": ImageSmoother(torch.full((2, 1, 4, 4), 0.5))}, "smoother was made for"),
+        ("smooth carlini wagner", {"steps": 0}, "steps"),
+    ],
+)
 def test_bad_options_of_minimal_attacks_are_named(name, options, message, net, batch):
     with pytest.raises(ValueError, match=message):
         ATTACKS[name](net, *batch, **options)
@@ -412,6 +478,7 @@ def test_bad_options_of_minimal_attacks_are_named(name, options, message, net, b
 @every
 def test_a_batch_too_large_for_memory_is_split(name, net, batch):
     """A model that refuses more than six images at once gives the same answer."""
+
     class Small(nn.Module):
         def __init__(self):
             super().__init__()
@@ -439,18 +506,23 @@ def test_smoothing_with_alpha_0_is_no_smoothing(net, batch):
     x, y = batch[0].double(), batch[1]
     net, none = net.double(), ImageSmoother(x, alpha=0.0)
     given = {"eps": 0.3, "step": 0.1, "steps": 5}
-    torch.testing.assert_close(attacks.smooth_pgd(net, x, y, smoother=none, **given),
-                               attacks.pgd(net, x, y, p=2, **given))
-    torch.testing.assert_close(attacks.smooth_pgd(net, x, y, smoother=none, smooth="perturbation", **given),
-                               attacks.pgd(net, x, y, p=2, sphere=True, **given))
+    torch.testing.assert_close(
+        attacks.smooth_pgd(net, x, y, smoother=none, **given), attacks.pgd(net, x, y, p=2, **given)
+    )
+    torch.testing.assert_close(
+        attacks.smooth_pgd(net, x, y, smoother=none, smooth="perturbation", **given),
+        attacks.pgd(net, x, y, p=2, sphere=True, **given),
+    )
 
 
 def test_smooth_carlini_wagner_without_smoothing_is_that_of_eq_13(net, batch):
     x, y = batch[0].double(), batch[1]
     net, given = net.double(), {"steps": 30, "search_steps": 4, "lr": 0.05}
     none = ImageSmoother(x, alpha=0.0)
-    torch.testing.assert_close(attacks.smooth_carlini_wagner(net, x, y, smoother=none, **given),
-                               attacks.carlini_wagner(net, x, y, variable="clip", **given))
+    torch.testing.assert_close(
+        attacks.smooth_carlini_wagner(net, x, y, smoother=none, **given),
+        attacks.carlini_wagner(net, x, y, variable="clip", **given),
+    )
 
 
 @pytest.mark.parametrize("penalty", ("squared", "norm"))
@@ -511,10 +583,16 @@ def test_one_smooth_step_is_the_formula(net, batch):
     torch.testing.assert_close(coded / 0.3, expected / 0.1)  # smoothing is linear: the same direction in the first step
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"smooth": "image"}, "smooth must be"), ({"step": 0.0}, "step"), ({"steps": 0}, "steps"), ({"eps": -1.0}, "eps"),
-    ({"smoother": ImageSmoother(torch.full((2, 1, 4, 4), 0.5))}, "smoother was made for"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"smooth": "image"}, "smooth must be"),
+        ({"step": 0.0}, "step"),
+        ({"steps": 0}, "steps"),
+        ({"eps": -1.0}, "eps"),
+        ({"smoother": ImageSmoother(torch.full((2, 1, 4, 4), 0.5))}, "smoother was made for"),
+    ],
+)
 def test_bad_options_of_smooth_pgd_are_named(options, message, net, batch):
     with pytest.raises(ValueError, match=message):
         ATTACKS["smooth pgd, gradient"](net, *batch, **options)
@@ -542,9 +620,14 @@ def test_each_order_on_the_sphere_is_that_of_a_loop_by_hand(sphere, p, net, batc
     torch.testing.assert_close(found, (x + eta).clamp(0, 1))
 
 
-@pytest.mark.parametrize("attack", [
-    lambda *given, **o: attacks.pgd(*given, steps=1, random_start=True, **o),
-    lambda *given, **o: attacks.margin_pgd(*given, steps=1, restarts=1, **o)], ids=["pgd", "margin_pgd"])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        lambda *given, **o: attacks.pgd(*given, steps=1, random_start=True, **o),
+        lambda *given, **o: attacks.margin_pgd(*given, steps=1, restarts=1, **o),
+    ],
+    ids=["pgd", "margin_pgd"],
+)
 def test_the_word_inf_starts_in_the_whole_cube_too(attack, net, batch):
     x, y, net = torch.full((20, 1, 4, 4), 0.5), batch[1], net.eval()
     starts = []
@@ -558,8 +641,9 @@ def test_the_word_inf_starts_in_the_whole_cube_too(attack, net, batch):
 @pytest.mark.parametrize("p", (1, 2, math.inf))
 def test_random_starts_are_drawn_on_the_cpu_for_any_device(p):
     x = torch.rand(3, 1, 2, 2)
-    here, there = (random_in_ball(images, 0.1 * torch.ones(3).to(images), p, runtime.generator(0))
-                   for images in (x, x.to("meta")))
+    here, there = (
+        random_in_ball(images, 0.1 * torch.ones(3).to(images), p, runtime.generator(0)) for images in (x, x.to("meta"))
+    )
     assert here.device.type == "cpu" and there.device.type == "meta" and there.shape == x.shape
 
 
@@ -626,8 +710,9 @@ def test_minimal_attacks_agree_with_foolbox():
     ours = attacks.deepfool(net, x)
     assert (net(ours).argmax(1) != y).all()
     torch.testing.assert_close(norms.norm(ours - x).mean(), norms.norm(theirs - x).mean(), rtol=2e-3, atol=0)
-    theirs = fb.attacks.L2CarliniWagnerAttack(binary_search_steps=9, steps=100, stepsize=0.1, initial_const=1.0,
-                                              abort_early=False)(peer, x, y, epsilons=None)[1]
+    theirs = fb.attacks.L2CarliniWagnerAttack(
+        binary_search_steps=9, steps=100, stepsize=0.1, initial_const=1.0, abort_early=False
+    )(peer, x, y, epsilons=None)[1]
     for stop, tolerance in ((False, 0.02), (True, 0.02)):
         ours = attacks.carlini_wagner(net, x, y, abort_early=stop)
         assert torch.equal(net(ours).argmax(1) != y, net(theirs).argmax(1) != y)
@@ -645,7 +730,6 @@ def test_agrees_with_foolbox(net, batch):
     assert torch.equal(attacks.pgd(net, x, y, eps=0.1, step=0.03, steps=7), theirs)
     theirs = fb.attacks.L2PGD(abs_stepsize=0.2, steps=7, random_start=False)(peer, x, y, epsilons=0.5)[1]
     torch.testing.assert_close(attacks.pgd(net, x, y, eps=0.5, step=0.2, steps=7, p=2), theirs, atol=1e-5, rtol=0)
-
 
 
 MEMORY = """
@@ -675,6 +759,16 @@ print((peak() - before) / (4 * x.numel()))
 @pytest.mark.parametrize("name, most", [("pgd 2", 8), ("deepfool 2", 10), ("carlini wagner", 20)])
 def test_few_image_sized_tensors_are_alive_at_once(name, most):
     """Peak memory in units of the batch; DeepFool keeps the nearest boundary, not one tensor a class."""
-    peaks = [float(subprocess.run([sys.executable, "-c", MEMORY, name, str(classes)], capture_output=True, text=True,
-                                  check=True, timeout=120).stdout) for classes in (3, 12)]
+    peaks = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", MEMORY, name, str(classes)],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=120,
+            ).stdout
+        )
+        for classes in (3, 12)
+    ]
     assert max(peaks) <= most and peaks[1] <= peaks[0] + 1.5, peaks

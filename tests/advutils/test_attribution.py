@@ -1,4 +1,5 @@
 """Heat maps against captum, against closed forms, and against maps that know nothing."""
+
 import pytest
 import torch
 from torch import nn
@@ -29,7 +30,8 @@ CLASSES = torch.tensor([1, 7, 3])
 def test_occlusion_agrees_with_captum(network, images, patch, stride):
     mine = attribution.occlusion(network, images, CLASSES, patch=patch, stride=stride)
     theirs = captum.Occlusion(lambda x: network(x).softmax(1)).attribute(
-        images, sliding_window_shapes=(3, patch, patch), strides=(3, stride, stride), baselines=0.5, target=CLASSES)
+        images, sliding_window_shapes=(3, patch, patch), strides=(3, stride, stride), baselines=0.5, target=CLASSES
+    )
     torch.testing.assert_close(mine, theirs[:, 0], rtol=1e-3, atol=2e-6)
 
 
@@ -118,7 +120,7 @@ def test_the_blur_is_a_gaussian_of_unit_mass_that_keeps_constants(sigma):
     impulse = torch.zeros(1, 1, 21, 21)
     impulse[..., 10, 10] = 1
     t = torch.arange(-10, 11, dtype=torch.float64)
-    line = torch.exp(-t**2 / (2 * sigma**2)) * (t.abs() <= round(4 * sigma))
+    line = torch.exp(-(t**2) / (2 * sigma**2)) * (t.abs() <= round(4 * sigma))
     line = line / line.sum()
     found, grey = chapter.blurred(impulse, sigma=sigma)[0, 0].double(), torch.full((2, 3, 9, 9), 0.3)
     torch.testing.assert_close(found, line[:, None] * line, atol=1e-6, rtol=0)

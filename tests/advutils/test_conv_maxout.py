@@ -1,4 +1,5 @@
 """Convolutional maxout layer by layer, its limits and learning rates, and whitening."""
+
 import numpy as np
 import pytest
 import torch
@@ -63,7 +64,7 @@ def test_a_layer_is_the_largest_of_adjacent_pieces_in_every_window(tied):
         best = torch.maximum(z[2 * channel], z[2 * channel + 1])
         for row in range(3):
             for column in range(3):
-                window = best[2 * row:2 * row + 4, 2 * column:2 * column + 4]  # the last hang over the edge
+                window = best[2 * row : 2 * row + 4, 2 * column : 2 * column + 4]  # the last hang over the edge
                 torch.testing.assert_close(out[0, channel, row, column], window.max())
 
 
@@ -84,8 +85,16 @@ def batch():
 
 
 def one_epoch(network, x, y, **options):
-    training.train(network, x, y, objective=lambda m, a, b: F.cross_entropy(m(a), b), epochs=1, seed=0,
-                   batch_size=len(y), **options)
+    training.train(
+        network,
+        x,
+        y,
+        objective=lambda m, a, b: F.cross_entropy(m(a), b),
+        epochs=1,
+        seed=0,
+        batch_size=len(y),
+        **options,
+    )
 
 
 def test_after_a_step_every_filter_keeps_to_its_own_limit():
@@ -126,7 +135,8 @@ def test_a_rate_of_its_own_is_a_group_with_that_rate(optimizer):
 def test_limits_are_those_of_units_alone():
     """Biases that have a place each, and weights of pairs, are no rows of a unit's incoming weights."""
     model = nn.Sequential(
-        ConvMaxout(1, 2, 2, kernel=3, padding=0, pool=2, size=6, tied=False), PairwiseDifference(5, 3), nn.Linear(3, 2))
+        ConvMaxout(1, 2, 2, kernel=3, padding=0, pool=2, size=6, tied=False), PairwiseDifference(5, 3), nn.Linear(3, 2)
+    )
     assert [weight.shape for weight, _ in constraints.limits(model, 1.0)] == [(4, 1, 3, 3), (2, 3)]
     assert constraints.limits(model) == []
 

@@ -1,4 +1,5 @@
 """Data sets: shapes, checksums, and errors that say what to do."""
+
 import gzip
 import struct
 
@@ -72,10 +73,14 @@ def test_wrong_content_is_detected(root):
     assert f"test: SHA-256 {there}, expected {datasets.checksum('mnist', 'test')}" in told.output
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("imagenet",), "name must be one of digits"), (("digits", "valid"), "split must be"),
-    (("nips2017", "train"), "no training images"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("imagenet",), "name must be one of digits"),
+        (("digits", "valid"), "split must be"),
+        (("nips2017", "train"), "no training images"),
+    ],
+)
 def test_unknown_names_are_named(root, arguments, message):
     name, *split = arguments
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,5 @@
 """Success, distortion and storage of images; bilateral filter and magnification; a detector; networks for images."""
+
 import numpy as np
 import pytest
 import torch
@@ -92,10 +93,14 @@ def test_joint_and_guided_weights_come_from_all_channels_and_from_the_guide():
     torch.testing.assert_close(bilateral(x, guide=x, **options), bilateral(x, **options))
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"sigma_domain": 0.0}, "sigma_domain"), ({"sigma_range": -1.0}, "sigma_range"),
-    ({"guide": torch.rand(1, 3, 4, 4)}, "x and guide"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"sigma_domain": 0.0}, "sigma_domain"),
+        ({"sigma_range": -1.0}, "sigma_range"),
+        ({"guide": torch.rand(1, 3, 4, 4)}, "x and guide"),
+    ],
+)
 def test_bad_options_of_the_bilateral_filter_are_named(picture, options, message):
     with pytest.raises(ValueError, match=message):
         bilateral(picture, **{"sigma_domain": 1.0, "sigma_range": 1.0, **options})
@@ -170,9 +175,10 @@ def test_noise_that_files_do_not_keep_is_invisible_to_the_detector_and_loud_nois
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, accuracy", [
-    ("inception_v1", 0.745), ("squeezenet1_1", 0.555), ("mobilenet_v1", 0.855), ("mobilenet_v2", 0.825),
-])
+@pytest.mark.parametrize(
+    "name, accuracy",
+    [("inception_v1", 0.745), ("squeezenet1_1", 0.555), ("mobilenet_v1", 0.855), ("mobilenet_v2", 0.825)],
+)
 def test_networks_are_as_right_as_their_weights_should_make_them(name, accuracy):
     """Top-1 on every fifth image, resized to 224 pixels."""
     try:
@@ -225,8 +231,9 @@ def test_the_protocol_finds_the_smallest_budget_and_attacks_only_what_is_right(p
     torch.testing.assert_close(torch.from_numpy(arrays["float"]).double(), expected.double(), rtol=1e-4, atol=0)
     failed = torch.isinf(expected)
     assert torch.equal(closest[failed], x[4:][failed])
-    torch.testing.assert_close(norms.norm(closest - x[4:])[~failed].double(), expected[~failed].double(), rtol=1e-4,
-                               atol=0)
+    torch.testing.assert_close(
+        norms.norm(closest - x[4:])[~failed].double(), expected[~failed].double(), rtol=1e-4, atol=0
+    )
     assert [run["tried"] for run in values["runs"]] == [26] * 4
     spared, others, _ = chapter.judged(model, x, y, eps=budgets, every_run=False, **PGD)
     np.testing.assert_allclose(others["float"], arrays["float"], rtol=1e-5)

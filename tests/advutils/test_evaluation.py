@@ -31,6 +31,7 @@ def test_error_rate_and_noise(net, batch):
 
 def test_noise_error_of_a_linear_model_has_a_closed_form():
     """One pixel decides: wrong if the noise exceeds the margin, with probability Phi(-margin / std)."""
+
     class Sign(torch.nn.Module):
         def forward(self, x):
             return torch.stack([x.flatten(1)[:, 0], torch.zeros(len(x))], dim=1)
@@ -47,4 +48,5 @@ def test_batches_do_not_matter_and_nan_is_refused(net, batch):
     with pytest.raises(ValueError, match="NaN"):
         evaluation.predictions(net, x * float("nan"))
     assert evaluation.mean_loss(net, x, y) == pytest.approx(
-        torch.nn.functional.cross_entropy(net.eval()(x), y).item(), rel=1e-5)
+        torch.nn.functional.cross_entropy(net.eval()(x), y).item(), rel=1e-5
+    )

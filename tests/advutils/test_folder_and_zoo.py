@@ -1,4 +1,5 @@
 """Images of a folder of one's own, and torchvision's networks, without a network connection."""
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +21,7 @@ def photos(tmp_path):
             place.mkdir(parents=True, exist_ok=True)
             pixels = np.zeros((300, 400 + 10 * number, 3), dtype=np.uint8)
             pixels[..., 0] = 50 * number
-            pixels[:, 150:250 + 10 * number, 1] = 200  # a stripe in the middle
+            pixels[:, 150 : 250 + 10 * number, 1] = 200  # a stripe in the middle
             Image.fromarray(pixels).save(place / f"{number}.png")
     return tmp_path
 
@@ -55,8 +56,9 @@ def test_a_folder_is_a_data_set_of_the_chapter(photos, monkeypatch):
 def test_a_network_of_torchvision_takes_pixels_and_its_own_normalisation(monkeypatch):
     with runtime.seeded(0):
         body = torchvision().models.squeezenet1_1()
-    monkeypatch.setattr("torchvision.models._api.WeightsEnum.get_state_dict",
-                        lambda *args, **options: body.state_dict())
+    monkeypatch.setattr(
+        "torchvision.models._api.WeightsEnum.get_state_dict", lambda *args, **options: body.state_dict()
+    )
     network = models.zoo("squeezenet1_1")
     x = torch.rand(2, 3, 224, 224, generator=runtime.generator(1))
     mean, std = (torch.tensor(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))

@@ -14,7 +14,7 @@ def test_maxout_takes_the_largest_of_adjacent_rows_and_is_linear_with_one_piece(
     x = torch.randn(6, 4, dtype=torch.float64)
     rows = layer.affine(x)
     for unit in range(3):
-        torch.testing.assert_close(layer(x)[:, unit], rows[:, 5 * unit:5 * unit + 5].max(dim=1).values)
+        torch.testing.assert_close(layer(x)[:, unit], rows[:, 5 * unit : 5 * unit + 5].max(dim=1).values)
     linear = Maxout(4, 3, 1).double()
     torch.testing.assert_close(linear(x), linear.affine(x))
     assert torch.autograd.gradcheck(layer, x.requires_grad_())
@@ -45,11 +45,14 @@ def test_max_norm_shrinks_only_what_is_too_long():
     torch.testing.assert_close(weight, torch.tensor([[0.6, 0.8], [0.3, 0.4]]))
 
 
-@pytest.mark.parametrize("builder, parameters", [
-    (models.sigmoid_mlp, 784 * 600 + 600 + 600 * 600 + 600 + 6010),
-    (models.maxout_mlp, 784 * 1200 + 1200 + 240 * 1200 + 1200 + 2410),
-    (models.softmax_regression, 7850),
-])
+@pytest.mark.parametrize(
+    "builder, parameters",
+    [
+        (models.sigmoid_mlp, 784 * 600 + 600 + 600 * 600 + 600 + 6010),
+        (models.maxout_mlp, 784 * 1200 + 1200 + 240 * 1200 + 1200 + 2410),
+        (models.softmax_regression, 7850),
+    ],
+)
 def test_parameter_counts_and_shapes(builder, parameters):
     model = builder()
     assert sum(p.numel() for p in model.parameters()) == parameters

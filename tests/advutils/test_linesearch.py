@@ -1,4 +1,5 @@
 """Distances along a ray: a case worked by hand, agreement of the two searches, invariances."""
+
 import math
 
 import pytest

@@ -1,4 +1,5 @@
 """Detection on a network whose second derivatives are known, and the measures of what was found."""
+
 import numpy as np
 import pytest
 import torch
@@ -99,11 +100,25 @@ def test_masks_are_placed_by_a_tenth_and_a_half():
 
 
 def test_masks_and_their_moved_copies_are_counted_one_by_one(monkeypatch):
-    spec = dict(size=64, scales=[7, 12], one_scale=True, limit=4, plan="small", width=0.5, activation="sigmoid",
-                renormalised=True, images=20, epochs=1, batch_size=10, lr=1e-3, precision="float32", seed=0)
+    spec = dict(
+        size=64,
+        scales=[7, 12],
+        one_scale=True,
+        limit=4,
+        plan="small",
+        width=0.5,
+        activation="sigmoid",
+        renormalised=True,
+        images=20,
+        epochs=1,
+        batch_size=10,
+        lr=1e-3,
+        precision="float32",
+        seed=0,
+    )
     found = chapter.METHODS["by hand"]
     calls = iter(range(100))  # the first picture has no mask, the second one mask
-    monkeypatch.setitem(chapter.METHODS, "by hand", lambda *x, **y: found(*x, **y)[:next(calls)])
+    monkeypatch.setitem(chapter.METHODS, "by hand", lambda *x, **y: found(*x, **y)[: next(calls)])
     monkeypatch.setattr(chapter, "by_hand", lambda *_: (1e-9, 1.0))
     values, arrays = chapter.detection(spec=spec, method="by hand", images=6)
     assert sum(values[name] for name in chapter.PLACES) == pytest.approx(1)

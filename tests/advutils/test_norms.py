@@ -1,4 +1,5 @@
 """Dual norms, steepest directions and projections: Lyu et al. 2015, Eqs. (3), (8), (11), (44)."""
+
 import math
 
 import pytest

@@ -3,6 +3,7 @@
 Fused optimizers are given gradients in memory layouts that autograd chose; what they make of them must be what
 `loss.backward()` and an unfused optimizer make.
 """
+
 import pytest
 import torch
 from torch import nn
@@ -31,6 +32,7 @@ class Caught(Exception):
 @pytest.fixture
 def caught(monkeypatch, tmp_path):
     """Call a training function of a chapter and catch its call of `train`."""
+
     def stop(model, images, labels, **options):
         raise Caught(model, images, labels, options)
 
@@ -65,8 +67,11 @@ def plain_step(model, x, y, *, objective, seed, schedule=training.Schedule(), op
     scales = {id(p): m.lr_scale for m in model.modules() if hasattr(m, "lr_scale") for p in m.parameters()}
     groups = [{"params": [p], "lr": schedule.rate(0) * scales.get(id(p), 1)} for p in model.parameters()]
     plain = dict(fused=False, foreach=False)
-    stepper = (torch.optim.Adam(groups, **plain) if optimizer == "adam" else
-               torch.optim.SGD(groups, lr=1.0, momentum=schedule.momentum_at(1), **plain))
+    stepper = (
+        torch.optim.Adam(groups, **plain)
+        if optimizer == "adam"
+        else torch.optim.SGD(groups, lr=1.0, momentum=schedule.momentum_at(1), **plain)
+    )
     model.train().zero_grad()
     with runtime.seeded(seed), runtime.flushing_denormals():
         order = torch.randperm(STEP)
@@ -95,14 +100,29 @@ def assert_equal_steps(call):
 
 
 @pytest.mark.parametrize("network", ["sigmoid-mlp", "maxout-mlp"])
-@pytest.mark.parametrize("changes", [
-    {"penalty": "none"}, *dense.VARIANTS.values(),
-    *({**dense.VARIANTS["p=2"], **switch} for kind in dense.SWITCHES.values() for switch in kind.values()),
-    {"penalty": "none", "matmul": "medium"}, {**dense.VARIANTS["p=2"], "matmul": "medium"},
-], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"penalty": "none"},
+        *dense.VARIANTS.values(),
+        *({**dense.VARIANTS["p=2"], **switch} for kind in dense.SWITCHES.values() for switch in kind.values()),
+        {"penalty": "none", "matmul": "medium"},
+        {**dense.VARIANTS["p=2"], "matmul": "medium"},
+    ],
+    ids=str,
+)
 def test_dense(network, changes, caught):
-    assert_equal_steps(caught(dense.train_dense, checkpoint=caught.folder / "c.pt", data="digits", network=network,
-                              epochs=1, seed=0, **changes))
+    assert_equal_steps(
+        caught(
+            dense.train_dense,
+            checkpoint=caught.folder / "c.pt",
+            data="digits",
+            network=network,
+            epochs=1,
+            seed=0,
+            **changes,
+        )
+    )
 
 
 def test_softmax(caught):
@@ -111,74 +131,169 @@ def test_softmax(caught):
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("data, label", [(kind, label) for kind, variants in (
-    ("digits", convolutional.VARIANTS["mnist"]), ("photographs", convolutional.VARIANTS["cifar10"]))
-    for label in variants])
+@pytest.mark.parametrize(
+    "data, label",
+    [
+        (kind, label)
+        for kind, variants in (
+            ("digits", convolutional.VARIANTS["mnist"]),
+            ("photographs", convolutional.VARIANTS["cifar10"]),
+        )
+        for label in variants
+    ],
+)
 def test_convolutional(data, label, precision, optimizer, caught):
     variant = convolutional.VARIANTS[convolutional.KINDS[data]][label]
-    assert_equal_steps(caught(
-        convolutional.train_convolutional, checkpoint=caught.folder / "c.pt", data=data, **variant, epochs=1, seed=0,
-        spread=0.05, precision=precision, optimizer=optimizer, lr=1e-3, width=0.25))
+    assert_equal_steps(
+        caught(
+            convolutional.train_convolutional,
+            checkpoint=caught.folder / "c.pt",
+            data=data,
+            **variant,
+            epochs=1,
+            seed=0,
+            spread=0.05,
+            precision=precision,
+            optimizer=optimizer,
+            lr=1e-3,
+            width=0.25,
+        )
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("data", ["digits", "photographs"])
 def test_convolutional_at_full_width(data, caught):
-    assert_equal_steps(caught(
-        convolutional.train_convolutional, checkpoint=caught.folder / "c.pt", data=data, penalty="perturbation", p=2,
-        sigma=1.0, mask="fresh", epochs=1, seed=0, spread=0.05, precision="bfloat16", optimizer="adam", lr=1e-3))
+    assert_equal_steps(
+        caught(
+            convolutional.train_convolutional,
+            checkpoint=caught.folder / "c.pt",
+            data=data,
+            penalty="perturbation",
+            p=2,
+            sigma=1.0,
+            mask="fresh",
+            epochs=1,
+            seed=0,
+            spread=0.05,
+            precision="bfloat16",
+            optimizer="adam",
+            lr=1e-3,
+        )
+    )
 
 
 @pytest.mark.parametrize("network, data", [("lenet", "digits")])
 def test_small(network, data, caught):
-    assert_equal_steps(caught(attacks.train_small, checkpoint=caught.folder / "c.pt", network=network, data=data,
-                              epochs=1, seed=0))
+    assert_equal_steps(
+        caught(attacks.train_small, checkpoint=caught.folder / "c.pt", network=network, data=data, epochs=1, seed=0)
+    )
 
 
 @pytest.mark.parametrize("adversarial", [False, True])
 def test_c4(adversarial, caught):
-    assert_equal_steps(caught(smooth_adversarial.train_c4, checkpoint=caught.folder / "c.pt", data="digits",
-                              adversarial=adversarial, epochs=1, seed=0))
+    assert_equal_steps(
+        caught(
+            smooth_adversarial.train_c4,
+            checkpoint=caught.folder / "c.pt",
+            data="digits",
+            adversarial=adversarial,
+            epochs=1,
+            seed=0,
+        )
+    )
 
 
 def test_photographs(caught):
     """ResNet-8, in both chapters that train it."""
-    for train, spec in ((smooth_adversarial.train_photograph_net, {"epochs": 1}),
-                        (universal_perturbations.train_photograph_net, {})):
+    for train, spec in (
+        (smooth_adversarial.train_photograph_net, {"epochs": 1}),
+        (universal_perturbations.train_photograph_net, {}),
+    ):
         assert_equal_steps(caught(train, checkpoint=caught.folder / "c.pt", seed=0, **spec))
 
 
 FULL = ("resnet50", "mobilenet", "vgg16", "vgg16-bn")
 
 
-@pytest.mark.parametrize("network", [
-    pytest.param(name, marks=pytest.mark.slow) if name in FULL else name for name in sparsity_attribution.NETWORKS])
+@pytest.mark.parametrize(
+    "network",
+    [pytest.param(name, marks=pytest.mark.slow) if name in FULL else name for name in sparsity_attribution.NETWORKS],
+)
 @pytest.mark.parametrize("regularizer", sparsity_attribution.REGULARIZERS)
 def test_sparse(network, regularizer, caught):
-    assert_equal_steps(caught(
-        sparsity_attribution.train_sparse, checkpoint=caught.folder / "c.pt", data="photographs", network=network,
-        regularizer=regularizer, factor=1e-2, epochs=1, train_size=STEP, seed=0))
+    assert_equal_steps(
+        caught(
+            sparsity_attribution.train_sparse,
+            checkpoint=caught.folder / "c.pt",
+            data="photographs",
+            network=network,
+            regularizer=regularizer,
+            factor=1e-2,
+            epochs=1,
+            train_size=STEP,
+            seed=0,
+        )
+    )
 
 
 def test_single_layer(caught):
-    assert_equal_steps(caught(sparsity_attribution.single_layer, data="photographs", activation_l1=1e-5,
-                              weight_l1=1e-5, epochs=1, train_size=STEP, seed=0))
+    assert_equal_steps(
+        caught(
+            sparsity_attribution.single_layer,
+            data="photographs",
+            activation_l1=1e-5,
+            weight_l1=1e-5,
+            epochs=1,
+            train_size=STEP,
+            seed=0,
+        )
+    )
 
 
 @pytest.mark.parametrize("precision", counting.PRECISIONS)
-@pytest.mark.parametrize("activation, renormalised", [
-    ("relu", False), ("sigmoid", True), ("softplus", False), ("stretched softplus", False), ("sine", False)])
+@pytest.mark.parametrize(
+    "activation, renormalised",
+    [("relu", False), ("sigmoid", True), ("softplus", False), ("stretched softplus", False), ("sine", False)],
+)
 def test_counters(activation, renormalised, precision, caught):
-    assert_equal_steps(caught(
-        counting.train_counter, checkpoint=caught.folder / "c.pt", size=128, scales=[10, 20], one_scale=False, limit=4,
-        plan="small", width=0.5, activation=activation, renormalised=renormalised, images=STEP, epochs=1,
-        batch_size=STEP, lr=1e-3, precision=precision, seed=0))
+    assert_equal_steps(
+        caught(
+            counting.train_counter,
+            checkpoint=caught.folder / "c.pt",
+            size=128,
+            scales=[10, 20],
+            one_scale=False,
+            limit=4,
+            plan="small",
+            width=0.5,
+            activation=activation,
+            renormalised=renormalised,
+            images=STEP,
+            epochs=1,
+            batch_size=STEP,
+            lr=1e-3,
+            precision=precision,
+            seed=0,
+        )
+    )
 
 
 @pytest.mark.parametrize("kind", defences.KINDS)
 def test_defences(kind, caught):
-    assert_equal_steps(caught(defences.train_defence, checkpoint=caught.folder / "c.pt", restore=True, data="digits",
-                              kind=kind, side=14, epochs=1, seed=0, train_size=STEP))
+    assert_equal_steps(
+        caught(
+            defences.train_defence,
+            checkpoint=caught.folder / "c.pt",
+            restore=True,
+            data="digits",
+            kind=kind,
+            side=14,
+            epochs=1,
+            seed=0,
+            train_size=STEP,
+        )
+    )
 
 
 def test_a_gradient_in_another_layout_is_copied():

@@ -1,4 +1,5 @@
 """Pairwise Difference without its pairs: equal to the layer that has them all, in values, gradients and training."""
+
 import subprocess
 import sys
 
@@ -26,7 +27,8 @@ def example(n, dtype=torch.float64, batch=4, out=3):
 def test_each_pair_has_one_weight(n):
     a, b = pairs(n)
     assert sorted(tuple(sorted(pair)) for pair in zip(a.tolist(), b.tolist(), strict=True)) == [
-        (i, j) for i in range(n) for j in range(i + 1, n)]
+        (i, j) for i in range(n) for j in range(i + 1, n)
+    ]
 
 
 @pytest.mark.parametrize("block", (1, 7, 10**6))
@@ -60,7 +62,7 @@ def test_gradient_descent_takes_the_same_steps_as_on_ordered_pairs():
         pair = []
         for out, parameter in ((ordered(whole, x), whole), (layer(x), layer.weight)):
             loss = (out - out.mean(0) - target).square().sum()
-            gradient, = torch.autograd.grad(loss, parameter)
+            (gradient,) = torch.autograd.grad(loss, parameter)
             with torch.no_grad():
                 parameter -= 0.05 * gradient
             pair.append(loss.item())
@@ -109,9 +111,17 @@ def test_pairs_with_weights_of_their_own_start_as_pairwise_difference():
 
 def test_memory_does_not_grow_with_the_pairs():
     """One pass of a layer of 600 inputs, 180,000 pairs and 20 images, beside the one that holds 360,000."""
-    ours, theirs = (float(subprocess.run([sys.executable, "-m", "benchmarks.pairwise", name, "600", "50", "20"],
-                                         capture_output=True, text=True, check=True).stdout) for name in
-                    ("blocked", "ordered"))
+    ours, theirs = (
+        float(
+            subprocess.run(
+                [sys.executable, "-m", "benchmarks.pairwise", name, "600", "50", "20"],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for name in ("blocked", "ordered")
+    )
     assert theirs > 20 * 600 * 600 * 4
     assert ours < theirs / 8
 

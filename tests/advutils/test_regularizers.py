@@ -1,4 +1,5 @@
 """The training objectives of Lyu et al. 2015 against finite differences and closed forms."""
+
 import math
 
 import pytest
@@ -56,8 +57,12 @@ def test_stop_gradient_is_the_gradient_at_a_fixed_point():
     model, (x, y) = smooth_net(), data()
     epsilon = regularizers.worst_perturbation(regularizers.loss_gradient(model, x, y), sigma=0.3, p=2)
     fixed = torch.autograd.grad(F.cross_entropy(model(x + epsilon), y), model[0].weight)[0]
-    stopped, full = (torch.autograd.grad(regularizers.perturbed_loss(
-        model, x, y, sigma=0.3, p=2, stop_gradient=stop), model[0].weight)[0] for stop in (True, False))
+    stopped, full = (
+        torch.autograd.grad(
+            regularizers.perturbed_loss(model, x, y, sigma=0.3, p=2, stop_gradient=stop), model[0].weight
+        )[0]
+        for stop in (True, False)
+    )
     torch.testing.assert_close(stopped, fixed)
     assert (full - fixed).abs().max() > 1e-4
 

@@ -1,4 +1,5 @@
 """Where and how a computation runs, and what a block leaves behind."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -41,8 +42,9 @@ def flags():
 
 
 @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="flags of torch 2.9 and later")
-@pytest.mark.parametrize("level, inside", [("highest", ("highest", "ieee", "ieee", "ieee")),
-                                           ("medium", ("medium", "tf32", "tf32", "bf16"))])
+@pytest.mark.parametrize(
+    "level, inside", [("highest", ("highest", "ieee", "ieee", "ieee")), ("medium", ("medium", "tf32", "tf32", "bf16"))]
+)
 def test_precision_holds_for_products_and_convolutions_and_for_its_block_alone(level, inside):
     before = flags()
     assert before[1] == "tf32"  # torch's default, under which a GPU's convolutions are not float32
@@ -72,6 +74,7 @@ def test_a_network_is_trained_in_the_precision_it_names_and_leaves_the_callers(m
     seen, before = [], flags()
     monkeypatch.setattr(training, "train", lambda *_, **__: seen.append(torch.get_float32_matmul_precision()))
     for matmul in ("medium", "highest"):
-        dense.train_dense(checkpoint=tmp_path, data="digits", network="sigmoid-mlp", width=5, epochs=1, seed=0,
-                          matmul=matmul)
+        dense.train_dense(
+            checkpoint=tmp_path, data="digits", network="sigmoid-mlp", width=5, epochs=1, seed=0, matmul=matmul
+        )
     assert seen == ["medium", "highest"] and flags() == before

@@ -1,4 +1,5 @@
 """The pictures: counts, outlines and pixels agree, nothing touches, and they are made fast enough."""
+
 import time
 
 import numpy as np
@@ -36,8 +37,10 @@ def test_outlines_are_as_many_as_counted_inside_and_apart():
 def test_pixels_are_those_of_the_outlines():
     pictures = some()
     pixels = pictures.images[:, 2].sum((1, 2)).numpy()  # drawn if the outline meets a pixel's square
-    least, most = ([sum(shapely.Polygon(p).buffer(margin).area for p in polygons) for polygons in pictures.polygons]
-                   for margin in (0, 0.5**0.5))
+    least, most = (
+        [sum(shapely.Polygon(p).buffer(margin).area for p in polygons) for polygons in pictures.polygons]
+        for margin in (0, 0.5**0.5)
+    )
     assert (np.array(least) <= pixels).all() and (pixels <= np.array(most)).all()
     assert pictures.images[:, :2].abs().max() == 0 and set(pictures.images.unique().tolist()) == {0.0, 1.0}
     parts = np.array([ndimage.label(image.numpy(), structure=np.ones((3, 3)))[1] for image in pictures.images[:, 2]])
@@ -48,8 +51,9 @@ def test_pixels_are_those_of_the_outlines():
 def test_areas_are_those_of_triangles_squares_and_circles():
     for kind, area in (("triangle", 200.0), ("square", 400.0), ("circle", 314.2)):
         rng = np.random.default_rng(3)
-        (polygon,), = shapes.draw(np.array([[1]]), size=64, scales=(20, 20), one_scale=True, kinds=(kind,),
-                                  rng=rng).polygons
+        ((polygon,),) = shapes.draw(
+            np.array([[1]]), size=64, scales=(20, 20), one_scale=True, kinds=(kind,), rng=rng
+        ).polygons
         assert shapely.Polygon(polygon).area == pytest.approx(area, rel=0.02)
 
 
@@ -90,8 +94,9 @@ def test_one_process_draws_250_pictures_a_second():
 
 def test_a_picture_that_its_first_shapes_block_begins_again():
     for seed in range(3):
-        drawn = shapes.draw(np.tile([[0, 8]], (20, 1)), size=128, scales=(26, 26), one_scale=True,
-                            rng=np.random.default_rng(seed))
+        drawn = shapes.draw(
+            np.tile([[0, 8]], (20, 1)), size=128, scales=(26, 26), one_scale=True, rng=np.random.default_rng(seed)
+        )
         assert all(len(outlines) == 8 for outlines in drawn.polygons)
         for outlines in drawn.polygons:
             bodies = [shapely.Polygon(outline) for outline in outlines]

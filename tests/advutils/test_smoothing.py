@@ -1,4 +1,5 @@
 """The smoothing operator of Zhang et al. 2019: definitions, adjoint, agreement of its three forms and with scipy."""
+
 import math
 
 import numpy as np
@@ -141,8 +142,9 @@ def test_joint_weights_are_shared_by_the_channels(images):
     z = torch.randn(2, 1, 9, 11, dtype=torch.float64).expand(-1, 3, -1, -1)
     r = joint(z.contiguous())
     torch.testing.assert_close(r[:, 0], r[:, 1])
-    torch.testing.assert_close(ImageSmoother(images, per_channel=False, method="dense")(z.contiguous()), r,
-                               rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        ImageSmoother(images, per_channel=False, method="dense")(z.contiguous()), r, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("method", ["cg", "exact", "dense"])
@@ -165,24 +167,35 @@ def test_planes_that_do_not_fit_in_the_cache_together_change_nothing(images, mon
 def test_float32_and_one_image_alone_as_in_a_batch(images):
     z = torch.randn(images.shape, dtype=torch.float64)
     together = ImageSmoother(images)(z)
-    torch.testing.assert_close(torch.cat([ImageSmoother(images[n:n + 1])(z[n:n + 1]) for n in range(2)]), together)
+    torch.testing.assert_close(torch.cat([ImageSmoother(images[n : n + 1])(z[n : n + 1]) for n in range(2)]), together)
     single = ImageSmoother(images.float())(z.float())
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), together, rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"kernel": "box"}, "kernel"), ({"method": "lu"}, "method"), ({"alpha": 1.0}, "alpha"), ({"alpha": -0.1}, "alpha"),
-    ({"bandwidth": -1.0}, "bandwidth"), ({"iterations": 0}, "iterations"), ({"tolerance": 0.0}, "tolerance"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"kernel": "box"}, "kernel"),
+        ({"method": "lu"}, "method"),
+        ({"alpha": 1.0}, "alpha"),
+        ({"alpha": -0.1}, "alpha"),
+        ({"bandwidth": -1.0}, "bandwidth"),
+        ({"iterations": 0}, "iterations"),
+        ({"tolerance": 0.0}, "tolerance"),
+    ],
+)
 def test_bad_options_are_named(images, options, message):
     with pytest.raises(ValueError, match=message):
         ImageSmoother(images, **options)
 
 
 def test_bad_images_and_z_are_named(images):
-    for bad, message in ((2 * images, "images must lie"), (images[0], "images must have shape"),
-                         (images.mul(255).byte(), "images must be a floating")):
+    for bad, message in (
+        (2 * images, "images must lie"),
+        (images[0], "images must have shape"),
+        (images.mul(255).byte(), "images must be a floating"),
+    ):
         with pytest.raises(ValueError, match=message):
             ImageSmoother(bad)
     with pytest.raises(ValueError, match="4096 pixels"):
@@ -198,8 +211,16 @@ def test_a_solve_that_does_not_converge_says_so(images, monkeypatch):
 
 
 def test_conjugate_gradients_stay_below_their_bound():
-    found = visual.convergence(photograph="chelsea", window=[100, 150, 32], iterations=[1, 5, 20, 80], seed=0, graphs=[
-        dict(kernel="gaussian", bandwidth=300.0, alpha=0.997), dict(kernel="laplacian", bandwidth=10.0, alpha=0.95)])
+    found = visual.convergence(
+        photograph="chelsea",
+        window=[100, 150, 32],
+        iterations=[1, 5, 20, 80],
+        seed=0,
+        graphs=[
+            dict(kernel="gaussian", bandwidth=300.0, alpha=0.997),
+            dict(kernel="laplacian", bandwidth=10.0, alpha=0.95),
+        ],
+    )
     for errors, bounds, condition in zip(found["error"], found["bound"], found["condition"], strict=True):
         assert condition > 30 and all(error <= bound + 1e-9 for error, bound in zip(errors, bounds, strict=True))
         assert errors == sorted(errors, reverse=True) and errors[-1] < 0.05

@@ -1,4 +1,5 @@
 """Penalties against Keras' formulas, densities against counting, and the networks for 32 pixels."""
+
 import numpy as np
 import pytest
 import torch
@@ -53,10 +54,15 @@ def test_weight_density_is_the_share_above_the_threshold():
     assert sparsity.weight_density(model) == 0.5
 
 
-@pytest.mark.parametrize("build, count", [
-    (models.resnet50, 23_520_842), (models.mobilenet, 3_217_226), (models.vgg16, 14_719_818),
-    (models.vgg16_bn, 14_719_818 + 2 * 4_224),
-])
+@pytest.mark.parametrize(
+    "build, count",
+    [
+        (models.resnet50, 23_520_842),
+        (models.mobilenet, 3_217_226),
+        (models.vgg16, 14_719_818),
+        (models.vgg16_bn, 14_719_818 + 2 * 4_224),
+    ],
+)
 def test_networks_for_32_pixels(build, count):
     x = torch.rand(2, 3, 32, 32)
     network = build().eval()
@@ -69,8 +75,14 @@ def test_networks_for_32_pixels(build, count):
     handle = last.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape)))
     network(x)
     handle.remove()
-    assert shapes == [{models.resnet50: (2, 2048, 4, 4), models.mobilenet: (2, 1024, 2, 2),
-                       models.vgg16: (2, 512, 2, 2), models.vgg16_bn: (2, 512, 2, 2)}[build]]
+    assert shapes == [
+        {
+            models.resnet50: (2, 2048, 4, 4),
+            models.mobilenet: (2, 1024, 2, 2),
+            models.vgg16: (2, 512, 2, 2),
+            models.vgg16_bn: (2, 512, 2, 2),
+        }[build]
+    ]
 
 
 def test_the_normalised_vgg_is_the_paper_s_but_for_its_normalisation():
@@ -100,9 +112,14 @@ def few(monkeypatch, tmp_path):
     labels = torch.arange(60) % 3
     images = torch.rand(60, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.2
     images = images + labels[:, None, None, None] / 4
-    monkeypatch.setattr(chapter, "loaded", lambda name, split, size=0: (images[:size or None], labels[:size or None]))
-    monkeypatch.setitem(chapter.NETWORKS, "one", lambda classes: nn.Sequential(
-        nn.Conv2d(3, 8, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 49, classes)))
+    monkeypatch.setattr(chapter, "loaded", lambda name, split, size=0: (images[: size or None], labels[: size or None]))
+    monkeypatch.setitem(
+        chapter.NETWORKS,
+        "one",
+        lambda classes: nn.Sequential(
+            nn.Conv2d(3, 8, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 49, classes)
+        ),
+    )
     monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
     return dict(data="none", network="one", epochs=3, train_size=60, seed=0)
 

@@ -1,4 +1,5 @@
 """The device that is not there refuses what a GPU refuses, and computes what the CPU does."""
+
 import copy
 
 import pytest
@@ -84,6 +85,11 @@ def test_what_a_gpu_allows_is_allowed(device):
     x[1:3], x[0] = 0, 2
     assert torch.equal(there.cpu(), x) and torch.equal(x.copy_(there), there.cpu())
     assert torch.equal(there.unsqueeze(0).clone().squeeze_(0).cpu(), x)
-    for made in (torch.arange(3, device=device), torch.eye(2, device=device), there.new_zeros(1),
-                 torch.rand(2, device=device), torch.tensor([1.0], device=device)):
+    for made in (
+        torch.arange(3, device=device),
+        torch.eye(2, device=device),
+        there.new_zeros(1),
+        torch.rand(2, device=device),
+        torch.tensor([1.0], device=device),
+    ):
         assert made.device.type == "standin"

@@ -1,4 +1,5 @@
 """The training loop: reproducible, resumable, constrained, and the schedules of pylearn2."""
+
 import io
 import signal
 import subprocess
@@ -93,6 +94,7 @@ def interrupt(after):
     def progress(done, _):
         if done == after:
             raise Stop
+
     return progress
 
 
@@ -152,6 +154,7 @@ def test_a_damaged_checkpoint_is_never_used(toy, tmp_path):
 
 def test_a_last_step_to_no_numbers_is_an_error(toy):
     """The loss of an epoch is that before its last step."""
+
     def loss(model, x, y):
         calls.append(1)
         out = model(x)
@@ -219,10 +222,15 @@ def test_target_stops(toy):
     assert len(run(fresh(), toy, epochs=50, monitor=lambda _: next(values), target=1.0).loss) == 3
 
 
-@pytest.mark.parametrize("options, error", [
-    ({"epochs": 0}, ValueError), ({"batch_size": 0}, ValueError), ({"patience": 3}, ValueError),
-    ({"schedule": training.Schedule(lr=1e30)}, FloatingPointError),
-])
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"epochs": 0}, ValueError),
+        ({"batch_size": 0}, ValueError),
+        ({"patience": 3}, ValueError),
+        ({"schedule": training.Schedule(lr=1e30)}, FloatingPointError),
+    ],
+)
 def test_bad_arguments_and_divergence(toy, options, error):
     with pytest.raises(error):
         run(fresh(), toy, **options)
@@ -230,8 +238,18 @@ def test_bad_arguments_and_divergence(toy, options, error):
 
 def test_chapter_networks_learn_digits(monkeypatch, tmp_path):
     monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
-    common = dict(data="digits", noise=[0.1], draws=2, attack_images=20, attack_l2=[0.5], attack_linf=[0.05], width=60,
-                  batch_size=25, seed=0, epochs=15)
+    common = dict(
+        data="digits",
+        noise=[0.1],
+        draws=2,
+        attack_images=20,
+        attack_l2=[0.5],
+        attack_linf=[0.05],
+        width=60,
+        batch_size=25,
+        seed=0,
+        epochs=15,
+    )
     start = time.perf_counter()
     values, arrays = chapter.dense_network(network="sigmoid-mlp", penalty="none", **common)
     trained = time.perf_counter() - start
@@ -248,6 +266,7 @@ def test_chapter_networks_learn_digits(monkeypatch, tmp_path):
 def test_two_stages(monkeypatch, tmp_path):
     monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
     monkeypatch.setattr(chapter, "PATIENCE", 2)
-    _, history = chapter.trained(data="digits", network="sigmoid-mlp", width=30, batch_size=25, epochs=12, seed=0,
-                                 protocol="two-stage")
+    _, history = chapter.trained(
+        data="digits", network="sigmoid-mlp", width=30, batch_size=25, epochs=12, seed=0, protocol="two-stage"
+    )
     assert len(list((tmp_path / "networks" / "train_dense").glob("*.pt"))) == 2 and history.finished and history.monitor

@@ -1,4 +1,5 @@
 """Universal perturbations: the bound, the plain algorithm, the relations between the schedules, and resuming."""
+
 import copy
 import math
 
@@ -35,8 +36,15 @@ def found(models, images, **options):
 @pytest.mark.parametrize("p, eps", [(math.inf, 0.1), (2, 0.4)])
 def test_the_ball_is_reached_and_never_left(nets, images, schedule, batch_size, p, eps):
     sizes = []
-    out = found(nets, images, p=p, eps=eps, schedule=schedule, batch_size=batch_size,
-                callback=lambda out: sizes.append(torch.linalg.vector_norm(out.perturbation.flatten(), ord=p).item()))
+    out = found(
+        nets,
+        images,
+        p=p,
+        eps=eps,
+        schedule=schedule,
+        batch_size=batch_size,
+        callback=lambda out: sizes.append(torch.linalg.vector_norm(out.perturbation.flatten(), ord=p).item()),
+    )
     assert len(sizes) == len(out.history) == 3
     assert max(sizes) == pytest.approx(eps, rel=1e-6) and all(size <= eps * (1 + 1e-6) for size in sizes)
 
@@ -159,7 +167,7 @@ def test_drawn_images_are_new_in_every_pass_and_repeat_with_the_seed(nets):
 
     def crop(images, generator):
         top, left = torch.randint(0, 3, (2,), generator=generator).tolist()
-        return images[:, :, top:top + 4, left:left + 4]
+        return images[:, :, top : top + 4, left : left + 4]
 
     first, second = (found(nets, frames, draw=crop, generator=runtime.generator(7)) for _ in range(2))
     assert first.perturbation.shape == (1, 4, 4) and torch.equal(first.perturbation, second.perturbation)
@@ -183,8 +191,9 @@ def test_the_end_points_of_the_interpolation(nets, images):
 
 @pytest.mark.parametrize("p, eps, step", [(math.inf, 0.2, 0.02), (2, 0.5, 0.1)])
 def test_ascent_raises_the_loss_inside_the_ball(nets, images, p, eps, step):
-    out = universal.universal_ascent(nets, images, eps=eps, p=p, step=step, passes=5, batch_size=10,
-                                     watched={"all": images})
+    out = universal.universal_ascent(
+        nets, images, eps=eps, p=p, step=step, passes=5, batch_size=10, watched={"all": images}
+    )
     v = out.perturbation
     assert torch.linalg.vector_norm(v.flatten(), ord=p) <= eps * (1 + 1e-6)
     assert [counts["gradients"] for counts in out.history] == [60] * 5
@@ -204,8 +213,10 @@ def test_ascent_weighs_sure_images_as_float64_does():
         net[1].bias.copy_(torch.tensor([20.0, 0.0, -1.0]))
         net[1].weight[0] += 0.3 * torch.linspace(-1, 1, 16)
     x = torch.rand(6, 1, 4, 4, generator=runtime.generator(2))
-    found = [universal.universal_ascent([model], images, eps=1.0, p=2, step=0.1, passes=1, batch_size=6).perturbation
-             for model, images in ((net, x), (copy.deepcopy(net).double(), x.double()))]
+    found = [
+        universal.universal_ascent([model], images, eps=1.0, p=2, step=0.1, passes=1, batch_size=6).perturbation
+        for model, images in ((net, x), (copy.deepcopy(net).double(), x.double()))
+    ]
     torch.testing.assert_close(found[0].double(), found[1], atol=1e-5, rtol=1e-4)
 
 
@@ -232,12 +243,22 @@ def test_networks_and_the_random_state_are_left_as_found(images, net):
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
-@pytest.mark.parametrize("name, options", [
-    ("eps", {"eps": 0.0}), ("eps", {"eps": float("nan")}), ("p must", {"p": 1}), ("passes", {"passes": 0}),
-    ("schedule", {"schedule": "both"}), ("batch_size", {"batch_size": 0}), ("max_iter", {"max_iter": 2}),
-    ("num_classes", {"num_classes": 1}), ("overshoot", {"overshoot": -1.0}), ("models", {"models": []}),
-    ("images", {"images": torch.full((2, 1, 4, 4), 2.0)}),
-])
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("eps", {"eps": 0.0}),
+        ("eps", {"eps": float("nan")}),
+        ("p must", {"p": 1}),
+        ("passes", {"passes": 0}),
+        ("schedule", {"schedule": "both"}),
+        ("batch_size", {"batch_size": 0}),
+        ("max_iter", {"max_iter": 2}),
+        ("num_classes", {"num_classes": 1}),
+        ("overshoot", {"overshoot": -1.0}),
+        ("models", {"models": []}),
+        ("images", {"images": torch.full((2, 1, 4, 4), 2.0)}),
+    ],
+)
 def test_bad_input_is_refused_by_name(nets, images, name, options):
     with pytest.raises(ValueError, match=name):
         found(**{"models": nets, "images": images, **options})

@@ -1,4 +1,5 @@
 """The measurement of how sure networks are, on a linear one whose margins are known."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,5 @@
 """The counting networks, batch renormalisation, and derivatives of derivatives."""
+
 import numpy as np
 import pytest
 import torch
@@ -67,8 +68,9 @@ def test_without_correction_it_is_batch_normalisation():
 
 @pytest.mark.parametrize("activation, renormalised", [("relu", False), ("sigmoid", True)])
 def test_convolutions_in_bfloat16_leave_the_rest_and_the_gradients_in_float32(activation, renormalised):
-    model = chapter.untrained(size=64, limit=4, plan="small", width=1.0, activation=activation,
-                              renormalised=renormalised, seed=0)
+    model = chapter.untrained(
+        size=64, limit=4, plan="small", width=1.0, activation=activation, renormalised=renormalised, seed=0
+    )
     x = torch.rand(8, 3, 64, 64, generator=runtime.generator(0))
     parameters = list(model.parameters())
     found = {}
@@ -138,8 +140,10 @@ def bending(activation):
     return network
 
 
-@pytest.mark.parametrize("activation, bends", [("relu", False), ("softplus", True), ("sigmoid", True), ("sine", True),
-                                               ("stretched softplus", True)])
+@pytest.mark.parametrize(
+    "activation, bends",
+    [("relu", False), ("softplus", True), ("sigmoid", True), ("sine", True), ("stretched softplus", True)],
+)
 def test_rectifiers_alone_have_no_second_derivative(activation, bends):
     image = torch.rand(3, 32, 32, generator=runtime.generator(1))
     maps = attribution.second_order_saliency(bending(activation), image, torch.tensor([[4, 5], [20, 9]]))

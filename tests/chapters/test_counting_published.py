@@ -1,4 +1,5 @@
 """The measures of the published maps, the loader of the files, and the ceiling on what masks can find."""
+
 import numpy as np
 import pytest
 import torch
@@ -22,8 +23,9 @@ def two(tmp_path, monkeypatch):
     (tmp_path / figures.NAME).mkdir()
     for number in range(2):
         Image.fromarray(np.full((3, 4), 7 + number, dtype=np.uint8)).save(tmp_path / figures.NAME / f"{number}.png")
-    monkeypatch.setattr(figures, "FILES", {
-        f"{number}.png": figures._digest(figures.where() / f"{number}.png") for number in range(2)})
+    monkeypatch.setattr(
+        figures, "FILES", {f"{number}.png": figures._digest(figures.where() / f"{number}.png") for number in range(2)}
+    )
     return tmp_path / figures.NAME
 
 
@@ -48,8 +50,9 @@ def test_the_files_stand_in_the_provenance():
 
 
 def drawn(size, scale, seed=3):
-    return shapes.draw(np.array([[2, 2]]), size=size, scales=(scale, scale), one_scale=True,
-                       rng=np.random.default_rng(seed))
+    return shapes.draw(
+        np.array([[2, 2]]), size=size, scales=(scale, scale), one_scale=True, rng=np.random.default_rng(seed)
+    )
 
 
 def test_at_128_pixels_zones_are_the_regions_of_the_other_networks():
@@ -61,8 +64,10 @@ def test_bands_grow_with_the_picture():
     assert published.near(128) == chapter.NEAR
     assert published.near(1000)["edge"] == pytest.approx(11.72, abs=0.01)
     polygons = drawn(128, 20).polygons[0]
-    small, large = (np.bincount(published.zones([factor * one for one in polygons], 128 * factor)[0].ravel()) /
-                    (128 * factor) ** 2 for factor in (1, 4))
+    small, large = (
+        np.bincount(published.zones([factor * one for one in polygons], 128 * factor)[0].ravel()) / (128 * factor) ** 2
+        for factor in (1, 4)
+    )
     np.testing.assert_allclose(small, large, atol=0.005)
 
 
@@ -145,7 +150,7 @@ def test_a_square_of_the_size_of_a_shape_finds_it_and_a_larger_one_does_not():
     large, _ = ceiling.ceiling(scales=[34, 36], **spec)
     assert small["together"] == 39 and small["centred"] == 0 and large["centred"] > 0.9 and large["placed"] > 0.9
     assert len(arrays["area"]) == small["shapes"]
-    assert np.unpackbits(arrays["placed"])[:small["shapes"]].mean() == pytest.approx(small["placed"])
+    assert np.unpackbits(arrays["placed"])[: small["shapes"]].mean() == pytest.approx(small["placed"])
 
 
 def test_the_real_pictures_have_their_shapes():

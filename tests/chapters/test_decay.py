@@ -1,4 +1,5 @@
 """Softmax models by weight decay: against the measurements by lambda, automatic differentiation and each other."""
+
 import numpy as np
 import pytest
 import torch
@@ -68,9 +69,12 @@ def test_the_decays_rise_with_lambda_and_stand_in_the_claims():
     from advbook import claims
 
     assert list(decay.MATCHED) == list(noise.LAMBDAS) and list(decay.MATCHED.values()) == sorted(decay.MATCHED.values())
-    named = {selection["where"]["coefficient"] for claim in claims.load("claims", "gradient-regularization")
-             for selection in claim["values"].values()
-             if isinstance(selection, dict) and selection["from"].startswith("decay_")}
+    named = {
+        selection["where"]["coefficient"]
+        for claim in claims.load("claims", "gradient-regularization")
+        for selection in claim["values"].values()
+        if isinstance(selection, dict) and selection["from"].startswith("decay_")
+    }
     assert named == set(decay.MATCHED.values())
 
 

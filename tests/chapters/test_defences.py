@@ -1,4 +1,5 @@
 """The networks, penalties and attacks of the page on structural defences, on closed forms and small data."""
+
 import math
 
 import pytest
@@ -59,15 +60,17 @@ def test_the_elastic_scale_is_learnt():
     layer = layers.ElasticSigmoid()
     x = torch.randn(6, generator=runtime.generator(0))
     torch.testing.assert_close(layer(x), x.sigmoid())
-    slope, = torch.autograd.grad(layer(x).sum(), layer.scale)
+    (slope,) = torch.autograd.grad(layer(x).sum(), layer.scale)
     torch.testing.assert_close(slope, (x * x.sigmoid() * (1 - x.sigmoid())).sum())
 
 
 # -- networks -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("neurons", "count"), [
-    ("linear", 784 * 100 + 100), ("angular", 784 * 100 + 100), ("pairs", 784 * 783 // 2 * 100 + 100)])
+@pytest.mark.parametrize(
+    ("neurons", "count"),
+    [("linear", 784 * 100 + 100), ("angular", 784 * 100 + 100), ("pairs", 784 * 783 // 2 * 100 + 100)],
+)
 def test_sizes_are_those_of_the_thesis(neurons, count):
     model = models.structural(neurons=neurons)
     assert sum(p.numel() for p in model[2].parameters()) == count
@@ -115,7 +118,7 @@ def test_limits_are_loosened_by_the_last_minibatch_of_each_epoch(few, monkeypatc
 def test_where_slopes_in_chainers_arithmetic_vanish(double, left):
     d = torch.arange(-60.0, 60.0, 0.25, requires_grad=True)
     y = layers.tanh_sigmoid(d, double=double)
-    slope, = torch.autograd.grad(y.sum(), d)
+    (slope,) = torch.autograd.grad(y.sum(), d)
     zero = d[slope == 0].detach()
     assert 16 < zero[zero > 0].min() < 18.5 and left[0] < zero[zero < 0].max() < left[1]
     assert y.dtype == slope.dtype == torch.float32 and torch.equal(slope, (y * (1 - y)).detach())
@@ -143,12 +146,19 @@ def test_a_network_in_another_arithmetic_gives_the_same_answers(arithmetic):
         found = chapter.with_sigmoid(model, sigmoid)
         torch.testing.assert_close(found(x), model(x), msg=kind)
         assert all(layer is sigmoid for layer in found if isinstance(layer, nn.Sigmoid | layers.ElasticSigmoid)), kind
-        torch.testing.assert_close(chapter.gradient(kind, found, x, torch.arange(6), sigmoid=sigmoid),
-                                   chapter.gradient(kind, model, x, torch.arange(6)), rtol=1e-3, atol=1e-7, msg=kind)
+        torch.testing.assert_close(
+            chapter.gradient(kind, found, x, torch.arange(6), sigmoid=sigmoid),
+            chapter.gradient(kind, model, x, torch.arange(6)),
+            rtol=1e-3,
+            atol=1e-7,
+            msg=kind,
+        )
 
 
-@pytest.mark.parametrize("given, zero", [
-    ({}, 1), ({"arithmetic": "chainer cpu"}, 1), ({"arithmetic": "chainer gpu"}, 0), ({"arithmetic": "torch"}, 0)])
+@pytest.mark.parametrize(
+    "given, zero",
+    [({}, 1), ({"arithmetic": "chainer cpu"}, 1), ({"arithmetic": "chainer gpu"}, 0), ({"arithmetic": "torch"}, 0)],
+)
 def test_the_thesis_step_is_taken_in_the_arithmetic_asked_for(few, monkeypatch, given, zero):
     with runtime.seeded(0):
         sure = nn.Sequential(nn.Flatten(), nn.Linear(49, 10), nn.Sigmoid(), nn.Linear(10, 10)).eval()
@@ -279,8 +289,9 @@ def test_the_thesis_tests_renormalisation_as_normalisation():
 
 def test_every_measurement_of_the_pages_runs(few):
     spec, other = dict(few, kind="S"), dict(few, kind="S", seed=1)
-    found = chapter.judged(spec=spec, against=other, budgets=[0.1, 1e-9], images=40, steps=3, restarts=2, queries=20,
-                           query_images=10)
+    found = chapter.judged(
+        spec=spec, against=other, budgets=[0.1, 1e-9], images=40, steps=3, restarts=2, queries=20, query_images=10
+    )
     single = ("fgsm", "pgd", "margin", "wide", "transfer", "transfer_wide")
     assert found["worst"][0] <= min(found[how][0] for how in single)
     assert found["all"][0] <= min(found["before_square"][0], found["square"][0])
@@ -305,8 +316,8 @@ def test_widened_sigmoids_give_the_same_answers_and_a_direction_where_slopes_van
     x = torch.rand(10, 4, dtype=torch.double, generator=torch.Generator().manual_seed(0)).requires_grad_()
     soft = chapter.widened(model, x.detach())
     torch.testing.assert_close(soft(x), model(x), rtol=0, atol=1e-15)
-    hard, = torch.autograd.grad(model(x)[:, 0].sum(), x)
-    wide, = torch.autograd.grad(soft(x)[:, 0].sum(), x)
+    (hard,) = torch.autograd.grad(model(x)[:, 0].sum(), x)
+    (wide,) = torch.autograd.grad(soft(x)[:, 0].sum(), x)
     assert (hard == 0).all(1).any() and (wide != 0).all()
     first = model[1].weight / soft[2].width
     slope = torch.sigmoid(model[1](x.detach()) / soft[2].width)
@@ -367,8 +378,9 @@ def linear():
 def test_margin_pgd_stays_in_the_ball_and_in_the_range(linear, p):
     x = torch.rand(12, 1, 4, 4, generator=runtime.generator(0), dtype=torch.float64)
     y = linear(x).argmax(1)
-    moved = attacks.margin_pgd(linear, x, y, eps=0.2, step=0.1, steps=5, restarts=2, p=p,
-                               generator=runtime.generator(1))
+    moved = attacks.margin_pgd(
+        linear, x, y, eps=0.2, step=0.1, steps=5, restarts=2, p=p, generator=runtime.generator(1)
+    )
     assert norms.norm(moved - x, p).max() <= 0.2 + 1e-9 and moved.min() >= 0 and moved.max() <= 1
 
 
@@ -380,8 +392,9 @@ def test_margin_pgd_finds_the_boundary_of_a_linear_network(linear):
     gaps, slopes = z.gather(1, y[:, None]) - z, (weight[y][:, None] - weight[None]).abs().sum(2)
     distance = (gaps / slopes).scatter(1, y[:, None], torch.inf).amin(1)
     for share, fooled in ((0.98, 0), (1.02, 12)):
-        moved = attacks.margin_pgd(linear, x, y, eps=share * distance, step=0.02, steps=40, restarts=3,
-                                   generator=runtime.generator(1))
+        moved = attacks.margin_pgd(
+            linear, x, y, eps=share * distance, step=0.02, steps=40, restarts=3, generator=runtime.generator(1)
+        )
         assert evaluation.wrong(linear, moved, y).sum() == fooled
 
 
@@ -406,19 +419,31 @@ def test_margin_pgd_drops_what_is_fooled_and_restarts_what_is_not(linear):
     assert sizes == [20]  # all wrong at once
     kwargs = dict(eps=0.05, step=0.02, steps=4, generator=runtime.generator(1))
     once = evaluation.wrong(linear, attacks.margin_pgd(linear, x, y, restarts=1, **kwargs), y)
-    thrice = evaluation.wrong(linear, attacks.margin_pgd(linear, x, y, restarts=3, **kwargs | {
-        "generator": runtime.generator(1)}), y)
+    thrice = evaluation.wrong(
+        linear, attacks.margin_pgd(linear, x, y, restarts=3, **kwargs | {"generator": runtime.generator(1)}), y
+    )
     assert (thrice | ~once).all()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"eps": -1.0}, "eps"), ({"step": 0.0}, "step"), ({"steps": 0}, "steps"), ({"restarts": 0}, "restarts"),
-    ({"p": 3}, "p must be")])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eps": -1.0}, "eps"),
+        ({"step": 0.0}, "step"),
+        ({"steps": 0}, "steps"),
+        ({"restarts": 0}, "restarts"),
+        ({"p": 3}, "p must be"),
+    ],
+)
 def test_margin_pgd_names_bad_input(linear, change, message):
     x, y = torch.rand(2, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 1])
     with pytest.raises(ValueError, match=message):
-        attacks.margin_pgd(linear, x, y, **{"eps": 0.1, "step": 0.1, "steps": 2, "restarts": 1,
-                                            "generator": runtime.generator(0)} | change)
+        attacks.margin_pgd(
+            linear,
+            x,
+            y,
+            **{"eps": 0.1, "step": 0.1, "steps": 2, "restarts": 1, "generator": runtime.generator(0)} | change,
+        )
 
 
 def test_the_square_attack_stays_in_its_ball_and_leaves_numpy_alone(few):

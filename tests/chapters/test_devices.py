@@ -1,4 +1,5 @@
 """Every measurement of the notebooks runs on a device that is not the CPU and changes no flag of the process."""
+
 import ast
 import importlib
 
@@ -13,56 +14,116 @@ SOFT = dict(kernel="gaussian", bandwidth=10.0, alpha=0.9)
 DENSE = dict(data="digits", network="sigmoid-mlp", width=10, batch_size=50, epochs=1, train_size=100)
 PLAIN = DENSE | dict(penalty="none", seed=0)
 TAUGHT = PLAIN | dict(width=30, epochs=8, train_size=0)
-CONV = dict(data="digits", penalty="perturbation", p=2, sigma=0.5, epochs=2, seed=0, train_size=40,
-            width=0.1, batch_size=20, optimizer="adam", lr=0.001)
+CONV = dict(
+    data="digits",
+    penalty="perturbation",
+    p=2,
+    sigma=0.5,
+    epochs=2,
+    seed=0,
+    train_size=40,
+    width=0.1,
+    batch_size=20,
+    optimizer="adam",
+    lr=0.001,
+)
 COLOUR = CONV | dict(data="photographs", penalty="none", epochs=1, mask="fresh", width=0.05)
 SHAPES = dict(size=64, scales=[7, 12], one_scale=True, limit=2, images=40, epochs=1)
-COUNTER = SHAPES | dict(plan="small", width=0.5, batch_size=20, lr=1e-3, precision="float32", activation="softplus",
-                        renormalised=True, seed=0)
+COUNTER = SHAPES | dict(
+    plan="small",
+    width=0.5,
+    batch_size=20,
+    lr=1e-3,
+    precision="float32",
+    activation="softplus",
+    renormalised=True,
+    seed=0,
+)
 KIND = dict(data="digits", side=7, epochs=1, train_size=60)
-STRUCTURES = [KIND | dict(kind=kind, seed=0)
-              for kind in ("RS", "A", "GMRES", "PD", "PGD training", "GMR x 10, curvature")]
+STRUCTURES = [
+    KIND | dict(kind=kind, seed=0) for kind in ("RS", "A", "GMRES", "PD", "PGD training", "GMR x 10, curvature")
+]
 OTHER = KIND | dict(kind="S", seed=1000)
 SPARSE = dict(data="photographs", network="resnet-tiny", epochs=1, train_size=64, seed=0)
 ROOM = dict(data="photographs", split=0, training=12)
 ASCENT = ROOM | dict(method="ascent", networks=["photographs-0"], augment=False, p="inf", passes=1, batch_size=5)
 UNIVERSAL = ROOM | dict(method="deepfool", networks=["photographs-0"], augment=True, p="inf", passes=1, num_classes=2)
-WALKS = [("fgsm", dict(p="inf", eps=0.1), {}), ("pgd", dict(p=2, eps=1.0, step=0.5, steps=2, sphere=True), {}),
-         ("carlini_wagner", dict(steps=3, search_steps=1), {}),
-         ("smooth_pgd", dict(eps=1.0, step=0.5, steps=2, smooth="gradient"), SOFT),
-         ("smooth_carlini_wagner", dict(steps=3, search_steps=1), SOFT)]
+WALKS = [
+    ("fgsm", dict(p="inf", eps=0.1), {}),
+    ("pgd", dict(p=2, eps=1.0, step=0.5, steps=2, sphere=True), {}),
+    ("carlini_wagner", dict(steps=3, search_steps=1), {}),
+    ("smooth_pgd", dict(eps=1.0, step=0.5, steps=2, smooth="gradient"), SOFT),
+    ("smooth_carlini_wagner", dict(steps=3, search_steps=1), SOFT),
+]
 CALLS = [dict(attack=attack, options=options, smoothing=smoothing) for attack, options, smoothing in WALKS]
-SURE = [("attacks.network", dict(network="lenet", data="digits", epochs=1, seed=0, train_size=200)),
-        ("smooth_adversarial.classifier", dict(data="digits", adversarial=False, epochs=1, seed=0)),
-        ("smooth_adversarial.natural", dict(data="photographs", network="resnet8")),
-        ("sparsity_attribution.trained", SPARSE | dict(regularizer="base", factor=0.0)),
-        ("gradient_regularization_convolutional.named", PLAIN),
-        ("representation_defences.trained", KIND | dict(kind="S", seed=0, weights="last"))]
+SURE = [
+    ("attacks.network", dict(network="lenet", data="digits", epochs=1, seed=0, train_size=200)),
+    ("smooth_adversarial.classifier", dict(data="digits", adversarial=False, epochs=1, seed=0)),
+    ("smooth_adversarial.natural", dict(data="photographs", network="resnet8")),
+    ("sparsity_attribution.trained", SPARSE | dict(regularizer="base", factor=0.0)),
+    ("gradient_regularization_convolutional.named", PLAIN),
+    ("representation_defences.trained", KIND | dict(kind="S", seed=0, weights="last")),
+]
 CASES = {
     "attacks.comparison": {
         "paths": [dict(start=[0.33, 0.42], eps=0.2, step=0.05, steps=2)],
-        "search_cost": [dict(network="lenet", data="digits", epochs=1, seed=0, images=4, first=0, steps=20,
-                             search_steps=[1, 2], train_size=200)],
+        "search_cost": [
+            dict(
+                network="lenet",
+                data="digits",
+                epochs=1,
+                seed=0,
+                images=4,
+                first=0,
+                steps=20,
+                search_steps=[1, 2],
+                train_size=200,
+            )
+        ],
     },
     "attacks.sure": {
-        "sure_share": [dict(loader=loader, spec=spec, images=3, eps=0.1, steps=2) for loader, spec in SURE],
+        "sure_share": [dict(loader=loader, spec=spec, images=3, eps=0.1, steps=2) for loader, spec in SURE]
     },
     "gradient_regularization.dense": {
-        "dense_network": [DENSE | dict(network=network, penalty=penalty, p=2, sigma=0.5, seed=0, noise=[0.1], draws=1,
-                                       attack_images=5, attack_l2=[0.5], attack_linf=[0.05])
-                          for network, penalty in (("sigmoid-mlp", "perturbation"), ("maxout-mlp", "penalty"))],
+        "dense_network": [
+            DENSE
+            | dict(
+                network=network,
+                penalty=penalty,
+                p=2,
+                sigma=0.5,
+                seed=0,
+                noise=[0.1],
+                draws=1,
+                attack_images=5,
+                attack_l2=[0.5],
+                attack_linf=[0.05],
+            )
+            for network, penalty in (("sigmoid-mlp", "perturbation"), ("maxout-mlp", "penalty"))
+        ]
     },
     "gradient_regularization.convolutional": {
         "convolutional_network": [spec | dict(noise=[0.1], draws=1) for spec in (CONV, COLOUR)],
-        "attacked": [dict(spec=spec, images=4, eps_l2=[0.5], eps_linf=[0.05], steps=2, search_steps=1,
-                          search_iterations=3, search_images=2) for spec in (CONV, PLAIN)],
+        "attacked": [
+            dict(
+                spec=spec,
+                images=4,
+                eps_l2=[0.5],
+                eps_linf=[0.05],
+                steps=2,
+                search_steps=1,
+                search_iterations=3,
+                search_images=2,
+            )
+            for spec in (CONV, PLAIN)
+        ],
         "transferred": [dict(source=CONV, target=PLAIN, images=4, eps=0.5, steps=2)],
         "along": [dict(spec=CONV, images=4, lengths=[0.1], seed=0)],
         "one_step": [dict(spec=CONV, images=4, lengths=[0.1], seed=0)],
         "fitted": [dict(spec=CONV, images=4)],
     },
     "gradient_regularization.cost": {
-        "training_cost": [dict(data="digits", network="sigmoid-mlp", images=100, rounds=1, seed=0)],
+        "training_cost": [dict(data="digits", network="sigmoid-mlp", images=100, rounds=1, seed=0)]
     },
     "gradient_regularization.noise": {
         "union_bound": [dict(pixels=784)],
@@ -84,23 +145,35 @@ CASES = {
     "representation.counting": {
         "counting_network": [dict(spec=COUNTER, images=6, others={"circles": {"kinds": ["circle"]}})],
         "saliency_shares": [dict(spec=COUNTER, images=3)],
-        "detection": [dict(spec=COUNTER, method=method, images=2) for method in (
-            "the thesis' number", "by hand", "Otsu's threshold")],
+        "detection": [
+            dict(spec=COUNTER, method=method, images=2)
+            for method in ("the thesis' number", "by hand", "Otsu's threshold")
+        ],
         "first_rounds": [dict(spec=COUNTER, rounds=1, images=3)],
     },
     "representation.counting_ceiling": {
-        "ceiling": [dict(size=64, scales=[7, 12], one_scale=True, limit=2, plan="small", images=3, seed=0)],
+        "ceiling": [dict(size=64, scales=[7, 12], one_scale=True, limit=2, plan="small", images=3, seed=0)]
     },
     "representation.counting_published": {
-        "published_maps": [dict(data="generated", image="image1", tops=[20, 100], window=[0, 0, 40])],
+        "published_maps": [dict(data="generated", image="image1", tops=[20, 100], window=[0, 0, 40])]
     },
     "representation.counting_rival": {
-        "pattern_line": [dict(size=64, scales=[7, 12], one_scale=True, limit=2, images=6, seed=0, others={})],
+        "pattern_line": [dict(size=64, scales=[7, 12], one_scale=True, limit=2, images=6, seed=0, others={})]
     },
     "representation.defences": {
         "as_printed": [dict(spec=spec, against=OTHER, budgets=[0.1], images=20) for spec in STRUCTURES],
-        "judged": [dict(spec=STRUCTURES[0], against=OTHER, budgets=[0.1], images=4, steps=2, restarts=1, queries=2,
-                        query_images=2)],
+        "judged": [
+            dict(
+                spec=STRUCTURES[0],
+                against=OTHER,
+                budgets=[0.1],
+                images=4,
+                steps=2,
+                restarts=1,
+                queries=2,
+                query_images=2,
+            )
+        ],
     },
     "representation.defences_masking": {
         "masked": [dict(spec=spec, eps=0.1, images=20) for spec in STRUCTURES],
@@ -114,46 +187,65 @@ CASES = {
         "linear_accuracy": [dict(data="digits", side=7)],
     },
     "smooth_adversarial.attacks": {
-        "mnist_attack": [dict(data="digits", adversarial=adversarial, epochs=1, seed=0, images=4, eps=[], **call)
-                         for adversarial in (False, True) for call in CALLS],
+        "mnist_attack": [
+            dict(data="digits", adversarial=adversarial, epochs=1, seed=0, images=4, eps=[], **call)
+            for adversarial in (False, True)
+            for call in CALLS
+        ],
         "worst_cases": [dict(data="digits", adversarial=False, epochs=1, seed=0, index=[0, 1], calls=CALLS)],
-        "natural_attack": [dict(data="photographs", network="resnet8", first=0, images=3, every_run=False, eps=[],
-                                **call) for call in CALLS],
+        "natural_attack": [
+            dict(data="photographs", network="resnet8", first=0, images=3, every_run=False, eps=[], **call)
+            for call in CALLS
+        ],
         "correlation": [dict(data="photographs", network="resnet8", images=3, smoothing=SOFT)],
         "storage_floor": [dict(data="photographs", images=3)],
     },
-    "smooth_adversarial.detection": {
-        "reach": [dict(data="photographs", images=8, size=48, lengths=[2.0], seed=0)],
-    },
+    "smooth_adversarial.detection": {"reach": [dict(data="photographs", images=8, size=48, lengths=[2.0], seed=0)]},
     "smooth_adversarial.transfer": {
-        "transfer": [dict(data="photographs", network="resnet8", first=0, images=3, others=[], **CALLS[1])],
+        "transfer": [dict(data="photographs", network="resnet8", first=0, images=3, others=[], **CALLS[1])]
     },
     "smooth_adversarial.pictures": {
-        "impulse_responses": [dict(photograph="coffee", window=[40, 170, 16], spots={"there": [4, 5]}, graphs=[SOFT],
-                                   channel=1)],
+        "impulse_responses": [
+            dict(photograph="coffee", window=[40, 170, 16], spots={"there": [4, 5]}, graphs=[SOFT], channel=1)
+        ],
         "convergence": [dict(photograph="coffee", window=[40, 170, 16], graphs=[SOFT], iterations=[1, 2], seed=0)],
         "magnified": [dict(photograph="chelsea", window=[60, 330, 48], network="resnet8", calls=CALLS, graph=SOFT)],
     },
     "sparsity_attribution.pipeline": {
         "single_layer": [dict(data="photographs", activation_l1=1e-4, weight_l1=1e-4, epochs=1, train_size=64, seed=0)],
-        "pipeline": [SPARSE | dict(regularizer="elastic net", factor=0.01, attack=attack, steps=2, deepfool_steps=2,
-                                   test_size=8) for attack in ("fgsm", "pgd", "deepfool")],
+        "pipeline": [
+            SPARSE | dict(regularizer="elastic net", factor=0.01, attack=attack, steps=2, deepfool_steps=2, test_size=8)
+            for attack in ("fgsm", "pgd", "deepfool")
+        ],
         "answers": [SPARSE | dict(regularizer="l1", factor=0.01, images=8, lr=1e-3)],
-        "judged": [SPARSE | dict(regularizer=regularizer, factor=1e-4, images=8, budgets=[0.01], steps=2)
-                   for regularizer in ("base", "adversarial")],
+        "judged": [
+            SPARSE | dict(regularizer=regularizer, factor=1e-4, images=8, budgets=[0.01], steps=2)
+            for regularizer in ("base", "adversarial")
+        ],
         "maps": [SPARSE | dict(regularizer="base", factor=1e-4, images=3, steps=2)],
-        "pictures": [{name: value for name, value in SPARSE.items() if name != "data"} | dict(
-            regularizer="base", factor=1e-4, images=2)],
+        "pictures": [
+            {name: value for name, value in SPARSE.items() if name != "data"}
+            | dict(regularizer="base", factor=1e-4, images=2)
+        ],
     },
     "universal_perturbations.fooling": {
         "fooling": [spec | dict(targets=["photographs-0"]) for spec in (UNIVERSAL, ASCENT)],
         "noise": [ROOM | dict(targets=["photographs-0"], eps=0.04, draws=1)],
-        "interpolated": [dict(first=UNIVERSAL, second=UNIVERSAL | dict(networks=["photographs-1"]), shares=[0.5],
-                              targets=["photographs-0", "photographs-1"], rescaled=True)],
+        "interpolated": [
+            dict(
+                first=UNIVERSAL,
+                second=UNIVERSAL | dict(networks=["photographs-1"]),
+                shares=[0.5],
+                targets=["photographs-0", "photographs-1"],
+                rescaled=True,
+            )
+        ],
     },
     "universal_perturbations.theory": {
-        "spectrum": [ROOM | dict(network="photographs-0", images=10, num_classes=2, dimensions=[1, 2], draws=1,
-                                 length=3.0, seed=0)],
+        "spectrum": [
+            ROOM
+            | dict(network="photographs-0", images=10, num_classes=2, dimensions=[1, 2], draws=1, length=3.0, seed=0)
+        ]
     },
 }
 SLOW = ("gradient_regularization.theory.second_order-0", "representation.counting.detection-1")
@@ -173,10 +265,17 @@ def measured() -> set[tuple[str, str]]:
     found, rooms = set(), "advbook.chapters."
     for notebook in (paths.root() / "notebooks").glob("*/*.py"):
         nodes = list(ast.walk(ast.parse(notebook.read_text())))
-        modules = {alias.asname or alias.name: f"{node.module.removeprefix(rooms)}.{alias.name}" for node in nodes
-                   if isinstance(node, ast.ImportFrom) and node.module.startswith(rooms) for alias in node.names}
-        found |= {(modules[node.args[0].value.id], node.args[0].attr) for node in nodes
-                  if isinstance(node, ast.Call) and ast.unparse(node.func) == "page.measure"}
+        modules = {
+            alias.asname or alias.name: f"{node.module.removeprefix(rooms)}.{alias.name}"
+            for node in nodes
+            if isinstance(node, ast.ImportFrom) and node.module.startswith(rooms)
+            for alias in node.names
+        }
+        found |= {
+            (modules[node.args[0].value.id], node.args[0].attr)
+            for node in nodes
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "page.measure"
+        }
     return found
 
 
@@ -185,8 +284,14 @@ def test_every_measurement_of_the_notebooks_is_run_here():
 
 
 def flags():
-    return (torch.get_float32_matmul_precision(), torch.backends.cudnn.conv.fp32_precision, torch.get_default_dtype(),
-            torch.get_num_threads(), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled())
+    return (
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.conv.fp32_precision,
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.are_deterministic_algorithms_enabled(),
+    )
 
 
 @pytest.fixture(scope="module")

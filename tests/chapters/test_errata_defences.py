@@ -1,4 +1,5 @@
 """Each test proves one entry of the errata of Cutilli 2021, chapter 3."""
+
 import pytest
 import torch
 from torch import nn
@@ -11,8 +12,10 @@ from advutils.training import regularizers
 
 def vectors(n=6, batch=4):
     generator = runtime.generator(0)
-    return (torch.randn(batch, n, generator=generator, dtype=torch.float64, requires_grad=True),
-            torch.randn(n, generator=generator, dtype=torch.float64))
+    return (
+        torch.randn(batch, n, generator=generator, dtype=torch.float64, requires_grad=True),
+        torch.randn(n, generator=generator, dtype=torch.float64),
+    )
 
 
 def cosine_gradient(a, w):
@@ -49,7 +52,7 @@ def test_the_derivative_with_a_constant_and_its_limit():
         layer.weight.copy_(w[None])
     for scale in (1.0, 1e-7):
         x = (scale * a.detach()).requires_grad_()
-        true, = torch.autograd.grad(layer(x).sum(), x)
+        (true,) = torch.autograd.grad(layer(x).sum(), x)
         x = x.detach()
         size, product = x.norm(dim=1, keepdim=True), (x @ w)[:, None]
         below = w.norm() * size + c
@@ -57,7 +60,8 @@ def test_the_derivative_with_a_constant_and_its_limit():
         printed = (w.norm() * size * w - 2 * product * w.norm() * x) / (below**2 * size)
         assert (printed - true).abs().max() > 0.05
         last = (w.norm() * size * w - 2 * product * w.norm() * x) / (
-            w.norm()**2 * size**3 + 2 * c * w.norm() * size**2 + c**2)
+            w.norm() ** 2 * size**3 + 2 * c * w.norm() * size**2 + c**2
+        )
     torch.testing.assert_close(true, (w / c).expand(4, 6), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(printed, (w.norm() * w / c**2).expand(4, 6), rtol=1e-5, atol=1e-5)
     assert last.abs().max() < 1e-4  # its denominator is multiplied out wrongly: it goes to 0, not to w / c^2
@@ -119,7 +123,7 @@ def test_elastic_sigmoid_is_a_sigmoid_with_other_weights():
     torch.testing.assert_close(*pair)
     torch.testing.assert_close(*(torch.autograd.grad(out.square().sum(), x)[0] for out in pair))
     d = torch.linspace(-2, 2, 9, dtype=torch.float64, requires_grad=True)
-    slope, = torch.autograd.grad(elastic(d).sum(), d)
+    (slope,) = torch.autograd.grad(elastic(d).sum(), d)
     e = torch.exp(2.5 * d.detach())
     torch.testing.assert_close(slope, -2.5 * e / (1 + e) ** 2)
 

@@ -1,4 +1,5 @@
 """Errata of Lyu, Huang and Liang 2015, Sections II, III, V and the appendices: the printed fails, the right holds."""
+
 import math
 
 import pytest

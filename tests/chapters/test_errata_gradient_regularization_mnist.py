@@ -1,6 +1,5 @@
 """Each test proves one entry of the errata of Lyu, Huang and Liang 2015 that the MNIST notebook lists."""
 
-
 TABLE_1 = {"maxout cited": 0.94, "maxout p=inf cited": 0.84, "maxout p=inf, footnote 2": 0.78, "maxout p=2": 0.78}
 TABLE_2 = {"conv cited": 0.45}
 TABLE_3 = {"conv small cited 50K": 12.93}

@@ -1,4 +1,5 @@
 """Each test proves one entry of the errata of Lyu, Huang and Liang 2015 that the noise-model notebook lists."""
+
 import math
 
 from advbook.chapters.gradient_regularization import noise

@@ -1,4 +1,5 @@
 """Each test proves one entry of the errata of Cutilli 2021, chapter 2."""
+
 import torch
 from torch import nn
 
@@ -29,8 +30,12 @@ def test_the_chain_of_second_derivatives_is_the_product_rule():
         after = torch.eye(1, dtype=torch.float64)
         for matrix in jacobian[:k:-1]:
             after = after @ matrix
-        bend = torch.stack([torch.autograd.functional.hessian(lambda p, m=layer, o=o: m(p)[o], point)
-                            for o in range(layer[0].out_features)])
+        bend = torch.stack(
+            [
+                torch.autograd.functional.hessian(lambda p, m=layer, o=o: m(p)[o], point)
+                for o in range(layer[0].out_features)
+            ]
+        )
         total += torch.einsum("o,oab,ai,bj->ij", after[0], bend, upto[k], upto[k])
     whole = torch.autograd.functional.hessian(lambda p: nn.Sequential(*maps)(p).sum(), x)
     torch.testing.assert_close(total, whole)

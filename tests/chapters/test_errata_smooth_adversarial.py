@@ -1,4 +1,5 @@
 """The errata of Zhang, Avrithis, Furon and Amsaleg 2019: each test is named in the chapter's errata.yml."""
+
 import math
 
 import numpy as np
@@ -43,8 +44,10 @@ def test_the_two_kernels_are_far_apart():
     assert gaussian == pytest.approx(0.05, abs=0.001) and laplacian < 1e-12
     impulse = torch.zeros_like(X)
     impulse[0, :, 12, 12] = 1
-    per_channel, joint, other = (ImageSmoother(X, method="exact", tolerance=1e-10, **options)(impulse)
-                                 for options in ({}, {"per_channel": False}, {"kernel": "laplacian"}))
+    per_channel, joint, other = (
+        ImageSmoother(X, method="exact", tolerance=1e-10, **options)(impulse)
+        for options in ({}, {"per_channel": False}, {"kernel": "laplacian"})
+    )
     assert all((per_channel - one).norm() > 0.1 * per_channel.norm() for one in (joint, other))
 
 
@@ -53,8 +56,10 @@ def test_fifty_iterations_are_part_of_the_definition():
     x, (a, b) = crop("coffee", [0, 120, 64]), (noise(seed, (1, 3, 64, 64)) for seed in (2, 3))
     gaps = {}
     for bandwidth, alpha in ((300.0, 0.997), (10.0, 0.95)):
-        short, exact = (ImageSmoother(x, bandwidth=bandwidth, alpha=alpha, tolerance=1e-12, method=method)
-                        for method in ("cg", "exact"))
+        short, exact = (
+            ImageSmoother(x, bandwidth=bandwidth, alpha=alpha, tolerance=1e-12, method=method)
+            for method in ("cg", "exact")
+        )
         away = (short(a) - exact(a)).norm() / exact(a).norm()
         additive = (short(a + b) - short(a) - short(b)).norm() / short(a + b).norm()
         gaps[alpha] = away.item(), additive.item()
@@ -83,11 +88,23 @@ def test_one_letter_twice_and_lambda_upside_down():
 
 def test_two_of_six_distortions_fall():
     """Mean distortions on MNIST and on ImageNet (InceptionV3), Tables 1 and 2: natural and adversarial training."""
-    table = {"FGSM": (5.02, 4.53), "I-FGSM": (2.69, 3.48), "PGD_2": (1.71, 2.52), "C&W": (2.49, 3.03),
-             "sPGD_2": (3.36, 2.94), "sC&W": (1.97, 2.39)}
+    table = {
+        "FGSM": (5.02, 4.53),
+        "I-FGSM": (2.69, 3.48),
+        "PGD_2": (1.71, 2.52),
+        "C&W": (2.49, 3.03),
+        "sPGD_2": (3.36, 2.94),
+        "sC&W": (1.97, 2.39),
+    }
     assert {name for name, (natural, adversarial) in table.items() if adversarial < natural} == {"FGSM", "sPGD_2"}
-    imagenet = {"FGSM": (5.92, 6.40), "I-FGSM": (5.54, 29.94), "PGD_2": (1.80, 3.89), "C&W": (4.91, 6.43),
-                "sPGD_2": (2.10, 7.86), "sC&W": (3.00, 6.22)}
+    imagenet = {
+        "FGSM": (5.92, 6.40),
+        "I-FGSM": (5.54, 29.94),
+        "PGD_2": (1.80, 3.89),
+        "C&W": (4.91, 6.43),
+        "sPGD_2": (2.10, 7.86),
+        "sC&W": (3.00, 6.22),
+    }
     assert all(natural < adversarial for natural, adversarial in imagenet.values())
 
 
@@ -102,8 +119,13 @@ def linear():
 def test_the_two_forms_of_spgd_differ(linear):
     model, x, y = linear
     smoother = ImageSmoother(x, bandwidth=10.0, alpha=0.9, method="dense")
-    found = {steps: [attacks.smooth_pgd(model, x, y, smoother=smoother, eps=0.3, step=0.3, steps=steps, smooth=form) - x
-                     for form in ("gradient", "perturbation")] for steps in (1, 4)}
+    found = {
+        steps: [
+            attacks.smooth_pgd(model, x, y, smoother=smoother, eps=0.3, step=0.3, steps=steps, smooth=form) - x
+            for form in ("gradient", "perturbation")
+        ]
+        for steps in (1, 4)
+    }
     torch.testing.assert_close(*found[1])  # one step of the radius: the same
     assert (norms.norm(found[4][0] - found[4][1]) > 0.01).any()
 
@@ -171,8 +193,9 @@ def test_one_search_step_is_no_search():
     y = model(x).argmax(1)
 
     def success(search_steps, const):
-        out = attacks.carlini_wagner(model, x, y, steps=100, search_steps=search_steps, lr=0.02, initial_const=const,
-                                     abort_early=False)
+        out = attacks.carlini_wagner(
+            model, x, y, steps=100, search_steps=search_steps, lr=0.02, initial_const=const, abort_early=False
+        )
         return (model(out).argmax(1) != y).double().mean().item()
 
     assert success(1, 0.03) < 0.5 < success(1, 30.0)
@@ -189,8 +212,18 @@ def test_the_first_constant_decides_where_search_steps_are_few():
     y, smoother = model(x).argmax(1), ImageSmoother(x, bandwidth=300.0, alpha=0.997, method="dense")
 
     def length(first, search_steps):
-        out = attacks.smooth_carlini_wagner(model, x, y, smoother=smoother, penalty="norm", steps=100, lr=0.1,
-                                            search_steps=search_steps, initial_const=first, abort_early=False)
+        out = attacks.smooth_carlini_wagner(
+            model,
+            x,
+            y,
+            smoother=smoother,
+            penalty="norm",
+            steps=100,
+            lr=0.1,
+            search_steps=search_steps,
+            initial_const=first,
+            abort_early=False,
+        )
         assert (model(out).argmax(1) != y).all()
         return norms.norm(out - x).mean().item()
 

@@ -1,4 +1,5 @@
 """Each test proves one entry of the errata of Schwartz, Alparslan and Kim 2020."""
+
 import math
 
 import pytest
@@ -15,31 +16,56 @@ from advutils.training import sparsity
 
 ATTACKS = ("DeepFool", "FGSM", "PGD")
 TABLE_1 = {  # accuracy in %, by network and regulariser, in the order of ATTACKS
-    "ResNet": {"base": (19.6, 23.8, 18.0), "l1": (34.2, 16.0, 28.4), "l2": (25.2, 11.4, 13.2),
-               "en": (33.8, 37.4, 38.2)},
-    "MobileNet": {"base": (11.4, 22.2, 22.0), "l1": (27.2, 22.6, 28.0), "l2": (38.4, 30.2, 25.4),
-                  "en": (25.4, 27.0, 19.4)},
+    "ResNet": {
+        "base": (19.6, 23.8, 18.0),
+        "l1": (34.2, 16.0, 28.4),
+        "l2": (25.2, 11.4, 13.2),
+        "en": (33.8, 37.4, 38.2),
+    },
+    "MobileNet": {
+        "base": (11.4, 22.2, 22.0),
+        "l1": (27.2, 22.6, 28.0),
+        "l2": (38.4, 30.2, 25.4),
+        "en": (25.4, 27.0, 19.4),
+    },
     "VGG-16": {"base": (8.4, 7.6, 1.6), "l1": (10.8, 8.0, 8.0), "l2": (11.3, 10.2, 8.0), "en": (11.4, 11.4, 10.8)},
 }
-TABLE_2 = {"sliding": {"base": 26.31, "l1": 18.51, "l2": 18.62, "en": 20.92},
-           "cam": {"base": 24.53, "l1": 15.13, "l2": 15.12, "en": 13.96}}
+TABLE_2 = {
+    "sliding": {"base": 26.31, "l1": 18.51, "l2": 18.62, "en": 20.92},
+    "cam": {"base": 24.53, "l1": 15.13, "l2": 15.12, "en": 13.96},
+}
 TRAINED = (505, 460, 519, 486, 519, 488, 519, 486, 520, 498)  # and among the first 5,000 training images
 FREQUENCIES = (57, 41, 51, 49, 40, 48, 54, 47, 57, 56)  # of the classes among the first 500 test images of CIFAR-10
 
 
 def test_four_comparisons_contradict_every_account():
-    worse = {(network, kind, attack) for network, rows in TABLE_1.items() for kind in ("l1", "l2", "en")
-             for attack, base, found in zip(ATTACKS, rows["base"], rows[kind], strict=True) if found < base}
-    assert worse == {("ResNet", "l1", "FGSM"), ("ResNet", "l2", "FGSM"), ("ResNet", "l2", "PGD"),
-                     ("MobileNet", "en", "PGD")}
+    worse = {
+        (network, kind, attack)
+        for network, rows in TABLE_1.items()
+        for kind in ("l1", "l2", "en")
+        for attack, base, found in zip(ATTACKS, rows["base"], rows[kind], strict=True)
+        if found < base
+    }
+    assert worse == {
+        ("ResNet", "l1", "FGSM"),
+        ("ResNet", "l2", "FGSM"),
+        ("ResNet", "l2", "PGD"),
+        ("MobileNet", "en", "PGD"),
+    }
 
 
 def test_elastic_net_is_not_the_best_everywhere():
-    best = {(network, attack): max(rows, key=lambda kind, k=k, rows=rows: rows[kind][k])
-            for network, rows in TABLE_1.items() for k, attack in enumerate(ATTACKS)}
+    best = {
+        (network, attack): max(rows, key=lambda kind, k=k, rows=rows: rows[kind][k])
+        for network, rows in TABLE_1.items()
+        for k, attack in enumerate(ATTACKS)
+    }
     assert {case: kind for case, kind in best.items() if kind != "en"} == {
-        ("ResNet", "DeepFool"): "l1", ("MobileNet", "DeepFool"): "l2", ("MobileNet", "FGSM"): "l2",
-        ("MobileNet", "PGD"): "l1"}
+        ("ResNet", "DeepFool"): "l1",
+        ("MobileNet", "DeepFool"): "l2",
+        ("MobileNet", "FGSM"): "l2",
+        ("MobileNet", "PGD"): "l1",
+    }
     assert min(TABLE_2["sliding"], key=TABLE_2["sliding"].get) == "l1"
     apart = (20.92 - 18.51) / ((17.83**2 + 15.28**2) / 1000) ** 0.5  # elastic net and l1: means, sd of 1,000 images
     assert round(apart, 1) == 3.2
@@ -78,8 +104,19 @@ def test_the_table_is_on_500_images():
 
 
 def test_a_static_attack_is_weaker_than_one_on_the_final_network():
-    found = chapter.pipeline(data="photographs", network="resnet-tiny", regularizer="base", factor=0.0, attack="fgsm",
-                             steps=1, deepfool_steps=1, epochs=6, train_size=0, test_size=300, seed=0)
+    found = chapter.pipeline(
+        data="photographs",
+        network="resnet-tiny",
+        regularizer="base",
+        factor=0.0,
+        attack="fgsm",
+        steps=1,
+        deepfool_steps=1,
+        epochs=6,
+        train_size=0,
+        test_size=300,
+        seed=0,
+    )
     assert found["adaptive"] < found["static"] - 0.05
 
 

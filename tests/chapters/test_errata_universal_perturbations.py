@@ -1,4 +1,5 @@
 """Every erratum of Kuehne and Toedtli 2020 is checked here."""
+
 import math
 
 import numpy as np
@@ -11,10 +12,18 @@ from advutils.attacks.deepfool import descend
 from advutils.core import norms, runtime
 
 # Rows: made on; columns: judged on; VGG-F, Inception, VGG-16, VGG-19, ResNet-152
-PRINTED = np.array([[90, 56, 32, 32, 24], [42, 82, 16, 16, 16], [46, 60, 59, 52, 38], [45, 58, 51, 54, 33],
-                    [42, 55, 31, 33, 73]])
-THESIS = np.array([[89.6, 56.5, 32.4, 32.2, 24.4], [25.1, 81.9, 15.9, 15.8, 15.6], [46.2, 59.9, 58.7, 51.9, 38.0],
-                   [45.1, 57.5, 50.6, 54.3, 33.4], [42.4, 54.6, 31.4, 30.1, 73.4]])
+PRINTED = np.array(
+    [[90, 56, 32, 32, 24], [42, 82, 16, 16, 16], [46, 60, 59, 52, 38], [45, 58, 51, 54, 33], [42, 55, 31, 33, 73]]
+)
+THESIS = np.array(
+    [
+        [89.6, 56.5, 32.4, 32.2, 24.4],
+        [25.1, 81.9, 15.9, 15.8, 15.6],
+        [46.2, 59.9, 58.7, 51.9, 38.0],
+        [45.1, 57.5, 50.6, 54.3, 33.4],
+        [42.4, 54.6, 31.4, 30.1, 73.4],
+    ]
+)
 
 
 @pytest.mark.parametrize("length", [0.5, 3.0, 200.0])
@@ -112,8 +121,9 @@ def test_the_number_of_classes_counts_the_predicted_one():
     with torch.no_grad():  # at x: logits .3, .2 and .1; the second's boundary is far in x, the third's near
         net.weight.copy_(torch.tensor([[0.6, 0.0], [0.4, 0.0], [0.0, 0.2]]))
     x = torch.full((1, 2), 0.5, dtype=torch.float64)
-    two, three = (universal.universal_perturbation([net], x, eps=1.0, passes=1, num_classes=k).perturbation
-                  for k in (2, 3))
+    two, three = (
+        universal.universal_perturbation([net], x, eps=1.0, passes=1, num_classes=k).perturbation for k in (2, 3)
+    )
     assert two[1] == 0 and two[0] != 0  # towards the second class, along the first axis
     assert three[1] > 0
 

@@ -1,4 +1,5 @@
 """The formulas of Lyu et al. 2015, Section V, against simulation and against each other."""
+
 import math
 
 import numpy as np
@@ -33,8 +34,9 @@ def test_the_projection_of_noise_does_not_grow_with_the_dimension():
 
 def test_union_is_an_upper_bound_and_nearest_a_lower_one_without_repair():
     """On images that are right, noise makes wrong at least what the nearest plane does and at most the sum of all."""
-    values, _ = noise.softmax_noise(data="digits", convention="batch", lam=0.01, max_iter=100, noise=[0.3], draws=40,
-                                    seed=0)
+    values, _ = noise.softmax_noise(
+        data="digits", convention="batch", lam=0.01, max_iter=100, noise=[0.3], draws=40, seed=0
+    )
     actual, spread = np.mean(values["actual"][0]), np.std(values["actual"][0]) / math.sqrt(40)
     assert values["nearest"][0] <= values["union"][0]
     # repaired images lower the error by less than the images that were wrong

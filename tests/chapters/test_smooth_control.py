@@ -1,4 +1,5 @@
 """What smoothing does alone: attacks paired by image, sure networks, the floor at the size of the attack."""
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +95,7 @@ def test_an_image_counts_under_its_own_number(monkeypatch):
 
 def test_the_floor_is_that_of_the_size_of_the_attack(monkeypatch):
     """Grey levels that are moved cost 1/255 a pixel, so that the floor grows with the side of the image."""
+
     def pictures(*, data, first, images, size):
         levels = (torch.arange(size * size * 3) % 256).float().reshape(1, 3, size, size) / 255
         return levels.expand(images, -1, -1, -1), None

@@ -1,4 +1,5 @@
 """Which networks have learnt nothing: the marks, and that no rule of the chapter can be won by one of them."""
+
 import itertools
 from types import SimpleNamespace
 
@@ -12,10 +13,17 @@ def record(name="judged", data="cifar10", **values):
     return SimpleNamespace(name=name, parameters={"data": data}, values=values)
 
 
-@pytest.mark.parametrize("clean, largest, expected", [
-    (0.1, 1.0, "one answer"), (0.112, 0.995, "one answer"), (0.19, 0.3, "not learnt"), (0.24, 0.52, "not learnt"),
-    (0.21, 0.49, ""), (0.45, 0.14, ""),
-])
+@pytest.mark.parametrize(
+    "clean, largest, expected",
+    [
+        (0.1, 1.0, "one answer"),
+        (0.112, 0.995, "one answer"),
+        (0.19, 0.3, "not learnt"),
+        (0.24, 0.52, "not learnt"),
+        (0.21, 0.49, ""),
+        (0.45, 0.14, ""),
+    ],
+)
 def test_a_network_that_has_learnt_nothing_is_told_by_its_answers(clean, largest, expected):
     assert learning.state(record(clean=clean, largest=largest)) == expected
 
@@ -51,8 +59,11 @@ GOOD = {"clean": 0.45, "largest": 0.15, "pgd": 0.001, "change": 30.0, "worth": 0
 BLIND = {"clean": 0.112, "largest": 1.0, "pgd": 0.112, "change": 0.0, "worth": 0.8, "distance": None, "wobble": 0.0}
 POOR = BLIND | {"clean": 0.15, "largest": 0.89, "pgd": 0.115, "change": 10.0, "distance": 1.0}  # 89 % alike
 NETWORKS = ("resnet-small", "mobilenet-small", "vgg-small", "vgg-small-bn")
-PENALTIES = (("base", 0.0), *itertools.product(("l1", "l2", "elastic net"), (1e-5, 1e-4, 1e-3, 1e-2)),
-             ("adversarial", 0.0))
+PENALTIES = (
+    ("base", 0.0),
+    *itertools.product(("l1", "l2", "elastic net"), (1e-5, 1e-4, 1e-3, 1e-2)),
+    ("adversarial", 0.0),
+)
 
 
 def made(penalised, rival=GOOD):
@@ -61,26 +72,47 @@ def made(penalised, rival=GOOD):
         v = {"base": GOOD, "adversarial": rival}.get(regularizer, penalised)
         who = {"data": "cifar10", "network": network, "regularizer": regularizer, "factor": factor, "seed": seed}
         for epochs in (1, 2, 3, 6, 10, 20):
-            yield "judged", who | {"epochs": epochs, "images": 1000, "train_size": 5000}, v | {
-                "clean_all": v["clean"], "train_clean": v["clean"], "pgd": [v["pgd"]] * 2}
-        yield "maps", who | {"epochs": 20, "images": 1000}, v | {
-            "mean": {f"{kind}_range": v["change"] for kind in ("sliding", "cam")},
-            "worth": {"sliding": v["worth"]}, "empty": {"sliding": float(v["change"] == 0)}}
+            yield (
+                "judged",
+                who | {"epochs": epochs, "images": 1000, "train_size": 5000},
+                v | {"clean_all": v["clean"], "train_clean": v["clean"], "pgd": [v["pgd"]] * 2},
+            )
+        yield (
+            "maps",
+            who | {"epochs": 20, "images": 1000},
+            v
+            | {
+                "mean": {f"{kind}_range": v["change"] for kind in ("sliding", "cam")},
+                "worth": {"sliding": v["worth"]},
+                "empty": {"sliding": float(v["change"] == 0)},
+            },
+        )
         if factor == 1e-2 or regularizer == "base":
             for attack in ("fgsm", "pgd", "deepfool"):
-                yield "pipeline", who | {"factor": 0.01, "attack": attack, "epochs": 10, "train_size": 5000,
-                                         "test_size": 500}, {
-                    "crafted": v["pgd"], "static": v["pgd"], "clean": [v["clean"]] * 2, "adaptive": v["pgd"],
-                    "largest": {"first": [v["largest"]] * 2, "retrained": [v["largest"]] * 2}}
+                yield (
+                    "pipeline",
+                    who | {"factor": 0.01, "attack": attack, "epochs": 10, "train_size": 5000, "test_size": 500},
+                    {
+                        "crafted": v["pgd"],
+                        "static": v["pgd"],
+                        "clean": [v["clean"]] * 2,
+                        "adaptive": v["pgd"],
+                        "largest": {"first": [v["largest"]] * 2, "retrained": [v["largest"]] * 2},
+                    },
+                )
 
 
 def verdicts(*networks):
-    records = [SimpleNamespace(name=name, parameters=parameters, values=values)
-               for name, parameters, values in made(*networks)]
-    return {claim["id"]: claims.verdict_of(claim, records)["verdict"]
-            for claim in claims.load("claims", "sparsity-attribution")
-            if {selection["from"] for selection in claim["values"].values() if isinstance(selection, dict)}
-            <= {"judged", "maps", "pipeline"} and not claim["id"].startswith("sa-untrained")}
+    records = [
+        SimpleNamespace(name=name, parameters=parameters, values=values) for name, parameters, values in made(*networks)
+    ]
+    return {
+        claim["id"]: claims.verdict_of(claim, records)["verdict"]
+        for claim in claims.load("claims", "sparsity-attribution")
+        if {selection["from"] for selection in claim["values"].values() if isinstance(selection, dict)}
+        <= {"judged", "maps", "pipeline"}
+        and not claim["id"].startswith("sa-untrained")
+    }
 
 
 ABOUT_BLINDNESS = {"sa-collapse", "sa-gain", "sa-blind"}
@@ -98,6 +130,16 @@ def test_no_rule_is_won_by_a_network_that_has_learnt_nothing(nothing):
 
 def test_the_rules_can_be_won_by_networks_that_have_learnt():
     found = verdicts(GOOD | {"pgd": 0.3, "change": 15.0, "distance": 0.09, "wobble": 0.01})
-    for name in ("sa-t1-resnet", "sa-t1-vgg-first", "sa-strong-resnet", "sa-strong-bn", "sa-sweep-bn", "sa-f3-wild-bn",
-                 "sa-f3-same-bn", "sa-t2-sliding", "sa-l2-maps", "sa-stable-worth"):
+    for name in (
+        "sa-t1-resnet",
+        "sa-t1-vgg-first",
+        "sa-strong-resnet",
+        "sa-strong-bn",
+        "sa-sweep-bn",
+        "sa-f3-wild-bn",
+        "sa-f3-same-bn",
+        "sa-t2-sliding",
+        "sa-l2-maps",
+        "sa-stable-worth",
+    ):
         assert found[name] in ("reproduced", "reproduced in trend"), name

@@ -1,4 +1,5 @@
 """Every numbered equation of the theory notebook (Lyu, Huang and Liang 2015, Sections II-III, Appendices A and B)."""
+
 import math
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Splits, windows and cached perturbations of the chapter on universal perturbations, with tiny networks."""
+
 import pytest
 import torch
 from torch import nn
@@ -49,7 +50,7 @@ def test_windows_are_parts_of_their_frames_mirrored_or_not():
     for crop in crops:
         crop = crop if crop[0, 0, 0] < crop[0, 0, 1] else crop.flip(-1)
         top, left = divmod(int(crop[0, 0, 0]), 48)
-        assert torch.equal(crop, frames[0, :, top:top + 44, left:left + 44])
+        assert torch.equal(crop, frames[0, :, top : top + 44, left : left + 44])
         corners.add((top, left))
     mirrored = (crops[:, 0, 0, 0] > crops[:, 0, 0, 1]).double().mean()
     assert corners == {(top, left) for top in range(5) for left in range(5)} and 0.35 < mirrored < 0.65
@@ -103,8 +104,9 @@ def test_noise_is_the_mean_over_its_draws(small):
 
 def test_the_spectrum_of_a_linear_network_has_few_directions(small):
     """The normals of six classes' boundaries span five dimensions; clipping to [0, 1] leads a little out of them."""
-    values, arrays = theory.spectrum(network=NAMES[0], images=40, num_classes=6, dimensions=[1, 5, 20], draws=2,
-                                     length=3.0, seed=0, **WHERE)
+    values, arrays = theory.spectrum(
+        network=NAMES[0], images=40, num_classes=6, dimensions=[1, 5, 20], draws=2, length=3.0, seed=0, **WHERE
+    )
     squares = arrays["found"] ** 2
     assert squares.sum() == pytest.approx(len(squares))  # rows of length 1
     assert squares[:5].sum() > 0.99 * squares.sum() and squares[:4].sum() < 0.99 * squares.sum()

@@ -1,4 +1,5 @@
 """Measurements of the page on attacks: the networks they run on, their paths on a toy, the search for c."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -22,7 +23,7 @@ def network(**spec) -> nn.Sequential:
 
 
 def train_small(
-    *, checkpoint: Path, network: str, data: str, epochs: int, seed: int, train_size: int = 0,
+    *, checkpoint: Path, network: str, data: str, epochs: int, seed: int, train_size: int = 0
 ) -> tuple[nn.Sequential, training.History]:
     """Train a "lenet" or a "resnet8"."""
     images, labels = loaded(data, "train")
@@ -31,8 +32,15 @@ def train_small(
     with runtime.seeded(seed):
         model = BUILDERS[network](channels=images.shape[1]).to(images.device)
     return model, training.train(
-        model, images, labels, objective=lambda m, x, y: F.cross_entropy(m(x), y), epochs=epochs, seed=seed,
-        schedule=SCHEDULE, checkpoint=checkpoint)
+        model,
+        images,
+        labels,
+        objective=lambda m, x, y: F.cross_entropy(m(x), y),
+        epochs=epochs,
+        seed=seed,
+        schedule=SCHEDULE,
+        checkpoint=checkpoint,
+    )
 
 
 def loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
@@ -44,7 +52,7 @@ def loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
 def correct(model: nn.Module, name: str, count: int, first: int = 0) -> tuple[Tensor, Tensor]:
     """``count`` test images that the model classifies correctly, without the ``first`` ones, and their labels."""
     images, labels = loaded(name, "test")
-    right = (evaluation.predictions(model, images) == labels).nonzero().flatten()[first:first + count]
+    right = (evaluation.predictions(model, images) == labels).nonzero().flatten()[first : first + count]
     return images[right], labels[right]
 
 
@@ -64,8 +72,13 @@ def search_cost(*, images: int, first: int, steps: int, search_steps: list[int],
             out = attacks.carlini_wagner(model, x, y, steps=steps, search_steps=runs, abort_early=stop)
             handle.remove()
             fooled = evaluation.predictions(model, out) != y
-            values[name].append({"passes": sum(seen) / len(x), "l2": norms.norm(out - x)[fooled].mean().item(),
-                                 "success": fooled.double().mean().item()})
+            values[name].append(
+                {
+                    "passes": sum(seen) / len(x),
+                    "l2": norms.norm(out - x)[fooled].mean().item(),
+                    "success": fooled.double().mean().item(),
+                }
+            )
     return values
 
 

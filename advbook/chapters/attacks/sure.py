@@ -1,4 +1,5 @@
 """How many of the attacked images each kind of network is too sure of for torch's cross-entropy in float32."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -82,16 +83,24 @@ def sure_share(*, loader: str, spec: dict, images: int, eps: float, steps: int) 
         z = torch.cat([model(part) for part in x.split(BLOCK)])
     blocks = list(zip(x.split(BLOCK), y.split(BLOCK), strict=True))
     with attacks.counting_sure() as counts:
-        moved = torch.cat([attacks.pgd(model, *block, eps=eps, step=2.5 * eps / steps, steps=steps)
-                           for block in blocks])
+        moved = torch.cat(
+            [attacks.pgd(model, *block, eps=eps, step=2.5 * eps / steps, steps=steps) for block in blocks]
+        )
     plain = torch.cat([plain_ascent(model, *block, eps=eps, step=2.5 * eps / steps, steps=steps) for block in blocks])
-    masks = {"start": ascent.sure(z, y), "clean": z.argmax(1) != y, "pgd": evaluation.wrong(model, moved, y),
-             "plain": evaluation.wrong(model, plain, y), "still": (plain == x).flatten(1).all(1)}
+    masks = {
+        "start": ascent.sure(z, y),
+        "clean": z.argmax(1) != y,
+        "pgd": evaluation.wrong(model, moved, y),
+        "plain": evaluation.wrong(model, plain, y),
+        "still": (plain == x).flatten(1).all(1),
+    }
     values = {name: mask.sum().item() / len(y) for name, mask in masks.items()}
     own = y[:, None]
     margins = (z.gather(1, own) - z.scatter(1, own, -torch.inf).amax(1, keepdim=True))[:, 0]
-    return ({**values, "sure": counts.sure / counts.looks, "images": len(y), "classes": z.shape[1]},
-            {"margins": margins.half().cpu().numpy(), **{k: evaluation.packed(mask) for k, mask in masks.items()}})
+    return (
+        {**values, "sure": counts.sure / counts.looks, "images": len(y), "classes": z.shape[1]},
+        {"margins": margins.half().cpu().numpy(), **{k: evaluation.packed(mask) for k, mask in masks.items()}},
+    )
 
 
 def plain_ascent(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step: float, steps: int) -> Tensor:

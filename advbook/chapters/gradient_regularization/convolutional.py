@@ -1,4 +1,5 @@
 """Measurements of the chapter on Lyu, Huang and Liang 2015: convolutional maxout (Tables II to V) and attacks on it."""
+
 from __future__ import annotations
 
 import statistics
@@ -57,19 +58,20 @@ VARIANTS = {
 
 def loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
     """Images in [0, 1] and labels on the device; crops of photographs have CIFAR-10's 32 pixels a side."""
-    images, labels = (photographs.crops(split=split, size=32) if name == "photographs"
-                      else datasets.load(name, split=split))
+    images, labels = (
+        photographs.crops(split=split, size=32) if name == "photographs" else datasets.load(name, split=split)
+    )
     return images.to(runtime.device()), labels.to(runtime.device())
 
 
 @lru_cache(maxsize=2)
 def whitening(name: str, train_size: int) -> layers.Whiten:
     """Fitted on the training images that are used, and on nothing else."""
-    return layers.Whiten(loaded(name, "train")[0][:train_size or None])
+    return layers.Whiten(loaded(name, "train")[0][: train_size or None])
 
 
 def network(
-    *, data: str, train_size: int, width: float, spread: float, keep: float, lr_scale: float, seed: int,
+    *, data: str, train_size: int, width: float, spread: float, keep: float, lr_scale: float, seed: int
 ) -> tuple[nn.Module, nn.Sequential]:
     """What stands before the network (whitening, or nothing for digits), and the untrained network behind it."""
     options = dict(width=width, classes=int(loaded(data, "train")[1].max()) + 1, spread=spread, keep=keep)
@@ -86,10 +88,25 @@ def trained(**spec) -> tuple[nn.Sequential, training.History]:
 
 
 def train_convolutional(
-    *, checkpoint: Path, data: str, penalty: str, p: float | str, sigma: float, epochs: int, seed: int,
-    train_size: int = 0, held_out: int = 0, width: float = 1.0, spread: float = 0.005, batch_size: int = 128,
-    precision: str = "float32", lr: float | None = None, optimizer: str = "momentum", keep: float = 0.5,
-    lr_scale: float = 0.05, mask: str = "shared",
+    *,
+    checkpoint: Path,
+    data: str,
+    penalty: str,
+    p: float | str,
+    sigma: float,
+    epochs: int,
+    seed: int,
+    train_size: int = 0,
+    held_out: int = 0,
+    width: float = 1.0,
+    spread: float = 0.005,
+    batch_size: int = 128,
+    precision: str = "float32",
+    lr: float | None = None,
+    optimizer: str = "momentum",
+    keep: float = 0.5,
+    lr_scale: float = 0.05,
+    mask: str = "shared",
 ) -> tuple[nn.Sequential, training.History]:
     """Train a convolutional maxout network behind its preprocessing: images in [0, 1] to logits.
 
@@ -110,9 +127,10 @@ def train_convolutional(
     (images, labels), test = (loaded(data, split) for split in ("train", "test"))
     if held_out:
         test, images, labels = (images[-held_out:], labels[-held_out:]), images[:-held_out], labels[:-held_out]
-    images, labels = images[:train_size or None], labels[:train_size or None]
-    front, body = network(data=data, train_size=len(labels), width=width, spread=spread, keep=keep, lr_scale=lr_scale,
-                          seed=seed)
+    images, labels = images[: train_size or None], labels[: train_size or None]
+    front, body = network(
+        data=data, train_size=len(labels), width=width, spread=spread, keep=keep, lr_scale=lr_scale, seed=seed
+    )
     schedule = SCHEDULES[KINDS[data]] if lr is None else Linear(lr=lr, decay_epochs=epochs)
     if isinstance(schedule, Linear):
         schedule = replace(schedule, batches=-(-len(labels) // batch_size))
@@ -128,8 +146,18 @@ def train_convolutional(
             return evaluation.error_rate(model, outside, test[1])
 
     history = training.train(
-        body, inside, labels, objective=loss, epochs=epochs, seed=seed, batch_size=batch_size, schedule=schedule,
-        optimizer=optimizer, monitor=monitor, checkpoint=checkpoint)
+        body,
+        inside,
+        labels,
+        objective=loss,
+        epochs=epochs,
+        seed=seed,
+        batch_size=batch_size,
+        schedule=schedule,
+        optimizer=optimizer,
+        monitor=monitor,
+        checkpoint=checkpoint,
+    )
     return nn.Sequential(front, body), history
 
 
@@ -147,13 +175,21 @@ def convolutional_network(*, noise: list[float], draws: int, **spec) -> tuple[di
     seen = torch.cat([model[0](part) for part in images.split(1000)])
     generator = runtime.generator(spec["seed"])
     wrong = evaluation.wrong(model[1], seen, labels)
-    noisy = torch.stack([torch.stack([
-        evaluation.noise_wrong(model[1], seen, labels, std=std, generator=generator) for _ in range(draws)])
-        for std in noise])
+    noisy = torch.stack(
+        [
+            torch.stack(
+                [evaluation.noise_wrong(model[1], seen, labels, std=std, generator=generator) for _ in range(draws)]
+            )
+            for std in noise
+        ]
+    )
     values = {
-        "error": rate(wrong), "trials": len(labels), "train_loss": history.loss[-1],
+        "error": rate(wrong),
+        "trials": len(labels),
+        "train_loss": history.loss[-1],
         "length": norms.norm(seen).mean().item(),
-        "seconds_per_epoch": statistics.mean(history.seconds), "training_seconds": sum(history.seconds),
+        "seconds_per_epoch": statistics.mean(history.seconds),
+        "training_seconds": sum(history.seconds),
         "noise": [[rate(draw) for draw in of_std] for of_std in noisy],
     }
     return values, {"loss": history.loss, "curve": history.monitor, **bits(wrong=wrong, noise_wrong=noisy)}
@@ -175,8 +211,15 @@ def named(spec: dict) -> nn.Module:
 
 
 def attacked(
-    *, spec: dict, images: int, eps_l2: list[float], eps_linf: list[float], steps: int, search_steps: int,
-    search_iterations: int, search_images: int,
+    *,
+    spec: dict,
+    images: int,
+    eps_l2: list[float],
+    eps_linf: list[float],
+    steps: int,
+    search_steps: int,
+    search_iterations: int,
+    search_images: int,
 ) -> tuple[dict, dict]:
     """Error rates of a trained network under attack, on the first ``images`` test images, wrong ones included.
 
@@ -200,17 +243,23 @@ def attacked(
             "l2": torch.stack([pgd(eps, 2) for eps in eps_l2]),
             "linf": torch.stack([pgd(eps, norms.INF) for eps in eps_linf]),
             "fgsm": torch.stack([evaluation.wrong(model, attacks.fgsm(model, x, y, eps=eps), y) for eps in eps_linf]),
-            "noise": torch.stack([evaluation.noise_wrong(model, x, y, std=eps / root, generator=generator)
-                                  for eps in eps_l2]),
+            "noise": torch.stack(
+                [evaluation.noise_wrong(model, x, y, std=eps / root, generator=generator) for eps in eps_l2]
+            ),
         }
     some, truth = x[:search_images], y[:search_images]
     found = attacks.carlini_wagner(model, some, truth, search_steps=search_steps, steps=search_iterations)
     lengths, fooled = norms.norm(found - some), evaluation.wrong(model, found, truth)
     values = {name: [rate(row) for row in mask] if mask.dim() > 1 else rate(mask) for name, mask in masks.items()}
-    values |= {"sure": counts.sure / counts.looks,
-               "distances": [0.0 if early else length if late else None for early, late, length in
-                             zip(masks["clean"][:search_images].tolist(), fooled.tolist(), lengths.tolist(),
-                                 strict=True)]}
+    values |= {
+        "sure": counts.sure / counts.looks,
+        "distances": [
+            0.0 if early else length if late else None
+            for early, late, length in zip(
+                masks["clean"][:search_images].tolist(), fooled.tolist(), lengths.tolist(), strict=True
+            )
+        ],
+    }
     return values, bits(**masks)
 
 
@@ -264,12 +313,16 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> tup
     noise = torch.randn(seen.shape, generator=runtime.generator(seed)).to(seen)
 
     def wrong(direction: Tensor) -> Tensor:
-        return torch.stack([evaluation.wrong(body, seen + length * norms.steepest(direction, 2), y)
-                            for length in lengths])
+        return torch.stack(
+            [evaluation.wrong(body, seen + length * norms.steepest(direction, 2), y) for length in lengths]
+        )
 
     masks = {"clean": evaluation.wrong(body, seen, y), "gradient": wrong(g), "random": wrong(noise)}
-    return {"classes": classes, "clean": rate(masks["clean"]),
-            **{name: [rate(row) for row in masks[name]] for name in ("gradient", "random")}}, bits(**masks)
+    return {
+        "classes": classes,
+        "clean": rate(masks["clean"]),
+        **{name: [rate(row) for row in masks[name]] for name in ("gradient", "random")},
+    }, bits(**masks)
 
 
 def fitted(*, spec: dict, images: int) -> tuple[dict, dict]:
@@ -284,5 +337,9 @@ def fitted(*, spec: dict, images: int) -> tuple[dict, dict]:
     with torch.no_grad(), runtime.evaluating(body):
         z = torch.cat([body(part) for part in seen.split(1000)])
     wrong = z.argmax(1) != y
-    return {"error": rate(wrong), "trials": images, "loss": F.cross_entropy(z, y).item(),
-            "sure": rate(ascent.sure(z, y))}, bits(wrong=wrong)
+    return {
+        "error": rate(wrong),
+        "trials": images,
+        "loss": F.cross_entropy(z, y).item(),
+        "sure": rate(ascent.sure(z, y)),
+    }, bits(wrong=wrong)

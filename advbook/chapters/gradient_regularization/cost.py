@@ -1,4 +1,5 @@
 """What the perturbation costs in training: Lyu et al. 2015, Section II-F ("roughly double the time")."""
+
 from __future__ import annotations
 
 import statistics
@@ -13,8 +14,10 @@ from advutils.core import runtime
 
 KINDS = {"none": {"penalty": "none"}, "perturbation": {"penalty": "perturbation"}, "penalty": {"penalty": "penalty"}}
 BUILDERS = {
-    "sigmoid-mlp": models.sigmoid_mlp, "maxout-mlp": models.maxout_mlp,
-    "conv-maxout-mnist": models.conv_maxout_mnist, "conv-maxout-cifar": models.conv_maxout_cifar,
+    "sigmoid-mlp": models.sigmoid_mlp,
+    "maxout-mlp": models.maxout_mlp,
+    "conv-maxout-mnist": models.conv_maxout_mnist,
+    "conv-maxout-cifar": models.conv_maxout_cifar,
 }
 
 
@@ -61,7 +64,14 @@ def training_cost(*, data: str, network: str, images: int, rounds: int, seed: in
             history = training.train(model, x, y, objective=loss, epochs=1, seed=seed, **RECIPES.get(network, {}))
             if number:
                 seconds[kind].append(history.seconds[0])
-    ratios = {kind: statistics.median(a / b for a, b in zip(times, seconds["none"], strict=True))
-              for kind, times in seconds.items()}
-    return {"seconds": {kind: statistics.median(times) for kind, times in seconds.items()}, "forward": forward,
-            "operations": operations, "ratio": ratios["perturbation"], "penalty_ratio": ratios["penalty"]}
+    ratios = {
+        kind: statistics.median(a / b for a, b in zip(times, seconds["none"], strict=True))
+        for kind, times in seconds.items()
+    }
+    return {
+        "seconds": {kind: statistics.median(times) for kind, times in seconds.items()},
+        "forward": forward,
+        "operations": operations,
+        "ratio": ratios["perturbation"],
+        "penalty_ratio": ratios["penalty"],
+    }

@@ -3,6 +3,7 @@
 The paper's three means of the minimum perturbation say which weight decay its models had in effect, whatever its lambda
 multiplies and however long it trained. Here the weight decay itself is the parameter; every result is kept by image.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -58,20 +59,34 @@ def decay_noise(
     slope = 2 * (finite < 0.05).double().mean().item() / 0.05**2
     boundary = model_of._boundaries(model, images[right], labels[right])
     generator = runtime.generator(seed)
-    wrong = torch.stack([
-        torch.stack([evaluation.noise_wrong(model, images, labels, std=std, generator=generator) for _ in range(draws)])
-        for std in noise])
+    wrong = torch.stack(
+        [
+            torch.stack(
+                [evaluation.noise_wrong(model, images, labels, std=std, generator=generator) for _ in range(draws)]
+            )
+            for std in noise
+        ]
+    )
     broken = (wrong & right).sum(-1) / len(labels)
     repaired = (~wrong & ~right).sum(-1) / len(labels)
-    values = {"miss": miss, "minimum_mean": mean, "minimum_sd": sd, "slope": slope, "broken": broken.tolist(),
-              "repaired": repaired.tolist(), "additional": (broken - repaired).tolist(),
-              "actual": (wrong.sum(-1) / len(labels)).tolist(),
-              "eq_33": [model_of.eq_33(miss, mean, sd, std) for std in noise],
-              "linear_density": [model_of.linear_density(miss, slope, std) for std in noise]}
+    values = {
+        "miss": miss,
+        "minimum_mean": mean,
+        "minimum_sd": sd,
+        "slope": slope,
+        "broken": broken.tolist(),
+        "repaired": repaired.tolist(),
+        "additional": (broken - repaired).tolist(),
+        "actual": (wrong.sum(-1) / len(labels)).tolist(),
+        "eq_33": [model_of.eq_33(miss, mean, sd, std) for std in noise],
+        "linear_density": [model_of.linear_density(miss, slope, std) for std in noise],
+    }
     tails = [torch.special.ndtr(-boundary / std) for std in noise]
-    for name, lost in {"distances": [torch.special.ndtr(-reached.double() / std) for std in noise],
-                       "nearest": [tail.amax(dim=1) for tail in tails],
-                       "union": [tail.sum(dim=1).clamp(max=1) for tail in tails]}.items():
+    for name, lost in {
+        "distances": [torch.special.ndtr(-reached.double() / std) for std in noise],
+        "nearest": [tail.amax(dim=1) for tail in tails],
+        "union": [tail.sum(dim=1).clamp(max=1) for tail in tails],
+    }.items():
         values[name] = [miss + (1 - miss) * share.mean().item() for share in lost]
     return values, {"wrong": evaluation.packed(~right), "noise_wrong": evaluation.packed(wrong)}
 
@@ -98,8 +113,10 @@ def descent_path(
             distance = distances(model, images, labels)
             found.append(summary(distance))
             by_image.append(distance.half().cpu().numpy())
-    values = {name: [one[key] for one in found] for name, key in
-              (("train_error", "error"), ("minimum_mean", "minimum_mean"), ("minimum_sd", "minimum_sd"))}
+    values = {
+        name: [one[key] for one in found]
+        for name, key in (("train_error", "error"), ("minimum_mean", "minimum_mean"), ("minimum_sd", "minimum_sd"))
+    }
     return values, {"distance": np.stack(by_image)}
 
 
@@ -125,8 +142,12 @@ def summary(distance: Tensor) -> dict:
     """Error in [0, 1] and mean and standard deviation of the distances, (N,), of the images that are right (> 0)."""
     right = distance > 0
     finite = distance[right & torch.isfinite(distance)]
-    return {"error": 1 - right.sum().item() / len(distance), "minimum_mean": finite.mean().item(),
-            "minimum_sd": finite.std().item(), "never": right.sum().item() - len(finite)}
+    return {
+        "error": 1 - right.sum().item() / len(distance),
+        "minimum_mean": finite.mean().item(),
+        "minimum_sd": finite.std().item(),
+        "never": right.sum().item() - len(finite),
+    }
 
 
 def _fitted(name: str, coefficient: float, max_iter: int, train_size: int):

@@ -1,4 +1,5 @@
 """Measurements of the chapter on Lyu, Huang and Liang 2015: dense networks on MNIST (Tables I and IV, Figures 1-4)."""
+
 from __future__ import annotations
 
 import math
@@ -118,8 +119,13 @@ def train_dense(
             return model, training.train(model, images, labels, checkpoint=checkpoint, **arguments)
         kept = round(len(labels) * (1 - HELD_OUT))
         first = training.train(
-            model, images[:kept], labels[:kept], checkpoint=checkpoint.with_suffix(".first.pt"), patience=PATIENCE,
-            monitor=lambda m: evaluation.error_rate(m, images[kept:], labels[kept:]), **arguments,
+            model,
+            images[:kept],
+            labels[:kept],
+            checkpoint=checkpoint.with_suffix(".first.pt"),
+            patience=PATIENCE,
+            monitor=lambda m: evaluation.error_rate(m, images[kept:], labels[kept:]),
+            **arguments,
         )
         target = evaluation.mean_loss(model, images[:kept], labels[:kept])
         # pylearn2's second stage goes on with the learning rate and momentum of the best epoch
@@ -130,7 +136,11 @@ def train_dense(
             lr=schedule.rate(steps), lr_divisor=schedule.lr_divisor, momentum=(momentum, momentum)
         )
         second = training.train(
-            model, images, labels, checkpoint=checkpoint, target=target,
+            model,
+            images,
+            labels,
+            checkpoint=checkpoint,
+            target=target,
             monitor=lambda m: evaluation.mean_loss(m, images[kept:], labels[kept:]),
             **(arguments | {"schedule": continued, "seed": seed + 1000}),
         )

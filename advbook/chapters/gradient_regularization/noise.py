@@ -1,4 +1,5 @@
 """Measurements of the noise-model notebook: Lyu, Huang and Liang 2015, Section V, on softmax regression."""
+
 from __future__ import annotations
 
 import math
@@ -56,13 +57,18 @@ def fit_softmax(images: Tensor, labels: Tensor, *, coefficient: float, max_iter:
         with torch.no_grad():
             flat = torch.from_numpy(theta).to(weight)
             weight.copy_(flat[: sizes[0]].view_as(weight))
-            bias.copy_(flat[sizes[0]:])
+            bias.copy_(flat[sizes[0] :])
         loss = nn.functional.cross_entropy(model(images), labels) + coefficient * weight.square().sum()
         gradients = torch.autograd.grad(loss, [weight, bias])
         return loss.item(), torch.cat([g.flatten() for g in gradients]).double().cpu().numpy()
 
-    found = minimize(objective, np.zeros(sum(sizes)), jac=True, method="L-BFGS-B",
-                     options={"maxiter": max_iter, "maxfun": 2 * max_iter, "ftol": 1e-10, "gtol": 1e-6, "maxcor": 20})
+    found = minimize(
+        objective,
+        np.zeros(sum(sizes)),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": max_iter, "maxfun": 2 * max_iter, "ftol": 1e-10, "gtol": 1e-6, "maxcor": 20},
+    )
     objective(found.x)
     return model, {"iterations": int(found.nit), "objective": float(found.fun), "gradient": float(abs(found.jac).max())}
 
@@ -97,10 +103,16 @@ def softmax_fit(*, data: str, convention: str, lam: float, max_iter: int, train_
     finite = distance[torch.isfinite(distance)]
     counts, edges = np.histogram(finite.cpu().numpy(), bins=BINS)
     small, small_edges = np.histogram(finite.cpu().numpy(), bins=40, range=(0, 0.1))
-    values = {**fit, "train_error": 1 - right.sum().item() / len(labels), "test_error": test_error,
-              "minimum_mean": finite.mean().item(), "minimum_sd": finite.std().item(), "correct": len(distance),
-              "never": len(distance) - len(finite),
-              "share_below": {str(h): (finite < h).sum().item() / len(finite) for h in (0.02, 0.05, 0.1)}}
+    values = {
+        **fit,
+        "train_error": 1 - right.sum().item() / len(labels),
+        "test_error": test_error,
+        "minimum_mean": finite.mean().item(),
+        "minimum_sd": finite.std().item(),
+        "correct": len(distance),
+        "never": len(distance) - len(finite),
+        "share_below": {str(h): (finite < h).sum().item() / len(finite) for h in (0.02, 0.05, 0.1)},
+    }
     return values, {"counts": counts, "edges": edges, "small": small, "small_edges": small_edges}
 
 
@@ -110,8 +122,15 @@ def _test(name: str) -> tuple[Tensor, Tensor]:
 
 
 def softmax_noise(
-    *, data: str, convention: str, lam: float, max_iter: int, noise: list[float], draws: int, seed: int,
-    train_size: int = 0
+    *,
+    data: str,
+    convention: str,
+    lam: float,
+    max_iter: int,
+    noise: list[float],
+    draws: int,
+    seed: int,
+    train_size: int = 0,
 ) -> tuple[dict, dict]:
     """One softmax model under Gaussian noise on its training images (Tables VII and IX), and what four models predict.
 
@@ -129,9 +148,21 @@ def softmax_noise(
     slope = 2 * (finite < 0.05).double().mean().item() / 0.05**2
     boundary = _boundaries(model, images[right], labels[right])
     generator = runtime.generator(seed)
-    values = {"miss": miss, "minimum_mean": mean, "minimum_sd": sd, "slope": slope, "actual": [], "additional": [],
-              "broken": [], "repaired": [],
-              "eq_33": [], "distances": [], "nearest": [], "union": [], "linear_density": []}
+    values = {
+        "miss": miss,
+        "minimum_mean": mean,
+        "minimum_sd": sd,
+        "slope": slope,
+        "actual": [],
+        "additional": [],
+        "broken": [],
+        "repaired": [],
+        "eq_33": [],
+        "distances": [],
+        "nearest": [],
+        "union": [],
+        "linear_density": [],
+    }
     for std in noise:
         changes = [_under_noise(model, images, labels, right, std, generator) for _ in range(draws)]
         values["broken"].append([broken for broken, _ in changes])
@@ -141,8 +172,11 @@ def softmax_noise(
         values["eq_33"].append(eq_33(miss, mean, sd, std))
         values["linear_density"].append(linear_density(miss, slope, std))
         tails = torch.special.ndtr(-boundary / std)
-        for name, tail in {"distances": torch.special.ndtr(-distance.double() / std), "nearest": tails.amax(dim=1),
-                           "union": tails.sum(dim=1).clamp(max=1)}.items():
+        for name, tail in {
+            "distances": torch.special.ndtr(-distance.double() / std),
+            "nearest": tails.amax(dim=1),
+            "union": tails.sum(dim=1).clamp(max=1),
+        }.items():
             values[name].append(miss + (1 - miss) * tail.mean().item())
     pictures = images[:8] + 0.01 * torch.randn(images[:8].shape, generator=generator).to(images)
     return values, {"clean": images[:8, 0].cpu().half().numpy(), "noisy": pictures[:, 0].cpu().half().numpy()}
@@ -187,5 +221,14 @@ def union_bound(*, pixels: int) -> dict:
     return {"deviations": math.sqrt(pixels), "log10": float(normal.logsf(math.sqrt(pixels))) / math.log(10)}
 
 
-__all__ = ["CONVENTIONS", "LAMBDAS", "eq_33", "fit_softmax", "linear_density", "printed_tables", "softmax_fit",
-           "softmax_noise", "union_bound"]
+__all__ = [
+    "CONVENTIONS",
+    "LAMBDAS",
+    "eq_33",
+    "fit_softmax",
+    "linear_density",
+    "printed_tables",
+    "softmax_fit",
+    "softmax_noise",
+    "union_bound",
+]

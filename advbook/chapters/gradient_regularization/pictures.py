@@ -1,4 +1,5 @@
 """Measurements of Lyu, Huang and Liang 2015, Section III: what gradient perturbations look like (Eqs. 22-25)."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -71,8 +72,12 @@ def erase_inject(*, images: int, sigmas: list[float], **spec) -> dict:
     band = torch.bucketize(confidence[right], torch.tensor(BANDS[1:-1], dtype=x.dtype, device=x.device))
     parts = [band == b for b in range(len(BANDS) - 1)]
     values["band_images"] = [part.sum().item() for part in parts]
-    for name, what in (("changed", moved != y), ("to_runner_up", moved == rival), ("share_pair", share),
-                       ("share_even", share_even)):
+    for name, what in (
+        ("changed", moved != y),
+        ("to_runner_up", moved == rival),
+        ("share_pair", share),
+        ("share_even", share_even),
+    ):
         values[f"band_{name}"] = [what[right][part].double().mean().item() if part.any() else None for part in parts]
     return values
 
@@ -103,9 +108,13 @@ def transfer(*, images: int, sigmas: list[float], target_seed: int, **spec) -> d
         members = (y == label).nonzero().flatten()
         other[members] = members.roll(1)
     cases = {
-        "own": (source, direction), "network": (target, direction), "softmax": (softmax, direction),
-        "instance": (source, direction[other]), "instance_random": (source, noise),
-        "network_random": (target, noise), "softmax_random": (softmax, noise),
+        "own": (source, direction),
+        "network": (target, direction),
+        "softmax": (softmax, direction),
+        "instance": (source, direction[other]),
+        "instance_random": (source, noise),
+        "network_random": (target, noise),
+        "softmax_random": (softmax, noise),
     }
     values: dict = {name: [] for name in (*cases, "network_rival", "softmax_rival")}
     for sigma in sigmas:
@@ -148,7 +157,7 @@ def pictures(*, sigmas: list[float], **spec) -> tuple[dict, dict]:
     ]
     shown = (x[chosen, 0] * 255).round().to(torch.uint8).cpu().numpy()
     return (
-        {"digits": rows[: len(digits)], "morphs": rows[len(digits):], "pairs": pairs},
+        {"digits": rows[: len(digits)], "morphs": rows[len(digits) :], "pairs": pairs},
         {"images": shown, "directions": direction[:, 0].cpu().numpy().astype(np.float16)},
     )
 

@@ -2,6 +2,7 @@
 
 The networks are judged in float64: the loss of a confident network is too small for differences in float32.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -143,8 +144,13 @@ def first_order(*, powers: list[float | str], sigmas: list[float], images: int, 
             falls = (lead - moved) / length
         quarters = torch.tensor([0.25, 0.5, 0.75], dtype=x.dtype, device=x.device)
         low, median, high = (rises / slope).quantile(quarters, dim=1)
-        for name, row in (("median", median), ("low", low), ("high", high), ("sum", rises.sum(1) / slope.sum()),
-                          ("lead", (falls / (slope / doubt)).median(dim=1).values)):
+        for name, row in (
+            ("median", median),
+            ("low", low),
+            ("high", high),
+            ("sum", rises.sum(1) / slope.sum()),
+            ("lead", (falls / (slope / doubt)).median(dim=1).values),
+        ):
             values[name].append(row.tolist())
     return values
 
@@ -213,8 +219,11 @@ def second_order_family(*, powers: list[float | str], images: int, **spec) -> tu
         curved.append((turned * v).flatten(1).sum(1))
         squared.append(norms.norm(g.detach(), norms.dual(power)).square())
     curved, squared = torch.stack(curved), torch.stack(squared)
-    values = {"curvature": curved.mean(1).tolist(), "squared": squared.mean(1).tolist(),
-              "ratio": (curved.mean(1) / squared.mean(1)).tolist()}
+    values = {
+        "curvature": curved.mean(1).tolist(),
+        "squared": squared.mean(1).tolist(),
+        "ratio": (curved.mean(1) / squared.mean(1)).tolist(),
+    }
     return values, {"curvature": curved.cpu().numpy(), "squared": squared.cpu().numpy()}
 
 

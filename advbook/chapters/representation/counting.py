@@ -1,4 +1,5 @@
 """Measurements of the chapter on Cutilli 2021, Section 2.2: networks that count shapes, and what they look at."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Thirds(training.Schedule):
 
 
 def untrained(
-    *, size: int, limit: int, plan: str, width: float, activation: str, renormalised: bool, seed: int,
+    *, size: int, limit: int, plan: str, width: float, activation: str, renormalised: bool, seed: int
 ) -> nn.Sequential:
     """An untrained network that counts two kinds, and answers the mean number of each for an empty picture."""
     with runtime.seeded(seed):
@@ -54,8 +55,21 @@ def trained(**spec) -> tuple[nn.Module, training.History]:
 
 
 def train_counter(
-    *, checkpoint: Path, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, width: float,
-    activation: str, renormalised: bool, images: int, epochs: int, batch_size: int, lr: float, precision: str,
+    *,
+    checkpoint: Path,
+    size: int,
+    scales: list[int],
+    one_scale: bool,
+    limit: int,
+    plan: str,
+    width: float,
+    activation: str,
+    renormalised: bool,
+    images: int,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    precision: str,
     seed: int,
 ) -> tuple[nn.Module, training.History]:
     """Train a counting network on pictures that are drawn on the way.
@@ -68,8 +82,9 @@ def train_counter(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    model = untrained(size=size, limit=limit, plan=plan, width=width, activation=activation, renormalised=renormalised,
-                      seed=seed)
+    model = untrained(
+        size=size, limit=limit, plan=plan, width=width, activation=activation, renormalised=renormalised, seed=seed
+    )
     stream = shapes.Stream(images, limit=limit, seed=seed, size=size, scales=tuple(scales), one_scale=one_scale)
     steps = -(-images // batch_size) * epochs
     linear = model[:-1]
@@ -81,8 +96,17 @@ def train_counter(
         return found
 
     history = training.train(
-        model, stream, stream.labels.to(runtime.device()), objective=loss, epochs=epochs, seed=seed,
-        batch_size=batch_size, schedule=Thirds(lr=lr, total=steps), optimizer="adam", checkpoint=checkpoint)
+        model,
+        stream,
+        stream.labels.to(runtime.device()),
+        objective=loss,
+        epochs=epochs,
+        seed=seed,
+        batch_size=batch_size,
+        schedule=Thirds(lr=lr, total=steps),
+        optimizer="adam",
+        checkpoint=checkpoint,
+    )
     return model, history
 
 
@@ -97,7 +121,13 @@ def convolved(model: nn.Sequential, x: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def pictures(
-    *, size: int, scales: list[int], one_scale: bool, limit: int, images: int, seed: int,
+    *,
+    size: int,
+    scales: list[int],
+    one_scale: bool,
+    limit: int,
+    images: int,
+    seed: int,
     kinds: tuple[str, ...] = ("triangle", "square"),
 ) -> shapes.Pictures:
     """Pictures to judge on; their seeds are apart from those of training."""
@@ -126,8 +156,14 @@ def counting_network(*, spec: dict, images: int, others: dict[str, dict]) -> tup
     epoch.
     """
     model, history = trained(**spec)
-    base = dict(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
-                images=images, seed=spec["seed"])
+    base = dict(
+        size=spec["size"],
+        scales=spec["scales"],
+        one_scale=spec["one_scale"],
+        limit=spec["limit"],
+        images=images,
+        seed=spec["seed"],
+    )
     values: dict = {}
     arrays: dict = {"loss": history.loss}
     for name, changes in {"same": {}, **others}.items():
@@ -155,7 +191,8 @@ def counting_network(*, spec: dict, images: int, others: dict[str, dict]) -> tup
             values["by_total"] = {
                 "mae": [(totals[1] - totals[0]).abs()[some].mean().item() if some.any() else None for some in chosen],
                 "exact": [right[some].double().mean().item() if some.any() else None for some in chosen],
-                "count": [int(some.sum()) for some in chosen]}
+                "count": [int(some.sum()) for some in chosen],
+            }
     return values, arrays
 
 
@@ -188,11 +225,21 @@ def saliency_shares(*, spec: dict, images: int) -> tuple[dict, dict]:
     saliency, in 8 bits, ``picture`` and ``saliency`` (2, S, S), the tenth root of it as the thesis shows it.
     """
     model, _ = trained(**spec)
-    drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
-                     images=2 * images, seed=spec["seed"])
+    drawn = pictures(
+        size=spec["size"],
+        scales=spec["scales"],
+        one_scale=spec["one_scale"],
+        limit=spec["limit"],
+        images=2 * images,
+        seed=spec["seed"],
+    )
     chosen = [n for n, polygons in enumerate(drawn.polygons) if polygons][:images]
-    maps = torch.cat([attribution.first_order_saliency(model, part.to(runtime.device())).cpu()
-                      for part in drawn.images[chosen].split(50)])
+    maps = torch.cat(
+        [
+            attribution.first_order_saliency(model, part.to(runtime.device())).cpu()
+            for part in drawn.images[chosen].split(50)
+        ]
+    )
     found: dict[str, list] = {"share": [], "area": [], "top": []}
     for heat, n in zip(maps, chosen, strict=True):
         where = torch.from_numpy(regions(drawn.polygons[n], spec["size"])).flatten()
@@ -202,14 +249,15 @@ def saliency_shares(*, spec: dict, images: int) -> tuple[dict, dict]:
         if heat.sum() > 0:
             found["share"].append([heat[where == k].sum().double() / heat.sum() for k in range(len(REGIONS))])
             found["top"].append([(where[best] == k).double().mean() for k in range(len(REGIONS))])
-    values = {name: dict(zip(REGIONS, torch.tensor(rows).mean(0).tolist(), strict=True)) if rows else None
-              for name, rows in found.items()}
+    values = {
+        name: dict(zip(REGIONS, torch.tensor(rows).mean(0).tolist(), strict=True)) if rows else None
+        for name, rows in found.items()
+    }
     shown = maps[:2] / maps[:2].amax((1, 2), keepdim=True).clamp(min=1e-30)
     return values | {"flat": 1 - len(found["share"]) / len(chosen)}, {
         "picture": (255 * drawn.images[chosen[:2], 2]).byte().numpy(),
-        "saliency": (255 * shown**0.1).byte().numpy()}
-
-
+        "saliency": (255 * shown**0.1).byte().numpy(),
+    }
 
 
 # -- Section 2.2.2 -------------------------------------------------------------------------------------------------
@@ -255,8 +303,10 @@ def by_hand(model: nn.Module, drawn: shapes.Pictures) -> tuple[float, float]:
         return attribution.second_order_saliency(model, image, seed[None])[0].max().item()
 
     def overlap(level: float) -> float:
-        return sum(localisation.matched(localisation.detect(model, image, threshold=level), polygons).sum()
-                   for image, polygons in zip(images, drawn.polygons, strict=True))
+        return sum(
+            localisation.matched(localisation.detect(model, image, threshold=level), polygons).sum()
+            for image, polygons in zip(images, drawn.polygons, strict=True)
+        )
 
     top = float(np.median([largest(image) for image in images]))
     return (max(top * 10 ** (-0.5 * np.arange(14)), key=overlap) if top else np.inf), top
@@ -297,8 +347,10 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
     find, extra = METHODS[method], {}
     if method == "by hand":
         level, largest = by_hand(model, pictures(**seen, images=20, seed=spec["seed"] + 1_000_000))
-        find, extra = partial(find, threshold=level), {
-            "threshold": level if np.isfinite(level) else None, "largest": largest}
+        find, extra = (
+            partial(find, threshold=level),
+            {"threshold": level if np.isfinite(level) else None, "largest": largest},
+        )
     rng = np.random.default_rng([2_000_000, spec["seed"]])
     points = shapely.points(*np.meshgrid(np.arange(spec["size"]), np.arange(spec["size"])))
     true, right, boxes, ious, coverage, rounds, pixels, places, elsewhere = 0, [], [], 0.0, [], [], [], [], []
@@ -309,8 +361,10 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
         found = find(model, picture.to(runtime.device()))
         scores = localisation.matched(found, polygons)
         masks = np.array([mask.cpu().numpy() for mask in found], dtype=bool).reshape(-1, *points.shape)
-        bodies = np.array([shapely.contains(shapely.Polygon(polygon).buffer(NEAR["edge"]), points)
-                           for polygon in polygons], dtype=bool).reshape(-1, *points.shape)
+        bodies = np.array(
+            [shapely.contains(shapely.Polygon(polygon).buffer(NEAR["edge"]), points) for polygon in polygons],
+            dtype=bool,
+        ).reshape(-1, *points.shape)
         moved = masks.copy()
         for mask in moved:
             mask[:] = np.roll(mask, rng.integers(0, spec["size"], 2), (0, 1))
@@ -332,14 +386,25 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
         return {name: numbers.count(k) / max(len(numbers), 1) for k, name in enumerate(PLACES)}
 
     return {
-        "precision": sum(right) / max(sum(boxes), 1), "recall": sum(right) / true, "found": sum(boxes), "true": true,
-        "iou": float(ious) / true, "empty": off / max(sum(pixels), 1),
+        "precision": sum(right) / max(sum(boxes), 1),
+        "recall": sum(right) / true,
+        "found": sum(boxes),
+        "true": true,
+        "iou": float(ious) / true,
+        "empty": off / max(sum(pixels), 1),
         "coverage": float(np.mean(coverage)) if coverage else None,
         "most": float(np.quantile(coverage, 0.9)) if coverage else None,
         "size": float(np.median(pixels)) if pixels else None,
-        **shares(places), "moved": {"empty": off_elsewhere / max(sum(pixels), 1), **shares(elsewhere)}, **extra,
-    }, {"right": np.array(right), "boxes": np.array(boxes), "round": np.array(rounds, dtype=np.int16),
-        "pixels": np.array(pixels, dtype=np.int32), "place": np.array(places, dtype=np.int8)}
+        **shares(places),
+        "moved": {"empty": off_elsewhere / max(sum(pixels), 1), **shares(elsewhere)},
+        **extra,
+    }, {
+        "right": np.array(right),
+        "boxes": np.array(boxes),
+        "round": np.array(rounds, dtype=np.int16),
+        "pixels": np.array(pixels, dtype=np.int32),
+        "place": np.array(places, dtype=np.int8),
+    }
 
 
 def first_rounds(*, spec: dict, rounds: int, images: int) -> tuple[dict, dict]:
@@ -350,13 +415,21 @@ def first_rounds(*, spec: dict, rounds: int, images: int) -> tuple[dict, dict]:
     (rounds or fewer, S, S).
     """
     model, _ = trained(**spec)
-    drawn = pictures(size=spec["size"], scales=spec["scales"], one_scale=spec["one_scale"], limit=spec["limit"],
-                     images=images, seed=spec["seed"])
+    drawn = pictures(
+        size=spec["size"],
+        scales=spec["scales"],
+        one_scale=spec["one_scale"],
+        limit=spec["limit"],
+        images=images,
+        seed=spec["seed"],
+    )
     n = int(drawn.counts.sum(1).argmax())
     image = drawn.images[n].to(runtime.device())
     heat = attribution.first_order_saliency(model, image[None])[0]
     masks = localisation.detect(model, image, threshold="otsu")
-    shown = torch.stack([torch.zeros_like(heat, dtype=torch.bool), *masks])[1:rounds + 1]
+    shown = torch.stack([torch.zeros_like(heat, dtype=torch.bool), *masks])[1 : rounds + 1]
     return {"true": int(drawn.counts[n].sum()), "counted": len(masks)}, {
-        "picture": (255 * drawn.images[n, 2]).byte().numpy(), "masks": shown.cpu().numpy(),
-        "saliency": (255 * (heat / heat.max().clamp(min=1e-30))**0.1).byte().cpu().numpy()}
+        "picture": (255 * drawn.images[n, 2]).byte().numpy(),
+        "masks": shown.cpu().numpy(),
+        "saliency": (255 * (heat / heat.max().clamp(min=1e-30)) ** 0.1).byte().cpu().numpy(),
+    }

@@ -1,4 +1,5 @@
 """How many shapes a mask can find at all that is as large as what the units of a network see (Cutilli 2021, 2.2.2)."""
+
 from __future__ import annotations
 
 from itertools import product
@@ -27,7 +28,7 @@ def blocks(fields: list[tuple[int, int]], first: int, last: int) -> list[tuple[i
 
 
 def ceiling(
-    *, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, images: int, seed: int,
+    *, size: int, scales: list[int], one_scale: bool, limit: int, plan: str, images: int, seed: int
 ) -> tuple[dict, dict]:
     """The share of shapes that masks find which fill the block of the network's units that see their start.
 
@@ -55,12 +56,17 @@ def ceiling(
             columns, rows = (blocks(fields, first, last) for first, last in zip(low, high, strict=True))
             found["centred"].append(centred(box, together) >= 0.5)
             found["alone"].append(centred(box, sees) >= 0.5)
-            found["placed"].append(any(
-                localisation.overlap((x[0], y[0], x[1], y[1]), box) >= 0.5 for x, y in product(columns, rows)))
+            found["placed"].append(
+                any(localisation.overlap((x[0], y[0], x[1], y[1]), box) >= 0.5 for x, y in product(columns, rows))
+            )
             areas.append(int(np.prod(high - low + 1)))
-    return {"shapes": len(areas), "sees": sees, "apart": apart, "together": together,
-            **{name: float(np.mean(each)) for name, each in found.items()}}, {
-        "area": np.array(areas, dtype=np.int32), **{name: np.packbits(each) for name, each in found.items()}}
+    return {
+        "shapes": len(areas),
+        "sees": sees,
+        "apart": apart,
+        "together": together,
+        **{name: float(np.mean(each)) for name, each in found.items()},
+    }, {"area": np.array(areas, dtype=np.int32), **{name: np.packbits(each) for name, each in found.items()}}
 
 
 def centred(box: tuple[int, int, int, int], side: int) -> float:

@@ -1,4 +1,5 @@
 """The maps that Cutilli 2021 publishes (Figures 2.3 and 2.4), by the rules that our own networks are judged by."""
+
 from __future__ import annotations
 
 from itertools import combinations
@@ -111,8 +112,12 @@ def published_maps(*, data: str, image: str, tops: list[int], window: list[int])
     picture, heat, masks = _read(data, image)
     size, polygons = len(picture), outlines(picture)
     found, band = zones(polygons, size)
-    levels = np.stack([np.bincount(256 * found[some] + heat[some], minlength=256 * len(REGIONS)).reshape(-1, 256).T
-                       for some in (~band, band)])
+    levels = np.stack(
+        [
+            np.bincount(256 * found[some] + heat[some], minlength=256 * len(REGIONS)).reshape(-1, 256).T
+            for some in (~band, band)
+        ]
+    )
     by_region = levels.sum(0)
     saliency = by_region * (np.arange(256)[:, None] / 255.0) ** ROOT
     points, bands = _points(size), near(size)
@@ -123,17 +128,26 @@ def published_maps(*, data: str, image: str, tops: list[int], window: list[int])
     top, left, side = window
     part = slice(top, top + side), slice(left, left + side)
     values = {
-        "size": size, "shapes": {str(n): sum(len(polygon) == n for polygon in polygons) for n in (3, 4)},
-        "agree": float((within & picture).sum() / (within | picture).sum()), "band": bands,
-        "unseen": int(by_region[0].sum()), "extent": [int(heat.any(axis).nonzero()[0].max()) + 1 for axis in (1, 0)],
-        "area": _named(by_region.sum(0) / size**2), "share": _named(saliency.sum(0) / saliency.sum()),
+        "size": size,
+        "shapes": {str(n): sum(len(polygon) == n for polygon in polygons) for n in (3, 4)},
+        "agree": float((within & picture).sum() / (within | picture).sum()),
+        "band": bands,
+        "unseen": int(by_region[0].sum()),
+        "extent": [int(heat.any(axis).nonzero()[0].max()) + 1 for axis in (1, 0)],
+        "area": _named(by_region.sum(0) / size**2),
+        "share": _named(saliency.sum(0) / saliency.sum()),
         "top": {str(count): _named(best(by_region, count)) for count in tops},
         "outline": {str(count): float(best(levels.sum(2).T, count)[1]) for count in tops},
-        "masks": rows, "most": max(covered, default=None),
+        "masks": rows,
+        "most": max(covered, default=None),
         "between": sum(row["on"] > 1 for row in rows) / len(rows),
     }
-    return values, {"levels": levels.astype(np.int32), "picture": picture[part], "saliency": heat[part],
-                    "masks": np.stack([mask[part] for mask in masks.values()])}
+    return values, {
+        "levels": levels.astype(np.int32),
+        "picture": picture[part],
+        "saliency": heat[part],
+        "masks": np.stack([mask[part] for mask in masks.values()]),
+    }
 
 
 def _named(numbers: np.ndarray) -> dict[str, float]:
@@ -149,17 +163,25 @@ def _prepared(polygon: np.ndarray, wider: float) -> shapely.Polygon:
 def _told(mask: np.ndarray, number: int, bodies: np.ndarray, polygons: list[np.ndarray]) -> dict:
     """What one mask (S, S), of round ``number``, is on."""
     where, covered = placed(mask[None], bodies)
-    return {"round": number, "pixels": int(mask.sum()), "place": PLACES[where[0]], "on": len(covered),
-            "covered": max(covered.tolist(), default=None),
-            "iou": float(localisation.matched([torch.from_numpy(mask)], polygons)[0])}
+    return {
+        "round": number,
+        "pixels": int(mask.sum()),
+        "place": PLACES[where[0]],
+        "on": len(covered),
+        "covered": max(covered.tolist(), default=None),
+        "iou": float(localisation.matched([torch.from_numpy(mask)], polygons)[0]),
+    }
 
 
 def _read(data: str, image: str) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
     """A picture of truth values (S, S), its map in 8 bits (S, S), and masks (S, S) by round."""
     if data == figures.NAME:
         folder = f"limited-scale/{image}"
-        return figures.load(f"{folder}/picture.png")[..., 2] > 0, figures.load(f"{folder}/saliency.png"), {
-            number: figures.load(f"{folder}/mask-{number}.png") for number in figures.ROUNDS[image]}
+        return (
+            figures.load(f"{folder}/picture.png")[..., 2] > 0,
+            figures.load(f"{folder}/saliency.png"),
+            {number: figures.load(f"{folder}/mask-{number}.png") for number in figures.ROUNDS[image]},
+        )
     if data != "generated":
         raise ValueError(f"data must be {figures.NAME} or generated, got {data!r}")
     drawn = shapes.draw(np.array([[1, 2]]), size=256, scales=(50, 50), one_scale=True, rng=np.random.default_rng(0))

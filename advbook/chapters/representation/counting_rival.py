@@ -1,4 +1,5 @@
 """What can be said about the number of shapes without knowing a shape (Cutilli 2021, Section 2.2)."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -30,7 +31,7 @@ def components_less_holes(found: np.ndarray) -> np.ndarray:
 
 
 def pattern_line(
-    *, size: int, scales: list[int], one_scale: bool, limit: int, images: int, seed: int, others: dict[str, dict],
+    *, size: int, scales: list[int], one_scale: bool, limit: int, images: int, seed: int, others: dict[str, dict]
 ) -> dict:
     """A straight line in the numbers of :func:`patterns`, fitted to the total on ``images`` pictures by least squares.
 
@@ -51,9 +52,11 @@ def pattern_line(
         estimate = _with_one(found) @ line
         by_area = [np.median(total[np.argsort(abs(area - one), kind="stable")[:NEAREST]]) for one in _area(drawn)]
         values[name] = {
-            "total_mae": float(abs(estimate - truth).mean()), "slope": float(np.polyfit(truth, estimate, 1)[0]),
+            "total_mae": float(abs(estimate - truth).mean()),
+            "slope": float(np.polyfit(truth, estimate, 1)[0]),
             "topology": float((components_less_holes(found) == truth).mean()),
-            "area_mae": float(abs(np.array(by_area) - truth).mean())}
+            "area_mae": float(abs(np.array(by_area) - truth).mean()),
+        }
     return values
 
 

@@ -1,4 +1,5 @@
 """Measurements of the chapter on Cutilli 2021, Section 3: networks whose structure should resist attacks."""
+
 from __future__ import annotations
 
 import copy
@@ -18,7 +19,8 @@ from advutils.training import regularizers
 
 # Table 3.1; then what Sections 3.3.2 and 3.3.3 wonder about, with controls; then the rival. "times" multiplies PENALTY.
 KINDS = {
-    "S": dict(lr=0.002), "RS": dict(lr=0.002, renormalised=True),
+    "S": dict(lr=0.002),
+    "RS": dict(lr=0.002, renormalised=True),
     "A": dict(lr=0.0002, renormalised=True, neurons="angular", activation="none"),
     "GMR": dict(lr=0.0009, penalty="gradient"),
     "GMRES": dict(lr=0.002, penalty="gradient", activation="elastic"),
@@ -46,8 +48,11 @@ STATISTICS = 200  # images that the thesis attacks and judges together
 VALIDATION = 0.07
 # Chainer computes a sigmoid by tanh, on a CPU in the type of its argument, on a GPU in double precision. Where slopes
 # are rounded to 0 decides what the thesis' attack can do.
-ARITHMETIC = {"chainer cpu": layers.TanhSigmoid(), "chainer gpu": layers.TanhSigmoid(double=True),
-              "torch": nn.Sigmoid()}
+ARITHMETIC = {
+    "chainer cpu": layers.TanhSigmoid(),
+    "chainer gpu": layers.TanhSigmoid(double=True),
+    "torch": nn.Sigmoid(),
+}
 FEW = 100  # images that Pairwise Difference is attacked on, and so all kinds for its sake
 
 
@@ -96,9 +101,9 @@ def objective(kind: str) -> training.Objective:
     def curved(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         x = x.detach().requires_grad_()
         losses = squared(kind, model(x), y)
-        here, = torch.autograd.grad(losses.sum(), x, create_graph=True)
+        (here,) = torch.autograd.grad(losses.sum(), x, create_graph=True)
         away = REACH * norms.steepest(here.detach(), 2)  # of a sure image, a gradient as small as 1e-21
-        there, = torch.autograd.grad(squared(kind, model(x + away), y).sum(), x, create_graph=True)
+        (there,) = torch.autograd.grad(squared(kind, model(x + away), y).sum(), x, create_graph=True)
         sizes = torch.linalg.vector_norm(here) + torch.linalg.vector_norm(there - here) / REACH
         return losses.mean() + weight * sizes / len(x)
 
@@ -109,8 +114,9 @@ def objective(kind: str) -> training.Objective:
             moved = torch.minimum(torch.maximum(moved, x - eps), x + eps)
         return plain(model, moved, y)
 
-    return {None: plain, "gradient": penalised, "each": penalised, "curvature": curved,
-            "adversarial": adversarial}[penalty]
+    return {None: plain, "gradient": penalised, "each": penalised, "curvature": curved, "adversarial": adversarial}[
+        penalty
+    ]
 
 
 def trained(*, weights: str, **spec) -> tuple[nn.Module, training.History]:
@@ -127,7 +133,7 @@ def trained(*, weights: str, **spec) -> tuple[nn.Module, training.History]:
 
 
 def train_defence(
-    *, checkpoint: Path, restore: bool, data: str, kind: str, side: int, epochs: int, seed: int, train_size: int,
+    *, checkpoint: Path, restore: bool, data: str, kind: str, side: int, epochs: int, seed: int, train_size: int
 ) -> tuple[nn.Module, training.History]:
     """Train a network of a kind for ``epochs`` epochs (nothing stops early); the best weights, or with ``restore``
     False the last ones.
@@ -138,7 +144,7 @@ def train_defence(
     images, labels = loaded(data, "train", side)
     order = torch.randperm(len(labels), generator=runtime.generator(seed)).to(labels.device)
     held, kept = order.split([round(VALIDATION * len(labels)), len(labels) - round(VALIDATION * len(labels))])
-    kept = kept[:train_size or None]
+    kept = kept[: train_size or None]
     model = network(kind, side=side, seed=seed)
     loosen = layers.Loosening(model, start=0.01, wait=20)  # the thesis' code looks at the last minibatch of each epoch
     loss, latest = objective(kind), []
@@ -152,16 +158,26 @@ def train_defence(
         return evaluation.error_rate(model, images[held], labels[held])
 
     return model, training.train(
-        model, images[kept], labels[kept], objective=step, epochs=epochs, seed=seed, batch_size=BATCH,
-        schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)), monitor=monitor,
-        patience=epochs, checkpoint=checkpoint, restore=restore)
+        model,
+        images[kept],
+        labels[kept],
+        objective=step,
+        epochs=epochs,
+        seed=seed,
+        batch_size=BATCH,
+        schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)),
+        monitor=monitor,
+        patience=epochs,
+        checkpoint=checkpoint,
+        restore=restore,
+    )
 
 
 # -- Tables 3.2 and 3.3 --------------------------------------------------------------------------------------------
 
 
 def as_printed(
-    *, spec: dict, against: dict, budgets: list[float], images: int, arithmetic: str = "chainer cpu",
+    *, spec: dict, against: dict, budgets: list[float], images: int, arithmetic: str = "chainer cpu"
 ) -> tuple[dict, dict]:
     """Tables 3.2 and 3.3: one network under the thesis' attack, as the thesis judges it and as one should.
 
@@ -175,10 +191,12 @@ def as_printed(
     ``best_epoch``. Arrays by epoch: ``loss`` and ``validation`` (error on the held-out images).
     """
     x, y = loaded(spec["data"], "test", spec["side"])
-    x, y = x[:images or None], y[:images or None]
+    x, y = x[: images or None], y[: images or None]
     values: dict = {"trials": len(y)}
-    for name, weights, mode, sigmoid in (("thesis", "last", batch_statistics, sigmoid_in(arithmetic)),
-                                         ("settled", "best", runtime.evaluating, torch.sigmoid)):
+    for name, weights, mode, sigmoid in (
+        ("thesis", "last", batch_statistics, sigmoid_in(arithmetic)),
+        ("settled", "best", runtime.evaluating, torch.sigmoid),
+    ):
         model, history = trained(**spec, weights=weights)
         other, _ = trained(**against, weights=weights)
         if name == "thesis":
@@ -226,7 +244,7 @@ def with_sigmoid(model: nn.Sequential, sigmoid: nn.Module) -> nn.Sequential:
 
 
 def gradient(
-    kind: str, model: nn.Module, x: Tensor, y: Tensor, *, sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid,
+    kind: str, model: nn.Module, x: Tensor, y: Tensor, *, sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid
 ) -> Tensor:
     """The gradient of the thesis' loss, summed over the images, in the mode that the model is in.
 
@@ -237,7 +255,12 @@ def gradient(
 
 
 def sign_attack(
-    kind: str, model: nn.Module, x: Tensor, y: Tensor, *, eps: float,
+    kind: str,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
     sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid,
 ) -> Tensor:
     """x + eps sign(:func:`gradient`), clipped: the thesis' attack."""
@@ -267,7 +290,14 @@ def batch_statistics(model: nn.Module):
 
 
 def judged(
-    *, spec: dict, against: dict, budgets: list[float], images: int, steps: int, restarts: int, queries: int,
+    *,
+    spec: dict,
+    against: dict,
+    budgets: list[float],
+    images: int,
+    steps: int,
+    restarts: int,
+    queries: int,
     query_images: int,
 ) -> dict:
     """One network, best weights, evaluation mode, under attacks of growing strength, l-infinity.
@@ -287,15 +317,21 @@ def judged(
     everything = loaded(spec["data"], "test", spec["side"])
     x, y = (part[:images] for part in everything)
     right, few = ~evaluation.wrong(model, x, y), slice(query_images)
-    values: dict = {"clean": share(right), "clean_same": share(right[few]), "trials": len(y),
-                    "best_epoch": history.best_epoch, "clean_all": 1 - evaluation.error_rate(model, *everything)}
+    values: dict = {
+        "clean": share(right),
+        "clean_same": share(right[few]),
+        "trials": len(y),
+        "best_epoch": history.best_epoch,
+        "clean_all": 1 - evaluation.error_rate(model, *everything),
+    }
     sharp, blunt, exact = copy.deepcopy(model).double(), other.double(), x.double()
     soft, other_soft = widened(sharp, exact), widened(blunt, exact)
     for eps in budgets:
         walk = dict(eps=eps, step=2.5 * eps / steps, steps=steps)
         starts = [runtime.generator(base + spec["seed"]) for base in (1000, 2000, 3000)]
         moved = {
-            "fgsm": attacks.fgsm(sharp, exact, y, eps=eps), "pgd": attacks.pgd(sharp, exact, y, **walk),
+            "fgsm": attacks.fgsm(sharp, exact, y, eps=eps),
+            "pgd": attacks.pgd(sharp, exact, y, **walk),
             "margin": attacks.margin_pgd(sharp, exact, y, **walk, restarts=restarts, generator=starts[0]),
             "wide": attacks.margin_pgd(soft, exact, y, **walk, restarts=min(restarts, 2), generator=starts[1]),
             "transfer": attacks.pgd(blunt, exact, y, **walk),
@@ -360,8 +396,14 @@ def square(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int, 
         from art.attacks.evasion import SquareAttack
         from art.estimators.classification import PyTorchClassifier
 
-    wrapped = PyTorchClassifier(model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10, clip_values=(0.0, 1.0),
-                                device_type="gpu" if x.is_cuda else "cpu")
+    wrapped = PyTorchClassifier(
+        model,
+        nn.CrossEntropyLoss(),
+        tuple(x.shape[1:]),
+        10,
+        clip_values=(0.0, 1.0),
+        device_type="gpu" if x.is_cuda else "cpu",
+    )
     attack = SquareAttack(wrapped, eps=eps, max_iter=queries, nb_restarts=1, batch_size=len(x), verbose=False)
     before = np.random.get_state()
     np.random.seed(seed)  # it draws from numpy's global state

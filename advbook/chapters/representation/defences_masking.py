@@ -1,4 +1,5 @@
 """Measurements of the chapter on Cutilli 2021, Section 3.3: do gradients hide, and do neighbours matter?"""
+
 from __future__ import annotations
 
 import copy
@@ -28,8 +29,11 @@ def masked(*, spec: dict, eps: float, images: int, arithmetic: str = "chainer cp
     values = {"saturated": saturation(model, x), "clean": 1 - evaluation.error_rate(model, x, y)}
     double, exact = copy.deepcopy(model).double(), x.double()
     printed = chapter.sigmoid_in(arithmetic)
-    for name, same, pixels, sigmoid in (("_chainer", chapter.with_sigmoid(model, printed), x, printed),
-                                        ("", model, x, torch.sigmoid), ("64", double, exact, torch.sigmoid)):
+    for name, same, pixels, sigmoid in (
+        ("_chainer", chapter.with_sigmoid(model, printed), x, printed),
+        ("", model, x, torch.sigmoid),
+        ("64", double, exact, torch.sigmoid),
+    ):
         none = chapter.gradient(kind, same, pixels, y, sigmoid=sigmoid) == 0
         values[f"zero{name}"] = chapter.share(none)
         values[f"zero_images{name}"] = chapter.share(none.flatten(1).all(1))
@@ -63,8 +67,10 @@ def surface(*, spec: dict, images: int, drawn: int, reaches: list[float], points
     """
     model, _ = chapter.trained(**spec, weights="best")
     model.double()
-    x, y = (part.double() if part.is_floating_point() else part
-            for part in chapter.loaded(spec["data"], "test", spec["side"]))
+    x, y = (
+        part.double() if part.is_floating_point() else part
+        for part in chapter.loaded(spec["data"], "test", spec["side"])
+    )
     right = (~evaluation.wrong(model, x, y)).nonzero().flatten()[:images]
     x, y = x[right], y[right]
     first = chapter.gradient(spec["kind"], model, x, y).sign()
@@ -101,8 +107,10 @@ def neighbours(*, spec: dict, eps: float, images: int) -> dict:
     x, y = chapter.loaded(spec["data"], "test", spec["side"])
     x, y, kind = x[:images], y[:images], spec["kind"]
     settled = chapter.sign_attack(kind, model, x, y, eps=eps)
-    values = {"clean": {"evaluation": chapter.accuracy(model, x, y)},
-              "attacked": {"evaluation": chapter.accuracy(model, settled, y)}}
+    values = {
+        "clean": {"evaluation": chapter.accuracy(model, x, y)},
+        "attacked": {"evaluation": chapter.accuracy(model, settled, y)},
+    }
     right = 0
     with chapter.batch_statistics(model):
         together = torch.cat([chapter.sign_attack(kind, model, *part, eps=eps) for part in chapter.parts(x, y)])
@@ -113,7 +121,7 @@ def neighbours(*, spec: dict, eps: float, images: int) -> dict:
             leaf = part.clone().requires_grad_()
             losses = chapter.squared(kind, model(leaf), truth)
             for number, label in enumerate(truth):
-                own, = torch.autograd.grad(losses[number], leaf, retain_graph=True)
+                (own,) = torch.autograd.grad(losses[number], leaf, retain_graph=True)
                 mixed = part.clone()
                 mixed[number] = (part[number] + eps * own[number].sign()).clamp(0, 1)
                 with torch.no_grad():

@@ -1,4 +1,5 @@
 """Measurements of the chapter on Cutilli 2021, Section 3.2: pairs of pixels, neurons, and the units of a penalty."""
+
 from __future__ import annotations
 
 import torch
@@ -28,8 +29,14 @@ def pixel_pairs(*, data: str, images: int) -> dict:
         close += ((apart < 10) & other).sum().item()
         slope += (torch.sigmoid(apart) * torch.sigmoid(-apart))[other].sum().item()
     total = len(x) * n * (n - 1)
-    return {"zero": zero / total, "equal": equal / total, "close": close / total, "slope": slope / total,
-            "nonzero": (x > 0).double().mean().item(), "length": torch.linalg.vector_norm(x, dim=1).mean().item()}
+    return {
+        "zero": zero / total,
+        "equal": equal / total,
+        "close": close / total,
+        "slope": slope / total,
+        "nonzero": (x > 0).double().mean().item(),
+        "length": torch.linalg.vector_norm(x, dim=1).mean().item(),
+    }
 
 
 def sensitivity(*, data: str, sides: list[int], images: int, units: int, eps: float, seed: int) -> dict:
@@ -39,9 +46,12 @@ def sensitivity(*, data: str, sides: list[int], images: int, units: int, eps: fl
     over neurons and images of |change|, over the neuron's standard deviation over images: what a layer behind it sees,
     as batch statistics would scale it. ``raw``: the mean |change| itself.
     """
-    built = {"dot product": lambda n: nn.Linear(n, units, bias=False), "cosine": lambda n: layers.Angular(n, units),
-             "weighted mean": lambda n: layers.WeightedMean(n, units),
-             "pairwise difference": lambda n: layers.PairwiseDifference(n, units)}
+    built = {
+        "dot product": lambda n: nn.Linear(n, units, bias=False),
+        "cosine": lambda n: layers.Angular(n, units),
+        "weighted mean": lambda n: layers.WeightedMean(n, units),
+        "pairwise difference": lambda n: layers.PairwiseDifference(n, units),
+    }
     values: dict = {name: [] for name in built} | {"raw": {name: [] for name in built}}
     for side in sides:
         x = 255 * chapter.loaded(data, "test", side)[0][:images].flatten(1)
@@ -52,7 +62,7 @@ def sensitivity(*, data: str, sides: list[int], images: int, units: int, eps: fl
             out = layer(leaf)
             change = torch.zeros_like(out)
             for unit in range(units):
-                gradient, = torch.autograd.grad(out[:, unit].sum(), leaf, retain_graph=unit + 1 < units)
+                (gradient,) = torch.autograd.grad(out[:, unit].sum(), leaf, retain_graph=unit + 1 < units)
                 change[:, unit] = (layer(x + 255 * eps * gradient.sign())[:, unit] - out[:, unit]).abs()
             values["raw"][name].append(change.mean().item())
             values[name].append((change.mean(0) / out.std(0)).mean().item())
@@ -74,7 +84,7 @@ def penalty_units(*, spec: dict, images: int) -> dict:
         for name in sums:
             size = regularizers.gradient_magnitude(losses, leaf, per_example=name == "each")
             sums[name] += size.item() / 255 / len(parts)
-    return sums | {"ratio": sums["each"] / sums["batch"], "bound": chapter.BATCH ** 0.5}
+    return sums | {"ratio": sums["each"] / sums["batch"], "bound": chapter.BATCH**0.5}
 
 
 def linear_accuracy(*, data: str, side: int) -> dict:

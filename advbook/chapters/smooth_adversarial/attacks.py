@@ -1,4 +1,5 @@
 """Measurements of the chapter on Zhang et al. 2019: its networks, its attacks and what they cost in distortion."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,8 +20,11 @@ ADAM = training.Schedule(lr=1e-3, lr_divisor=1.0)
 TRAINING_EPS = 0.3  # of the fast gradient sign method in adversarial training
 SMOOTHED_LABELS = 1 / 9  # targets of .9 and .1 / 9, as in the authors' code
 ATTACKS = {
-    "fgsm": attacks.fgsm, "pgd": attacks.pgd, "smooth_pgd": attacks.smooth_pgd,
-    "carlini_wagner": attacks.carlini_wagner, "smooth_carlini_wagner": attacks.smooth_carlini_wagner,
+    "fgsm": attacks.fgsm,
+    "pgd": attacks.pgd,
+    "smooth_pgd": attacks.smooth_pgd,
+    "carlini_wagner": attacks.carlini_wagner,
+    "smooth_carlini_wagner": attacks.smooth_carlini_wagner,
 }
 
 
@@ -42,11 +46,17 @@ def classifier(**spec) -> nn.Sequential:
 
 
 def train_c4(
-    *, checkpoint: Path, data: str, adversarial: bool, epochs: int, seed: int,
+    *, checkpoint: Path, data: str, adversarial: bool, epochs: int, seed: int
 ) -> tuple[nn.Sequential, training.History]:
     """Train C4 naturally or adversarially."""
-    return _train(models.c4, adversarial_loss if adversarial else natural_loss, data, epochs=epochs, seed=seed,
-                  checkpoint=checkpoint)
+    return _train(
+        models.c4,
+        adversarial_loss if adversarial else natural_loss,
+        data,
+        epochs=epochs,
+        seed=seed,
+        checkpoint=checkpoint,
+    )
 
 
 def train_photograph_net(*, checkpoint: Path, epochs: int, seed: int) -> tuple[nn.Sequential, training.History]:
@@ -58,8 +68,18 @@ def _train(builder, objective, data: str, *, epochs: int, seed: int, checkpoint:
     images, labels = _loaded(data, "train")
     with runtime.seeded(seed):
         model = builder().to(images.device)
-    return model, training.train(model, images, labels, objective=objective, epochs=epochs, seed=seed, schedule=ADAM,
-                                 optimizer="adam", batch_size=128, checkpoint=checkpoint)
+    return model, training.train(
+        model,
+        images,
+        labels,
+        objective=objective,
+        epochs=epochs,
+        seed=seed,
+        schedule=ADAM,
+        optimizer="adam",
+        batch_size=128,
+        checkpoint=checkpoint,
+    )
 
 
 def _loaded(name: str, split: str) -> tuple[Tensor, Tensor]:
@@ -80,7 +100,7 @@ def natural_network(name: str) -> nn.Sequential:
 
 def natural_images(*, data: str, first: int, images: int, size: int) -> tuple[Tensor, Tensor]:
     """Test images number ``first`` and on, and their labels; "nips2017" resized to ``size`` pixels, in 8 bits."""
-    x, y = (part[first:first + images] for part in _loaded(data, "test"))
+    x, y = (part[first : first + images] for part in _loaded(data, "test"))
     return (resized(x, size) if data == "nips2017" else x), y
 
 
@@ -89,8 +109,9 @@ def resized(images: Tensor, size: int) -> Tensor:
     from PIL import Image
 
     frames = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    small = np.stack([np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR))
-                      for frame in frames])
+    small = np.stack(
+        [np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR)) for frame in frames]
+    )
     return torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(images) / 255
 
 
@@ -131,8 +152,16 @@ def natural(*, data: str, network: str, first: int, images: int) -> tuple[nn.Seq
 
 
 def judged(
-    model: nn.Module, x: Tensor, y: Tensor, *, attack: str, options: dict, eps: list[float], smoothing: dict,
-    every_run: bool = True, batch: int,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    attack: str,
+    options: dict,
+    eps: list[float],
+    smoothing: dict,
+    every_run: bool = True,
+    batch: int,
 ) -> tuple[dict, dict, Tensor]:
     """The protocol of Section 5.1: images that are classified correctly, the closest success over all runs.
 
@@ -170,15 +199,24 @@ def judged(
                     closest[rows[closer]] = out[closer.to(out.device)]
                     tried, found = tried + len(rows), found + int(fooled.sum())
                     lengths.append(length[fooled])
-        runs.append({"eps": budget, "tried": tried, "success": found / max(tried, 1),
-                     "distortion": torch.cat(lengths).mean().item() if found else None})
+        runs.append(
+            {
+                "eps": budget,
+                "tried": tried,
+                "success": found / max(tried, 1),
+                "distortion": torch.cat(lengths).mean().item() if found else None,
+            }
+        )
     values: dict = {"accuracy": len(x) / total, "correct": len(x), "runs": runs}
     for kind, lengths in best.items():
         probability, low, high = distortion.success_probability(lengths.numpy())
         mean, *interval = distortion.conditional_mean(lengths.numpy())
-        values[kind] = {"success": probability, "interval": [low, high],
-                        "distortion": None if probability == 0 else mean,
-                        "distortion_interval": None if probability == 0 else interval}
+        values[kind] = {
+            "success": probability,
+            "interval": [low, high],
+            "distortion": None if probability == 0 else mean,
+            "distortion_interval": None if probability == 0 else interval,
+        }
     arrays = {kind: lengths.numpy() for kind, lengths in best.items()} | {"index": index.cpu().numpy()}
     return values, arrays, closest
 
@@ -229,4 +267,6 @@ def storage_floor(*, data: str, images: int) -> dict:
     """What storing an image that nobody has attacked costs in l2: mean over the first ``images`` test images."""
     x, _ = (part[:images] for part in _loaded(data, "test"))
     return {kind: norms.norm(store(x) - x).mean().item() for kind, store in distortion.QUANTISED.items()} | {
-        "pixels": x.shape[-1], "largest": norms.norm(distortion.truncated(x) - x).max().item()}
+        "pixels": x.shape[-1],
+        "largest": norms.norm(distortion.truncated(x) - x).max().item(),
+    }

@@ -1,4 +1,5 @@
 """Measurements of the chapter on Zhang et al. 2019 that change one thing: smoothing alone, the variable alone."""
+
 from __future__ import annotations
 
 import torch
@@ -14,7 +15,7 @@ BATCH = {"c4": 100}  # images at a time; 20 for networks for natural images
 
 
 def network_and_images(
-    *, data: str, network: str, first: int, images: int, **spec,
+    *, data: str, network: str, first: int, images: int, **spec
 ) -> tuple[nn.Sequential, Tensor, Tensor, Tensor]:
     """The network, the test images from number ``first`` on that it gets right, their labels and their numbers.
 
@@ -23,7 +24,7 @@ def network_and_images(
     """
     if network == "c4":
         model = frozen(classifier(data=data, **spec))
-        x, y = (part[first:first + images] for part in _loaded(data, "test"))
+        x, y = (part[first : first + images] for part in _loaded(data, "test"))
     else:
         model, x, y = natural(data=data, network=network, first=first, images=images)
     right = (evaluation.predictions(model, x, batch_size=100) == y).nonzero().flatten()
@@ -58,14 +59,18 @@ def paired(*, calls: dict[str, dict], rates: list[float], pairs: list[list[str]]
     values: dict = {"correct": len(x), "success": {}, "distortion": {}, "closest": {}, "pairs": {}, "best": {}}
     for name, each in found.items():
         values["success"][name], values["distortion"][name] = (
-            list(column) for column in zip(*(_summary(row) for row in each), strict=True))
+            list(column) for column in zip(*(_summary(row) for row in each), strict=True)
+        )
         values["closest"][name] = dict(zip(("success", "distortion"), _summary(closest[name]), strict=True))
     for first, second in pairs:
         rows = [distortion.compared(a, b) for a, b in zip(found[first], found[second], strict=True)]
         values["pairs"][f"{first}/{second}"] = {entry: [row[entry] for row in rows] for entry in rows[0]}
         values["best"][f"{first}/{second}"] = distortion.compared(closest[first], closest[second])
-    return values, {"lengths": lengths.half().numpy(), "fooled": evaluation.packed(lengths.isfinite()),
-                    "index": index.cpu().numpy()}
+    return values, {
+        "lengths": lengths.half().numpy(),
+        "fooled": evaluation.packed(lengths.isfinite()),
+        "index": index.cpu().numpy(),
+    }
 
 
 def _summary(lengths) -> tuple[float, float | None]:
@@ -84,4 +89,5 @@ def floor_at(*, data: str, images: int, size: int) -> tuple[dict, dict]:
     lengths = {kind: norms.norm(distortion.QUANTISED[kind](x) - x).cpu() for kind in ("truncated", "rounded")}
     values = {kind: length.mean().item() for kind, length in lengths.items()}
     return values | {"largest": lengths["truncated"].max().item(), "pixels": x.shape[-1]}, {
-        "truncated": lengths["truncated"].half().numpy()}
+        "truncated": lengths["truncated"].half().numpy()
+    }

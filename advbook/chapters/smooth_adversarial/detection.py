@@ -1,4 +1,5 @@
 """A measurement of the chapter on Zhang et al. 2019: what the simple detector can see at all."""
+
 from __future__ import annotations
 
 import torch

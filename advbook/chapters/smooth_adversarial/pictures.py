@@ -1,4 +1,5 @@
 """Measurements of the chapter on Zhang et al. 2019 for looking at: impulse responses, convergence, magnification."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,7 +16,7 @@ from advutils.filters.smoothing import ImageSmoother
 def crop(photograph: str, window: list[int]) -> Tensor:
     """A square of a photograph, (1, 3, size, size) float64: ``window`` is its top, left and size."""
     top, left, size = window
-    return photographs.photograph(photograph)[None, :, top:top + size, left:left + size].double()
+    return photographs.photograph(photograph)[None, :, top : top + size, left : left + size].double()
 
 
 def impulse_responses(
@@ -72,9 +73,7 @@ def convergence(*, photograph: str, window: list[int], graphs: list[dict], itera
     return values
 
 
-def magnified(
-    *, photograph: str, window: list[int], network: str, calls: list[dict], graph: dict
-) -> tuple[dict, dict]:
+def magnified(*, photograph: str, window: list[int], network: str, calls: list[dict], graph: dict) -> tuple[dict, dict]:
     """Figures 1 and 4: a crop, attacked in several ways, the magnification of each (Appendix A) in both readings of
     sigma, and the perturbations.
 

@@ -1,4 +1,5 @@
 """Measurements of the chapter on Zhang et al. 2019: do attacks on one network fool its variants (Table 3)?"""
+
 from __future__ import annotations
 
 import torch
@@ -15,8 +16,7 @@ FILTER = {"sigma_domain": 0.5, "sigma_range": 0.2, "radius": 5, "joint": False}
 
 
 def transfer(
-    *, data: str, network: str, first: int, images: int, attack: str, options: dict, smoothing: dict,
-    others: list[str],
+    *, data: str, network: str, first: int, images: int, attack: str, options: dict, smoothing: dict, others: list[str]
 ) -> tuple[dict, dict]:
     """One run of an attack with one budget, judged on its network, behind a bilateral filter, and on other networks.
 
@@ -25,8 +25,10 @@ def transfer(
     of the successes). Images are rounded to 8 bits. Array: ``length`` (N,).
     """
     model, x, y = natural(data=data, network=network, first=first, images=images)
-    judges = {"white box": lambda z: evaluation.predictions(model, z, batch_size=50),
-              "bilateral": lambda z: evaluation.predictions(model, bilateral(z, **FILTER).clamp(0, 1), batch_size=50)}
+    judges = {
+        "white box": lambda z: evaluation.predictions(model, z, batch_size=50),
+        "bilateral": lambda z: evaluation.predictions(model, bilateral(z, **FILTER).clamp(0, 1), batch_size=50),
+    }
     for name in others:
         if models.input_size(name) != x.shape[-1]:
             raise ValueError(f"others must take images of {x.shape[-1]} pixels, {name} takes another size")
@@ -39,7 +41,8 @@ def transfer(
     values: dict = {"tried": len(x)}
     for name, judge in judges.items():
         fooled = judge(stored) != y
-        values[name] = {"success": fooled.double().mean().item(),
-                        "distortion": length[fooled].mean().item() if fooled.any() else None}
+        values[name] = {
+            "success": fooled.double().mean().item(),
+            "distortion": length[fooled].mean().item() if fooled.any() else None,
+        }
     return values, {"length": length.cpu().numpy()}
-

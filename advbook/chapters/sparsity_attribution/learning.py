@@ -3,6 +3,7 @@
 All of it is computed from records. Accuracy under an attack says nothing of a network that has learnt nothing: what one
 answer scores, it scores under any attack.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -20,11 +21,12 @@ MARKS = {"one answer": "†", "not learnt": "‡"}
 FOOTNOTE = (
     "† gives one answer (to more than 99 % of the images), ‡ has not learnt either (fewer right without an attack than "
     "twice chance, or more than half of the answers alike), in so many of its seeds: accuracy under an attack and "
-    "stable maps are no merit there")
+    "stable maps are no merit there"
+)
 
 
 def state(record: Record, when: str | None = None) -> str:
-    """"one answer", "not learnt", or "" for a network that has learnt, by its answers to images that nobody attacked.
+    """ "one answer", "not learnt", or "" for a network that has learnt, by its answers to images that nobody attacked.
 
     ``when`` says which network of a record of ``pipeline`` is meant, "first" or "retrained"; ``ValueError`` without.
     Records of ``single_layer`` have no answers counted: their accuracy decides.

@@ -1,4 +1,5 @@
 """Measurements of the chapter on Schwartz, Alparslan and Kim 2020: sparse networks, attacks on them, and heat maps."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from advutils.training import regularizers, sparsity
 
 # The narrow ones leave 2 x 2 pixels to the last convolution: of a single one Grad-CAM makes a map without differences.
 NETWORKS = {
-    "resnet50": models.resnet50, "mobilenet": models.mobilenet, "vgg16": models.vgg16,
+    "resnet50": models.resnet50,
+    "mobilenet": models.mobilenet,
+    "vgg16": models.vgg16,
     "resnet-small": partial(models.resnet50, width=0.25, blocks=(1, 1, 1, 1), stride=2),
     "mobilenet-small": partial(models.mobilenet, width=0.25),
     "vgg-small": partial(models.vgg16, width=0.25),
@@ -42,7 +45,7 @@ def loaded(name: str, split: str, size: int = 0) -> tuple[Tensor, Tensor]:
     """The first ``size`` images (0: all) of a data set, 32 pixels a side, in [0, 1], and labels, on the device."""
     both = photographs.crops(split=split, size=32) if name == "photographs" else datasets.load(name, split=split)
     images, labels = both
-    return images[:size or None].to(runtime.device()), labels[:size or None].to(runtime.device())
+    return images[: size or None].to(runtime.device()), labels[: size or None].to(runtime.device())
 
 
 def objective(regularizer: str, factor: float) -> training.Objective:
@@ -68,8 +71,16 @@ def trained(**spec) -> tuple[nn.Module, training.History]:
 
 
 def train_sparse(
-    *, checkpoint: Path, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int,
-    seed: int, lr: float = ADAM.lr,
+    *,
+    checkpoint: Path,
+    data: str,
+    network: str,
+    regularizer: str,
+    factor: float,
+    epochs: int,
+    train_size: int,
+    seed: int,
+    lr: float = ADAM.lr,
 ) -> tuple[nn.Module, training.History]:
     """Train with Adam in batches of 128, as ART's example does (at its rate).
 
@@ -80,9 +91,18 @@ def train_sparse(
     test = loaded(data, "test", MONITORED)
     model = untrained(network, labels, seed=seed)
     history = training.train(
-        model, images, labels, objective=objective(regularizer, factor), epochs=epochs, seed=seed, batch_size=128,
-        schedule=replace(ADAM, lr=lr), optimizer="adam", monitor=lambda m: evaluation.mean_loss(m, *test),
-        checkpoint=checkpoint)
+        model,
+        images,
+        labels,
+        objective=objective(regularizer, factor),
+        epochs=epochs,
+        seed=seed,
+        batch_size=128,
+        schedule=replace(ADAM, lr=lr),
+        optimizer="adam",
+        monitor=lambda m: evaluation.mean_loss(m, *test),
+        checkpoint=checkpoint,
+    )
     return model, history
 
 
@@ -96,9 +116,7 @@ def untrained(network: str, labels: Tensor, *, seed: int) -> nn.Module:
 # -- Section 4.1, Figure 1 -----------------------------------------------------------------------------------------
 
 
-def single_layer(
-    *, data: str, activation_l1: float, weight_l1: float, epochs: int, train_size: int, seed: int,
-) -> dict:
+def single_layer(*, data: str, activation_l1: float, weight_l1: float, epochs: int, train_size: int, seed: int) -> dict:
     """The one-layer network of Figure 1: 50 filters of 5x5, 28 x 28 x 50 = 39,200 hidden units, and a linear layer.
 
     Values: ``accuracy`` on test and ``train_accuracy`` on training images, ``density`` (share of hidden units that are
@@ -108,22 +126,26 @@ def single_layer(
     images, labels = loaded(data, "train", train_size)
     test = loaded(data, "test")
     with runtime.seeded(seed):
-        model = nn.Sequential(nn.Conv2d(3, 50, 5), nn.ReLU(), nn.Flatten(),
-                              nn.Linear(39_200, int(labels.max()) + 1)).to(images.device)
+        model = nn.Sequential(
+            nn.Conv2d(3, 50, 5), nn.ReLU(), nn.Flatten(), nn.Linear(39_200, int(labels.max()) + 1)
+        ).to(images.device)
 
     def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         with sparsity.recorded([model[1]]) as outputs:
             fit = F.cross_entropy(model(x), y)
-        return (fit + activation_l1 * sparsity.activation_penalty(outputs)
-                + sparsity.weight_penalty(model, l1=weight_l1))
+        return fit + activation_l1 * sparsity.activation_penalty(outputs) + sparsity.weight_penalty(model, l1=weight_l1)
 
-    training.train(model, images, labels, objective=loss, epochs=epochs, seed=seed, batch_size=128, schedule=ADAM,
-                   optimizer="adam")
-    return {"accuracy": 1 - evaluation.error_rate(model, *test), "trials": len(test[1]),
-            "train_accuracy": 1 - evaluation.error_rate(model, images, labels),
-            "density": sparsity.average_density(model, model[1], test[0]),
-            **_without_small_weights(model, *test),
-            "exact_zeros": 1 - sparsity.weight_density(model, threshold=0.0)}
+    training.train(
+        model, images, labels, objective=loss, epochs=epochs, seed=seed, batch_size=128, schedule=ADAM, optimizer="adam"
+    )
+    return {
+        "accuracy": 1 - evaluation.error_rate(model, *test),
+        "trials": len(test[1]),
+        "train_accuracy": 1 - evaluation.error_rate(model, images, labels),
+        "density": sparsity.average_density(model, model[1], test[0]),
+        **_without_small_weights(model, *test),
+        "exact_zeros": 1 - sparsity.weight_density(model, threshold=0.0),
+    }
 
 
 def _without_small_weights(model: nn.Module, x: Tensor, y: Tensor) -> dict:
@@ -150,8 +172,18 @@ def attacker(name: str, *, steps: int, deepfool_steps: int) -> Callable[[nn.Modu
 
 
 def pipeline(
-    *, data: str, network: str, regularizer: str, factor: float, attack: str, steps: int, deepfool_steps: int,
-    epochs: int, train_size: int, test_size: int, seed: int,
+    *,
+    data: str,
+    network: str,
+    regularizer: str,
+    factor: float,
+    attack: str,
+    steps: int,
+    deepfool_steps: int,
+    epochs: int,
+    train_size: int,
+    test_size: int,
+    seed: int,
 ) -> dict:
     """Table 1 as ART's example makes its numbers: train, attack, train on both, judge on the old attack.
 
@@ -163,26 +195,49 @@ def pipeline(
     the share of the most frequent answer in each of these four; ``truth``: how often each class is right; ``trials``.
     """
     effective = 0.0 if regularizer == "base" else factor  # so that a network without a penalty is trained once
-    model, _ = trained(data=data, network=network, regularizer=regularizer, factor=effective, epochs=epochs,
-                       train_size=train_size, seed=seed)
+    model, _ = trained(
+        data=data,
+        network=network,
+        regularizer=regularizer,
+        factor=effective,
+        epochs=epochs,
+        train_size=train_size,
+        seed=seed,
+    )
     (x, y), (test, truth) = loaded(data, "train", train_size), loaded(data, "test", test_size)
     classes, run = int(y.max()) + 1, attacker(attack, steps=steps, deepfool_steps=deepfool_steps)
     # ART takes the model's own prediction as the label where it is given none
-    moved, static = (torch.cat([run(model, part, evaluation.predictions(model, part)) for part in images.split(500)])
-                     for images in (x, test))
+    moved, static = (
+        torch.cat([run(model, part, evaluation.predictions(model, part)) for part in images.split(500)])
+        for images in (x, test)
+    )
     first = [evaluation.predictions(model, images) for images in (test, static)]
-    training.train(model, torch.cat([x, moved]), torch.cat([y, y]), objective=objective(regularizer, factor),
-                   epochs=epochs, seed=seed, batch_size=128, schedule=ADAM, optimizer="adam")
+    training.train(
+        model,
+        torch.cat([x, moved]),
+        torch.cat([y, y]),
+        objective=objective(regularizer, factor),
+        epochs=epochs,
+        seed=seed,
+        batch_size=128,
+        schedule=ADAM,
+        optimizer="adam",
+    )
     retrained = [evaluation.predictions(model, images) for images in (test, static)]
-    counts = {name: [answers.bincount(minlength=classes).tolist() for answers in both]
-              for name, both in (("first", first), ("retrained", retrained))}
+    counts = {
+        name: [answers.bincount(minlength=classes).tolist() for answers in both]
+        for name, both in (("first", first), ("retrained", retrained))
+    }
     return {
-        "crafted": share(first[1] == truth), "static": share(retrained[1] == truth),
-        "clean": [share(first[0] == truth), share(retrained[0] == truth)], "fooled": share(first[0] != first[1]),
+        "crafted": share(first[1] == truth),
+        "static": share(retrained[1] == truth),
+        "clean": [share(first[0] == truth), share(retrained[0] == truth)],
+        "fooled": share(first[0] != first[1]),
         "adaptive": None if attack == "deepfool" else accuracy(model, run(model, test, truth), truth),
         "counts": counts,
         "largest": {name: [max(answers) / len(truth) for answers in both] for name, both in counts.items()},
-        "truth": truth.bincount(minlength=classes).tolist(), "trials": len(truth),
+        "truth": truth.bincount(minlength=classes).tolist(),
+        "trials": len(truth),
     }
 
 
@@ -192,7 +247,15 @@ def share(true: Tensor) -> float:
 
 
 def answers(
-    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+    *,
+    data: str,
+    network: str,
+    regularizer: str,
+    factor: float,
+    epochs: int,
+    train_size: int,
+    seed: int,
+    images: int,
     lr: float = ADAM.lr,
 ) -> tuple[dict, dict]:
     """What a trained network answers to the first ``images`` test images, which nobody attacked.
@@ -200,12 +263,25 @@ def answers(
     Values: ``counts``, ``largest`` (share of the most frequent answer), ``clean`` and ``train_clean`` (accuracies),
     ``trials``. Arrays, by epoch: ``objective``, with the penalty, and ``loss`` of test images, without it.
     """
-    model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
-                             train_size=train_size, seed=seed, lr=lr)
+    model, history = trained(
+        data=data,
+        network=network,
+        regularizer=regularizer,
+        factor=factor,
+        epochs=epochs,
+        train_size=train_size,
+        seed=seed,
+        lr=lr,
+    )
     x, y = loaded(data, "test", images)
     counts = evaluation.predictions(model, x).bincount(minlength=int(y.max()) + 1)
-    values = {"counts": counts.tolist(), "largest": counts.max().item() / len(y), "clean": accuracy(model, x, y),
-              "train_clean": accuracy(model, *loaded(data, "train", train_size)), "trials": len(y)}
+    values = {
+        "counts": counts.tolist(),
+        "largest": counts.max().item() / len(y),
+        "clean": accuracy(model, x, y),
+        "train_clean": accuracy(model, *loaded(data, "train", train_size)),
+        "trials": len(y),
+    }
     return values, {"objective": history.loss, "loss": history.monitor}
 
 
@@ -215,8 +291,17 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 
 def judged(
-    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
-    steps: int, budgets: list[float],
+    *,
+    data: str,
+    network: str,
+    regularizer: str,
+    factor: float,
+    epochs: int,
+    train_size: int,
+    seed: int,
+    images: int,
+    steps: int,
+    budgets: list[float],
 ) -> tuple[dict, dict]:
     """One network, trained once, attacked itself: what Table 1 should have asked.
 
@@ -230,16 +315,30 @@ def judged(
     bits, ``clean_wrong`` and, by budget, ``fgsm_wrong`` and ``pgd_wrong`` (:func:`evaluation.packed`), and ``length``,
     float16, of DeepFool's perturbation (infinite where it found none, NaN where the image was wrong before).
     """
-    model, history = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
-                             train_size=train_size, seed=seed)
+    model, history = trained(
+        data=data,
+        network=network,
+        regularizer=regularizer,
+        factor=factor,
+        epochs=epochs,
+        train_size=train_size,
+        seed=seed,
+    )
     x, y = loaded(data, "test", images)
-    attackers = {"fgsm": lambda eps: attacks.fgsm(model, x, y, eps=eps),
-                 "pgd": lambda eps: attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps)}
+    attackers = {
+        "fgsm": lambda eps: attacks.fgsm(model, x, y, eps=eps),
+        "pgd": lambda eps: attacks.pgd(model, x, y, eps=eps, step=2.5 * eps / steps, steps=steps),
+    }
     answers = evaluation.predictions(model, x)
     counts = answers.bincount(minlength=int(y.max()) + 1)
     right = answers == y
-    wrong = {"clean": ~right, **{name: torch.stack([evaluation.wrong(model, run(eps), y) for eps in budgets])
-                                 for name, run in attackers.items()}}
+    wrong = {
+        "clean": ~right,
+        **{
+            name: torch.stack([evaluation.wrong(model, run(eps), y) for eps in budgets])
+            for name, run in attackers.items()
+        },
+    }
     lengths = torch.full((int(right.sum()),), torch.inf)
     if right.any():
         moved = attacks.deepfool(model, x[right])
@@ -247,10 +346,13 @@ def judged(
         lengths = norms.norm(moved - x[right]).cpu().where(fooled, lengths)
     distance = lengths.median().item() if len(lengths) else torch.inf
     values = {
-        "clean": accuracy(model, x, y), "clean_all": accuracy(model, *loaded(data, "test")), "trials": len(y),
+        "clean": accuracy(model, x, y),
+        "clean_all": accuracy(model, *loaded(data, "test")),
+        "trials": len(y),
         **{name: [1 - mask.sum().item() / len(y) for mask in wrong[name]] for name in attackers},
         "distance": distance if distance < torch.inf else None,
-        "counts": counts.tolist(), "largest": counts.max().item() / len(y),
+        "counts": counts.tolist(),
+        "largest": counts.max().item() / len(y),
         **_without_small_weights(model, x, y),
         "train_clean": accuracy(model, *loaded(data, "train", train_size)),
         "train_fit": evaluation.mean_loss(model, *loaded(data, "train", train_size)),
@@ -258,8 +360,12 @@ def judged(
     }
     by_image = torch.full((len(y),), torch.nan)
     by_image[right.cpu()] = lengths
-    return values, {"objective": history.loss, "loss": history.monitor, "length": by_image.half().numpy(),
-                    **{f"{name}_wrong": evaluation.packed(mask) for name, mask in wrong.items()}}
+    return values, {
+        "objective": history.loss,
+        "loss": history.monitor,
+        "length": by_image.half().numpy(),
+        **{f"{name}_wrong": evaluation.packed(mask) for name, mask in wrong.items()},
+    }
 
 
 # -- Section 4.3, Table 2 ------------------------------------------------------------------------------------------
@@ -272,7 +378,15 @@ def blurred(images: Tensor, *, sigma: float) -> Tensor:
 
 
 def maps(
-    *, data: str, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+    *,
+    data: str,
+    network: str,
+    regularizer: str,
+    factor: float,
+    epochs: int,
+    train_size: int,
+    seed: int,
+    images: int,
     steps: int,
 ) -> tuple[dict, dict]:
     """Heat maps of one network on test images, for its own answer: how stable they are, and how informative.
@@ -287,21 +401,38 @@ def maps(
     are none); ``empty``: share of maps without differences, by kind; ``clean``, ``largest`` (share of the most frequent
     answer).
     """
-    model, _ = trained(data=data, network=network, regularizer=regularizer, factor=factor, epochs=epochs,
-                       train_size=train_size, seed=seed)
+    model, _ = trained(
+        data=data,
+        network=network,
+        regularizer=regularizer,
+        factor=factor,
+        epochs=epochs,
+        train_size=train_size,
+        seed=seed,
+    )
     x, y = loaded(data, "test", images)
     with torch.no_grad():
         answer, runner_up = torch.cat([model(part) for part in x.split(500)]).topk(2, 1).indices.unbind(1)
     cam = partial(attribution.grad_cam, model, layer=models.last_maps(model))
     patch = partial(attribution.occlusion, model, x, stride=2)
-    found = {"sliding": (patch(answer, patch=4), patch(answer, patch=2)),
-             "cam": (cam(x, answer), cam(blurred(x, sigma=0.5), answer))}
-    arrays = {f"{kind}_{how}": attribution.change(*pair, how=how).cpu().numpy()
-              for kind, pair in found.items() for how in attribution.NORMALISATIONS}
+    found = {
+        "sliding": (patch(answer, patch=4), patch(answer, patch=2)),
+        "cam": (cam(x, answer), cam(blurred(x, sigma=0.5), answer)),
+    }
+    arrays = {
+        f"{kind}_{how}": attribution.change(*pair, how=how).cpu().numpy()
+        for kind, pair in found.items()
+        for how in attribution.NORMALISATIONS
+    }
     shown = {kind: pair[0] for kind, pair in found.items()}
     worth = shown | {"random": torch.rand(x.shape[0], *x.shape[2:], generator=runtime.generator(seed)).to(x)}
-    curves = {name: {kind: attribution.curve(model, x, answer, heat, steps=steps, insert=insert).mean(0)
-                     for kind, heat in worth.items()} for name, insert in (("deletion", False), ("insertion", True))}
+    curves = {
+        name: {
+            kind: attribution.curve(model, x, answer, heat, steps=steps, insert=insert).mean(0)
+            for kind, heat in worth.items()
+        }
+        for name, insert in (("deletion", False), ("insertion", True))
+    }
     scores = {name: {kind: points.mean().item() for kind, points in found.items()} for name, found in curves.items()}
     whole = curves["deletion"]["random"][0].item()  # nothing is deleted yet
     pair = shown["cam"], cam(x, runner_up)
@@ -312,15 +443,17 @@ def maps(
         "sd": {name: float(values.std(ddof=1)) for name, values in arrays.items()},
         **scores,
         "worth": {kind: (scores["insertion"][kind] - scores["deletion"][kind]) / whole for kind in worth},
-        "other": apart.mean().item() if len(apart) else None, "shown": neither.double().mean().item(),
+        "other": apart.mean().item() if len(apart) else None,
+        "shown": neither.double().mean().item(),
         "empty": {kind: share(heat.flatten(1).amax(1) == heat.flatten(1).amin(1)) for kind, heat in shown.items()},
-        "clean": accuracy(model, x, y), "largest": answer.bincount().max().item() / len(y),
+        "clean": accuracy(model, x, y),
+        "largest": answer.bincount().max().item() / len(y),
     }
     return values, arrays
 
 
 def pictures(
-    *, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int,
+    *, network: str, regularizer: str, factor: float, epochs: int, train_size: int, seed: int, images: int
 ) -> tuple[dict, dict]:
     """Figures 4 and 5 on crops of photographs, which may be shown: images, their blur, and maps of both kinds.
 
@@ -329,16 +462,27 @@ def pictures(
     ``image`` and ``blurred`` (3, 32, 32), and the maps ``patch of 4``, ``patch of 2``, ``Grad-CAM``, ``Grad-CAM,
     blurred`` and ``saliency``.
     """
-    model, _ = trained(data="photographs", network=network, regularizer=regularizer, factor=factor, epochs=epochs,
-                       train_size=train_size, seed=seed)
+    model, _ = trained(
+        data="photographs",
+        network=network,
+        regularizer=regularizer,
+        factor=factor,
+        epochs=epochs,
+        train_size=train_size,
+        seed=seed,
+    )
     x, y = loaded("photographs", "test")
     contrast = x.flatten(1).std(1)
     x = torch.stack([x[contrast.where(y == kind, torch.zeros_like(contrast)).argmax()] for kind in range(images)])
     soft, answer = blurred(x, sigma=0.5), evaluation.predictions(model, x)
     cam = partial(attribution.grad_cam, model, classes=answer, layer=models.last_maps(model))
-    maps = {"patch of 4": attribution.occlusion(model, x, answer, patch=4, stride=2),
-            "patch of 2": attribution.occlusion(model, x, answer, patch=2, stride=2),
-            "Grad-CAM": cam(x), "Grad-CAM, blurred": cam(soft), "saliency": attribution.saliency(model, x, answer)}
+    maps = {
+        "patch of 4": attribution.occlusion(model, x, answer, patch=4, stride=2),
+        "patch of 2": attribution.occlusion(model, x, answer, patch=2, stride=2),
+        "Grad-CAM": cam(x),
+        "Grad-CAM, blurred": cam(soft),
+        "saliency": attribution.saliency(model, x, answer),
+    }
     pairs = {"sliding": ("patch of 4", "patch of 2"), "cam": ("Grad-CAM", "Grad-CAM, blurred")}
     values = {kind: attribution.change(maps[a], maps[b], how="range").tolist() for kind, (a, b) in pairs.items()}
     return values, {name: heat.cpu().numpy() for name, heat in {"image": x, "blurred": soft, **maps}.items()}

@@ -1,4 +1,5 @@
 """Measurements of the chapter on Kuehne and Toedtli 2020: universal perturbations, how they transfer and combine."""
+
 from __future__ import annotations
 
 from functools import lru_cache, partial
@@ -36,8 +37,18 @@ def train_photograph_net(*, checkpoint: Path, seed: int) -> tuple[nn.Module, tra
     images, labels = (part.to(runtime.device()) for part in photographs.crops(split="train"))
     with runtime.seeded(seed):
         model = models.resnet8(channels=3, classes=len(photographs.NAMES)).to(images.device)
-    return model, training.train(model, images, labels, objective=_loss, epochs=6, seed=seed, schedule=ADAM,
-                                 optimizer="adam", batch_size=128, checkpoint=checkpoint)
+    return model, training.train(
+        model,
+        images,
+        labels,
+        objective=_loss,
+        epochs=6,
+        seed=seed,
+        schedule=ADAM,
+        optimizer="adam",
+        batch_size=128,
+        checkpoint=checkpoint,
+    )
 
 
 def _loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -57,8 +68,10 @@ def frames(*, data: str, split: int, training: int) -> tuple[Tensor, Tensor]:
     """
     generator = runtime.generator(SPLIT_SEED + split)
     if data not in ("nips2017", "photographs"):
-        return tuple(folder.images(Path(data) / part, count=count, side=sides(data)[0], generator=generator)
-                     .to(runtime.device()) for part, count in (("train", training), ("val", HELD_OUT)))
+        return tuple(
+            folder.images(Path(data) / part, count=count, side=sides(data)[0], generator=generator).to(runtime.device())
+            for part, count in (("train", training), ("val", HELD_OUT))
+        )
     images = _images(data)
     order = torch.randperm(len(images), generator=generator)
     if not 0 < training < len(images):
@@ -75,15 +88,16 @@ def _images(name: str) -> Tensor:
 def centre(images: Tensor, side: int) -> Tensor:
     """The middle (N, 3, side, side) of frames (N, 3, F, F)."""
     corner = (images.shape[-1] - side) // 2
-    return images[:, :, corner:corner + side, corner:corner + side]
+    return images[:, :, corner : corner + side, corner : corner + side]
 
 
 def random_crops(images: Tensor, generator: torch.Generator, *, side: int) -> Tensor:
     """From each frame (N, 3, F, F) a window of ``side`` pixels at a random place, mirrored or not."""
     places = torch.randint(0, images.shape[-1] - side + 1, (len(images), 2), generator=generator).tolist()
     mirrored = torch.rand(len(images), generator=generator) < 0.5
-    crops = torch.stack([image[:, top:top + side, left:left + side]
-                         for image, (top, left) in zip(images, places, strict=True)])
+    crops = torch.stack(
+        [image[:, top : top + side, left : left + side] for image, (top, left) in zip(images, places, strict=True)]
+    )
     return torch.where(mirrored.to(images.device)[:, None, None, None], crops.flip(-1), crops)
 
 
@@ -93,8 +107,16 @@ def perturbation(**spec) -> universal.Universal:
 
 
 def compute_perturbation(
-    *, checkpoint: Path, method: str, data: str, networks: list[str], split: int, training: int, augment: bool,
-    after: dict | None = None, **options,
+    *,
+    checkpoint: Path,
+    method: str,
+    data: str,
+    networks: list[str],
+    split: int,
+    training: int,
+    augment: bool,
+    after: dict | None = None,
+    **options,
 ) -> universal.Universal:
     """A universal perturbation of ``networks`` from split number ``split``.
 
@@ -104,11 +126,15 @@ def compute_perturbation(
     side = sides(data)[1]
     inside, outside = frames(data=data, split=split, training=training)
     return METHODS[method](
-        [network(name) for name in networks], inside if augment else centre(inside, side), **options,
+        [network(name) for name in networks],
+        inside if augment else centre(inside, side),
+        **options,
         draw=partial(random_crops, side=side) if augment else None,
         watched={"training": centre(inside, side), "held out": centre(outside, side)},
-        start=perturbation(**after).perturbation if after else None, generator=runtime.generator(split),
-        checkpoint=checkpoint)
+        start=perturbation(**after).perturbation if after else None,
+        generator=runtime.generator(split),
+        checkpoint=checkpoint,
+    )
 
 
 def rates(v: Tensor, *, data: str, split: int, training: int, targets: list[str]) -> list[float]:
@@ -137,10 +163,15 @@ def fooling(*, targets: list[str], **spec) -> tuple[dict, dict]:
     v = made.perturbation
     means = [sum(counts["held out"]) / len(counts["held out"]) for counts in made.history]
     where = {name: spec[name] for name in ("data", "split", "training")}
-    values = {"history": made.history, "rates": rates(v, targets=targets, **where),
-              "best": max(means), "last": means[-1],
-              "saturated": (v.abs() >= 0.9999 * v.abs().max()).double().mean().item(),
-              "mean": 255 * v.abs().mean().item(), "l2": 255 * v.norm().item()}
+    values = {
+        "history": made.history,
+        "rates": rates(v, targets=targets, **where),
+        "best": max(means),
+        "last": means[-1],
+        "saturated": (v.abs() >= 0.9999 * v.abs().max()).double().mean().item(),
+        "mean": 255 * v.abs().mean().item(),
+        "l2": 255 * v.norm().item(),
+    }
     return values, {"perturbation": ((v / v.abs().max() + 1) * 127.5).round().byte().cpu().numpy()}
 
 
@@ -149,8 +180,9 @@ def noise(*, data: str, split: int, training: int, targets: list[str], eps: floa
     found = []
     for draw in range(draws):
         signs = torch.rand(3, *[sides(data)[1]] * 2, generator=runtime.generator(draw)).sub(0.5).sign()
-        found.append(rates(eps * signs.to(runtime.device()), data=data, split=split, training=training,
-                           targets=targets))
+        found.append(
+            rates(eps * signs.to(runtime.device()), data=data, split=split, training=training, targets=targets)
+        )
     return {"rates": found, "mean": [sum(column) / draws for column in zip(*found, strict=True)]}
 
 

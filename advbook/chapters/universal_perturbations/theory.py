@@ -1,4 +1,5 @@
 """Measurements of the chapter on Kuehne and Toedtli 2020: why one perturbation can fool on many images."""
+
 from __future__ import annotations
 
 import torch
@@ -12,8 +13,17 @@ from advutils.core import norms, runtime
 
 
 def spectrum(
-    *, data: str, network: str, split: int, training: int, images: int, num_classes: int, dimensions: list[int],
-    draws: int, length: float, seed: int,
+    *,
+    data: str,
+    network: str,
+    split: int,
+    training: int,
+    images: int,
+    num_classes: int,
+    dimensions: list[int],
+    draws: int,
+    length: float,
+    seed: int,
 ) -> tuple[dict, dict]:
     """Do minimal perturbations of different images share directions? Moosavi-Dezfooli et al. 2017, Section 5.
 
@@ -29,8 +39,9 @@ def spectrum(
     inside, outside = (centre(part, side) for part in frames(data=data, split=split, training=training))
     inside = inside[:images]
     generator = runtime.generator(seed)
-    pairs = [descend(model, part, num_classes=num_classes, overshoot=0.02, max_iter=50, p=2)
-             for part in inside.split(50)]
+    pairs = [
+        descend(model, part, num_classes=num_classes, overshoot=0.02, max_iter=50, p=2) for part in inside.split(50)
+    ]
     r, taken = torch.cat([found for found, _ in pairs]) - inside, torch.cat([steps for _, steps in pairs])
     arrived = (taken > 0) & (taken <= 50)
     sizes = norms.norm(r[arrived])
@@ -49,11 +60,19 @@ def spectrum(
 
     last = max(k for k in dimensions if k <= len(vectors) // 2)
     chosen = torch.randperm(len(rows), generator=generator)[:draws].to(rows.device)
-    return ({"steps": taken[arrived].double().mean().item(), "lengths": sizes.mean().item(),
-             "arrived": arrived.double().mean().item(), "rates": [span(vectors[:k]) for k in dimensions],
-             "last": last, "last_rates": span(vectors[-last:]), "single_rates": [rate(row) for row in rows[chosen]],
-             "noise_rates": [rate(torch.randn(rows.shape[1], generator=generator).to(rows)) for _ in range(draws)]},
-            {"found": values.cpu().numpy(), "random": _singular(_unit(noise))[0].cpu().numpy()})
+    return (
+        {
+            "steps": taken[arrived].double().mean().item(),
+            "lengths": sizes.mean().item(),
+            "arrived": arrived.double().mean().item(),
+            "rates": [span(vectors[:k]) for k in dimensions],
+            "last": last,
+            "last_rates": span(vectors[-last:]),
+            "single_rates": [rate(row) for row in rows[chosen]],
+            "noise_rates": [rate(torch.randn(rows.shape[1], generator=generator).to(rows)) for _ in range(draws)],
+        },
+        {"found": values.cpu().numpy(), "random": _singular(_unit(noise))[0].cpu().numpy()},
+    )
 
 
 def _unit(rows: Tensor) -> Tensor:
