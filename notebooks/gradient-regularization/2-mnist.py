@@ -633,7 +633,7 @@ page.errata("gr-e-best-result", "gr-e-table4-baseline")
 #
 # ```python
 # import torch
-# from advutils import norms
+# from advutils.core import norms
 #
 # g = torch.randn(100, 784)
 # per_example = norms.norm(g / norms.norm(g, 2)[:, None])

@@ -902,9 +902,11 @@ page.errata(
 # ```python
 # import torch.nn.functional as F
 #
-# from advutils import data, evaluation, models, regularizers, runtime, training
+# from advutils import datasets, evaluation, models, training
+# from advutils.core import runtime
+# from advutils.training import regularizers
 #
-# (images, labels), test = data.load("digits", split="train"), data.load("digits", split="test")
+# (images, labels), test = datasets.load("digits", split="train"), datasets.load("digits", split="test")
 # alone = lambda m, x, y: regularizers.perturbed_loss(m, x, y, sigma=0.25, p=2, mask="fresh")
 # mixed = lambda m, x, y: (F.cross_entropy(m(x), y) + regularizers.perturbed_loss(m, x, y, sigma=0.5, p=2, mask="fresh")) / 2
 # for objective in (alone, mixed):

@@ -707,7 +707,7 @@ page.claims(
 #
 # ```python
 # import torch
-# from advutils import distortion
+# from advutils.evaluation import distortion
 #
 # levels = torch.arange(256) / 255
 # moved = (distortion.truncated(levels) * 255).round() != torch.arange(256)

@@ -422,7 +422,7 @@ def test_two_processes_at_once_measure_everything_once(tmp_path):
 def test_writers_and_readers_at_once_never_see_a_torn_file(tmp_path):
     script = tmp_path / "write.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom advutils import files\n"
+        "import sys\nfrom pathlib import Path\nfrom advutils.core import files\n"
         "for _ in range(60): files.write_sealed(Path(sys.argv[1]), sys.argv[2].encode() * 300_000)"
     )
     target = tmp_path / "file"

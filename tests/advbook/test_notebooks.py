@@ -35,7 +35,8 @@ def test_no_outputs_and_no_injected_cell(source):
 def test_helpers_are_short(source):
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < 10, f"{node.name} is longer than ten lines; move it to advutils"
+            lines = node.end_lineno - node.lineno + 1  # as the formatter writes them
+            assert lines <= 20, f"{node.name} has more than twenty lines; move it to advbook.chapters"
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=NAMES)

@@ -16,7 +16,8 @@ import time
 import numpy as np
 import torch
 from torch import nn
-from advutils import attacks, runtime
+from advutils import attacks
+from advutils.core import runtime
 RATE = 0.5
 RATES = {"a": 1, "b": 2}
 EPS = 0.2

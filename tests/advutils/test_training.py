@@ -119,8 +119,8 @@ sys.path.insert(0, {str(tmp_path)!r})
 torch.set_num_threads(1)
 import torch.nn.functional as F
 from pathlib import Path
-from advutils import data, models, training
-x, y = data.load("digits")
+from advutils import datasets, models, training
+x, y = datasets.load("digits")
 torch.manual_seed(0)
 model = models.sigmoid_mlp(hidden=(30,))
 training.train(model, x, y, objective=lambda m, a, b: F.cross_entropy(m(a), b), epochs=30, seed=1,
