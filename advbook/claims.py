@@ -1,7 +1,8 @@
 """Claims and their verdicts: rules are written in YAML before a run and evaluated on the ledger's records.
 
-A rule is a comparison in a tiny language (see :func:`verdict_of`). It is three-valued: a comparison is true or false
-only if the 95 % interval over seeds decides it, and uncertain otherwise.
+A rule is a list of parts (:mod:`advbook.rules`), or, as all once were, a comparison in a tiny language (see
+:func:`verdict_of`). That is three-valued: a comparison is true or false only if the 95 % interval over seeds decides
+it, and uncertain otherwise.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import yaml
 
-from advbook import ledger, paths, withdrawn
+from advbook import claim_file, judgement, ledger, paths, rules, settings, units, withdrawn
+from advbook.selection import select
 from advutils.core import files
 
 SCOPES = ("paper", "identity", "ours")  # what a claim is: the paper's, algebra or arithmetic in it, a question of ours
@@ -25,10 +27,16 @@ VERDICTS = (
     "reproduced in trend",
     "not reproduced",
     "inconclusive",
+    "yes",
+    "partly",
+    "no",
+    "open",
+    "does not arise",
     "records damaged",
     "withdrawn",
     "not attempted",
 )
+UNDECIDED = ("inconclusive", "open")
 RULES = ("premise", "reproduced", "trend")  # what a claim may have of them; the first says when the others apply
 JUDGED = ("paper", "standard")  # profiles whose records count, best first
 
@@ -167,57 +175,12 @@ def _node(node: ast.expr, values: dict, rule: str):
     raise ValueError(f"rule {rule!r} uses {ast.unparse(node)!r}, which is not a value of the claim or of the language")
 
 
-def select(selection: dict, records: list[ledger.Record]) -> list[float]:
-    """One number per record that matches ``from`` and ``where`` (null: parameter absent; a list: any of it, or the
-    very list where the parameter is one; a mapping: entries that the parameter has, among others): what lies along
-    ``take``, or the mean of several such paths, less what lies along ``minus``. Numbers of one record are not
-    independent, so they are joined here and not in a rule. A null counts as no record: there was nothing to measure."""
-    numbers = []
-    for record in records:
-        if not _matches(selection, record):
-            continue
-        try:
-            sides = [_take(record.values, selection[side]) for side in ("take", "minus") if side in selection]
-        except (KeyError, IndexError, ValueError, TypeError):
-            places = " or ".join(str(selection[side]) for side in ("take", "minus") if side in selection)
-            raise ValueError(f"a record of {record.name} has no number at {places}") from None
-        if None not in sides:
-            numbers.append((sides[0] - sum(sides[1:])) * selection.get("scale", 1))
-    return numbers
-
-
-def _matches(selection: dict, record: ledger.Record) -> bool:
-    return record.name == selection["from"] and all(
-        _same(record.parameters.get(name), wanted) for name, wanted in (selection.get("where") or {}).items()
-    )
-
-
-def _same(found, wanted) -> bool:
-    if isinstance(wanted, list) and not isinstance(found, list):
-        return any(_same(found, one) for one in wanted)
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(_same(found.get(name), one) for name, one in wanted.items())
-    if isinstance(wanted, float) and math.isinf(wanted):
-        wanted = "inf"  # JSON has no infinity; YAML's .inf and the word mean the same
-    return found == wanted
-
-
-def _take(values, path: str | list[str]) -> float | None:
-    if isinstance(path, list):
-        parts = [_take(values, one) for one in path]
-        return None if None in parts else sum(parts) / len(parts)
-    for step in str(path).split("."):
-        values = values[int(step)] if isinstance(values, list) else values[step]
-    if values is None:
-        return None
-    return sum(values) / len(values) if isinstance(values, list) else float(values)
-
-
 def verdict_of(
     claim: dict,
     records: list[ledger.Record],
     damaged: Sequence[ledger.DamagedRecord] = (),
     taken_back: Sequence[withdrawn.Withdrawal] = (),
+    own: dict | None = None,
 ) -> dict:
     """Judge one claim on one set of records: adds ``verdict``, ``recorded`` (text), ``samples``, ``n`` and ``why``.
 
@@ -227,13 +190,20 @@ def verdict_of(
 
     A value of the claim is a selection (see :func:`select`), or an expression in the values above it. ``premise``, a
     rule that need not be there, says when the claim says anything at all: unless it holds the verdict is inconclusive.
-    ``units`` is how many numbers were planned for each value (default 1): with fewer it is not attempted yet.
+    ``units`` is how many numbers were planned for each value (default 1): with fewer it is not attempted yet. ``own``
+    are the settings that a claim with a ``rule`` may name (:mod:`advbook.settings`); such a claim gets what its
+    parts found too (:mod:`advbook.judgement`).
     ``ValueError`` names a claim whose values or rules do not fit the records or the language.
     """
     try:
+        if "rule" in claim:
+            page = f"page {claim.get('page') or '(none)'}"
+            named = {key: claim[key] for key in ("values", "units") if key in claim}
+            judged = _judged({**claim, **settings.resolved(named, own or {}, page)}, records, taken_back) | named
+        else:
+            judged = _judged(claim, records, taken_back)
         torn = _torn(claim, damaged)
-        judged = _judged(claim, records, taken_back)
-        nothing = {"samples": {}, "recorded": "", "n": 0, "verdict": "records damaged", "why": torn}
+        nothing = {"samples": {}, "recorded": "", "n": 0, "verdict": "records damaged", "why": torn, "findings": []}
         return {**judged, **nothing} if torn else judged
     except ValueError as error:
         raise ValueError(f"claim {claim['id']}: {error}") from None
@@ -246,9 +216,19 @@ def _torn(claim: dict, damaged: Sequence[ledger.DamagedRecord]) -> str:
 
 
 def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[withdrawn.Withdrawal]) -> dict:
-    samples, missing = {}, set()
+    samples, missing, found = {}, set(), {}
     for name, selection in claim["values"].items():
-        if isinstance(selection, str):
+        if "rule" in claim:
+            if not isinstance(selection, str):
+                found[name] = units.value(name, selection, records)
+            elif not rules.names(selection) & missing:
+                found[name] = rules.derived(selection, found)
+            numbers = list(found[name].numbers.values()) if name in found else []
+            if len(numbers) >= max(1, claim.get("units", 1)):
+                samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
+            else:
+                missing.add(name)
+        elif isinstance(selection, str):
             if _used(selection) & missing:
                 missing.add(name)
             else:
@@ -257,9 +237,15 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
             samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
         else:
             missing.add(name)
-    names = set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
+    parts = [*claim.get("premise", ()), *claim["rule"]] if "rule" in claim else ()
+    names = (
+        set().union(*(rules.names(rules.part(part).expression) for part in parts))
+        if parts
+        else set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
+    )
     used = [name for name in claim["values"] if name in names and name in samples]
-    result = {"scope": "paper", **claim, "samples": samples, "n": min((samples[name].n for name in used), default=0)}
+    result = {"scope": "paper", **claim, "samples": samples, "findings": []}
+    result["n"] = min((samples[name].n for name in used), default=0)
     result["recorded"] = "; ".join(f"{name} {show(samples[name])}" for name in used)
     if reasons := _reasons(claim, names, missing, taken_back):
         return {**result, "verdict": "withdrawn", "why": "; ".join(reasons)}
@@ -269,6 +255,8 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
             "verdict": "not attempted",
             "why": claim.get("why") or f"no record yet for {', '.join(sorted(names & missing))}",
         }
+    if "rule" in claim:
+        return {**result, **judgement.of(claim, found)}
     if "premise" in claim and not (holds := evaluate_rule(claim["premise"], samples)):
         state = "does not hold" if holds is False else f"is not decided by so few records (n = {result['n']})"
         return {**result, "verdict": "inconclusive", "why": f"the premise, {claim['premise']}, {state}"}
@@ -328,6 +316,8 @@ def load(kind: str, chapter: str) -> list[dict]:
     path = paths.root() / "notebooks" / chapter / f"{kind}.yml"
     if not path.exists():
         return []
+    if kind == "claims":
+        return [{**entry, "chapter": chapter} for entry in claim_file.read(path)]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times faster, where there is one
     return [{**entry, "chapter": chapter} for entry in yaml.load(path.read_text(), loader) or []]
 
@@ -356,18 +346,28 @@ def evaluate() -> list[dict]:
 
 def _evaluate(chapter: str, sources: list[Path]) -> Iterator[dict]:
     told = {f"{path.parent.name}/{path.stem}": path.read_text() for path in sources}
+    places = {f"{path.parent.name}/{path.stem}": path for path in sources}
     evidence = {profile: (*ledger.survey(profile, chapter), withdrawn.standing(profile, chapter)) for profile in JUDGED}
     for claim in load("claims", chapter):
         claim["page"] = next((page for page, text in told.items() if f'"{claim["id"]}"' in text), None)
         if claim["page"] is None:
-            verdict = verdict_of({**claim, "why": "its page is not in the contents yet"}, [])
-            yield {**verdict, "profile": JUDGED[-1]}
+            nothing = {"samples": {}, "findings": [], "recorded": "", "n": 0, "scales": {}, "scope": "paper"}
+            yield {
+                **nothing,
+                **claim,
+                "verdict": "not attempted",
+                "why": "its page is not in the contents yet",
+                "profile": JUDGED[-1],
+            }
             continue
-        attempts = [{**verdict_of(claim, *evidence[profile]), "profile": profile} for profile in JUDGED]
-        yield (
-            next((a for a in attempts if a["verdict"] not in ("withdrawn", "not attempted")), None)
-            or next((a for a in attempts if a["verdict"] == "withdrawn"), attempts[-1])
+        asked = settings.of_page(places[claim["page"]]) if "rule" in claim else {}
+        attempts = [
+            {**verdict_of(claim, *evidence[profile], own=asked.get(profile)), "profile": profile} for profile in JUDGED
+        ]
+        best = next((a for a in attempts if a["verdict"] not in ("withdrawn", "not attempted")), None) or next(
+            (a for a in attempts if a["verdict"] == "withdrawn"), attempts[-1]
         )
+        yield {**best, "scales": {a["profile"]: a["verdict"] for a in attempts if a["samples"]}}
 
 
 def errata() -> list[dict]:

@@ -88,9 +88,14 @@ def site(edition) -> None:
 @click.option("--json", "as_json", is_flag=True, help="a list of objects with id, chapter, verdict and more")
 def claims_command(chapter, as_json) -> None:
     """The verdict on every claim (of CHAPTER), from recorded standard and paper runs."""
+    from advbook import judgement
+
     if chapter is not None and chapter not in paths.chapters():
         _fail(f"no claims of {chapter!r}; chapters with claims: {', '.join(paths.chapters())}")
-    judged = [claim for claim in claims_module.evaluate() if chapter in (None, claim["chapter"])]
+    try:
+        judged = [claim for claim in claims_module.evaluate() if chapter in (None, claim["chapter"])]
+    except ValueError as error:  # in one line: the file, the claim and what is wrong with it
+        _fail(error)
     if as_json:
         fields = (
             "id",
@@ -106,9 +111,11 @@ def claims_command(chapter, as_json) -> None:
             "n",
             "reproduced",
             "trend",
+            "rule",
             "tolerance",
         )
-        click.echo(json.dumps([{name: claim.get(name) for name in fields} for claim in judged], indent=1))
+        rows = [{name: claim.get(name) for name in fields} | {"effects": judgement.shown(claim)} for claim in judged]
+        click.echo(json.dumps(rows, indent=1))
     else:
         _table(
             ["claim", "where", "recorded", "verdict"],
@@ -119,6 +126,41 @@ def claims_command(chapter, as_json) -> None:
         )
         click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(c["verdict"] for c in judged).items()))
     _fail_if_damaged(ledger.survey(chapter=chapter or "*")[1])
+
+
+@main.command()
+@click.argument("chapter", required=False)
+@click.option("--json", "as_json", is_flag=True, help="a list of objects, one for each claim")
+def power(chapter, as_json) -> None:
+    """What would decide the claims (of CHAPTER) that are open: how many more units, and their processor time.
+
+    At today's means and spreads, which more units would move; so it is where to look first, and no promise.
+    """
+    from advbook import power as outlook
+
+    if chapter is not None and chapter not in paths.chapters():
+        _fail(f"no claims of {chapter!r}; chapters with claims: {', '.join(paths.chapters())}")
+    try:
+        rows, unknown = outlook.rows(chapter)
+    except ValueError as error:
+        _fail(error)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    _table(
+        ["claim", "open", "n", "further units", "it would read", "core-minutes"],
+        [
+            [
+                row["id"],
+                row["why"],
+                row["n"],
+                *([row["further_units"], row["then"], row["core_minutes"]] if row["then"] else ["not known", "–", "–"]),
+            ]
+            for row in rows
+        ],
+    )
+    if unknown:
+        click.echo(f"open, with rules that are expressions, of which this is not known: {', '.join(unknown)}")
 
 
 def _fail_if_damaged(damaged: list[ledger.DamagedRecord]) -> None:

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-from advbook import claims, ledger, needs, paths
+from advbook import claims, judgement, ledger, needs, paths
 from advbook.codehash import remember_loaded
 
 needs("matplotlib")
@@ -23,6 +23,11 @@ BADGES = {
     "reproduced in trend": "trend",
     "not reproduced": "not",
     "inconclusive": "inconclusive",
+    "yes": "reproduced",
+    "partly": "trend",
+    "no": "not",
+    "open": "inconclusive",
+    "does not arise": "not-attempted",
     "records damaged": "damaged",
     "withdrawn": "withdrawn",
     "not attempted": "not-attempted",
@@ -227,13 +232,12 @@ class Page:
         for name in ids:
             claim = recorded[name]
             once = list({record.path: record for record in self.records}.values())  # a record may be shown twice
-            mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, once)
+            mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, once, own=vars(self.settings))
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
             here = "the same" if mine["recorded"] == claim["recorded"] else mine["recorded"] or "none"
             told = f"[`{name}`](#{name}) {claim['claim']} ({claim['where']})"
-            rows.append(
-                [told, paper, claim["recorded"] or "none", here, badge(claim["verdict"]) + SCOPE[claim["scope"]]]
-            )
+            ours = "; ".join(filter(None, [claim["recorded"] or "none", judgement.told(claim["findings"])]))
+            rows.append([told, paper, ours, here, badge(claim["verdict"]) + SCOPE[claim["scope"]]])
         self.table(
             ["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"],
             rows,

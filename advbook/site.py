@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from advbook import changes, claims, ledger, paths, provenance, withdrawn
+from advbook import changes, claims, forest, judgement, ledger, paths, provenance, withdrawn
 from advbook.page import BADGES, SCOPE, badge
 from advutils.core import files
 
@@ -195,8 +195,25 @@ def scoreboard(executed: dict[str, Path]) -> str:
     parts = []
     for title, judged in _by_chapter(claims.evaluate()).items():
         rows = [[f"[{c['id']}](#{c['id']})", c["where"], badge(c["verdict"]) + SCOPE[c["scope"]]] for c in judged]
-        parts += [f"## {title}", "", table(["claim", "where in the paper", "verdict"], rows), "", *map(_card, judged)]
+        picture = forest.forest(judged, title)
+        parts += [
+            f"## {title}",
+            "",
+            picture,
+            "",
+            table(["claim", "where in the paper", "verdict"], rows),
+            "",
+            *map(_card, judged),
+        ]
     return "\n".join(parts)
+
+
+def matrix(executed: dict[str, Path]) -> str:
+    """How many claims of each chapter have which verdict, as a picture."""
+    counts = {
+        title: Counter(claim["verdict"] for claim in judged) for title, judged in _by_chapter(claims.evaluate()).items()
+    }
+    return forest.matrix(counts, claims.VERDICTS)
 
 
 def _card(claim: dict) -> str:
@@ -211,13 +228,14 @@ def _card(claim: dict) -> str:
         for name in names
     ]
     made = f"recorded ({claim['profile']} profile)" if claim["samples"] else "recorded"
-    kinds = {"premise": "judged only if", "reproduced": "reproduced if", "trend": "in trend if"}
-    rule = "; ".join(f"{words} `{claim[kind]}`" for kind, words in kinds.items() if kind in claim)
+    scales = ", ".join(f"{profile}: {verdict}" for profile, verdict in claim.get("scales", {}).items())
     facts = {
         "Metric": claim["metric"],
-        "Rule": rule,
+        "Rule": _rule(claim),
+        "Effects": judgement.told(claim["findings"]),
         "Tolerance": claim["tolerance"],
         "Note": claim["why"],
+        "At both scales": scales if len(claim.get("scales", {})) > 1 else "",
         "Known when the rule was written": claim.get("known"),
         "Page and records": claim["page"] and f"[{claim['page']}](../notebooks/{claim['page']})",
     }
@@ -233,6 +251,23 @@ def _card(claim: dict) -> str:
             *(f"{name}\n: {_sentence(text)}\n" for name, text in facts.items() if text),
         ]
     )
+
+
+def _rule(claim: dict) -> str:
+    """The rule of a card."""
+    if "rule" in claim:
+        words = {"premise": "judged only if", "rule": "all of"}
+        return "; ".join(
+            f"{word} " + ", ".join(f"`{_part(each)}`" for each in claim[kind])
+            for kind, word in words.items()
+            if kind in claim
+        )
+    kinds = {"premise": "judged only if", "reproduced": "reproduced if", "trend": "in trend if"}
+    return "; ".join(f"{words} `{claim[kind]}`" for kind, words in kinds.items() if kind in claim)
+
+
+def _part(entry: dict) -> str:
+    return ", ".join(f"{key} {value}" for key, value in entry.items())
 
 
 def _sentence(text: str) -> str:
@@ -331,6 +366,7 @@ def versions(executed: dict[str, Path]) -> str:
 GENERATED = {
     "scoreboard_short": scoreboard_short,
     "scoreboard": scoreboard,
+    "matrix": matrix,
     "errata": errata,
     "pages": pages,
     "changes": changed,

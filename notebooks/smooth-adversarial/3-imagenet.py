@@ -669,8 +669,8 @@ page.errata(
 # %% [markdown]
 # ## Verdicts
 #
-# The samples of these verdicts are groups of images on one network: four for the attacks with a budget, three for C&W and sC&W. Where a rule compares two attacks as two samples, three groups rarely decide: they differ more from each other than the attacks do on one image. Such verdicts are
-# "inconclusive" although the same images were attacked by both. The claims on smoothing alone and on the variable alone form the ratio on the same images, within each group. The parameter `search_groups` adds groups.
+# The samples of these verdicts are groups of images on one network: four for the attacks with a budget, three for C&W and sC&W. Two attacks are compared inside each group that both attacked: groups differ more from each other than attacks do on one image.
+# C&W has groups of 20 images and PGD$_2$ groups of 50, so that they share none, and `sm-in-pgd2-beats-cw` stays open. The claims on smoothing alone and on the variable alone form the ratio on the same images, within each group. The parameter `search_groups` adds groups.
 
 # %% tags=["hide-input"]
 page.claims(

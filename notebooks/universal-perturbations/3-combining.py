@@ -493,7 +493,7 @@ page.errata("up-e-lambda", "up-e-best-pass", "up-e-line10", "up-e-candidates")
 # %% [markdown]
 # ## Verdicts
 #
-# *Inconclusive* stands for several things here. The claims on Algorithms 1 and 2 have a **premise**, that the runs are at rest, which does not hold; the numbers of the beginnings stand beside them. `up-many` has one perturbation of three networks. Rules that were given the premise when all results were known are `up-alg2-best`, `-third`, `-own`, `-gives-up`, `up-alg1-no-better` and `up-best-pass`.
+# *Inconclusive* stands for several things here. The claims on Algorithms 1 and 2 have a **premise**, that the runs are at rest; where the splits decide that they are not, the claim *does not arise*, and else it is open; the numbers of the beginnings stand beside them. `up-many` has one perturbation of three networks. Rules that were given the premise when all results were known are `up-alg2-best`, `-third`, `-own`, `-gives-up`, `up-alg1-no-better` and `up-best-pass`.
 
 # %% tags=["hide-input"]
 page.claims(

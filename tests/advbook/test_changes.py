@@ -62,6 +62,16 @@ def test_every_change_has_its_reason():
     assert [row["id"] for row in changes.rows() if not row["reason"].strip()] == []
 
 
+def test_the_table_of_verdicts_then_and_now_is_up_to_date():
+    with open(paths.root() / "results" / "verdicts-first-edition.csv", newline="") as stream:
+        rows = {row["id"]: row for row in csv.DictReader(stream)}
+    first = changes.first_edition()
+    today = {claim["id"]: claim["verdict"] for claim in claims.evaluate() if "rule" in claim}
+    assert {name: row["today"] for name, row in rows.items()} == today, "run `python tools/verdicts.py`"
+    assert all(row["first edition"] == first.get(name, {}).get("verdict", "") for name, row in rows.items())
+    assert all(row["means"] for row in rows.values() if row["expression"] != row["today"])
+
+
 def test_the_first_edition_is_all_there():
     first = changes.first_edition()
     assert len(first) == 177 and {row["verdict"] for row in first.values()} <= set(claims.VERDICTS)

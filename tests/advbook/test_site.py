@@ -13,7 +13,8 @@ import threading
 import nbformat
 import pytest
 
-from advbook import claims, paths, site
+from advbook import claims, paths, rules, site, statistics
+from advbook.judgement import Finding
 
 SITE = paths.build() / "site"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -60,6 +61,8 @@ CLAIM = {
     "scope": "paper",
     "known": "One seed.",
     "page": "fake/1-page",
+    "findings": [],
+    "scales": {},
     "verdict": "reproduced in trend",
 }
 ERRATUM = {
@@ -100,6 +103,23 @@ def test_scoreboard_counts_verdicts_and_anchors_every_claim(judged):
     assert "| `a` | 0.9 | 1.05 ± 0.071 (n = 2) |" in full and "| `b` | – | – |" in full  # both sides, or a dash
     assert "near(a, 0.9, 0.1)" in full and "because" in full and "[fake/1-page](../notebooks/fake/1-page)" in full
     assert "**A chapter**" in short and "x-later" not in full and "without a page" not in short
+
+
+def test_a_card_with_a_rule_in_parts_shows_what_each_part_found_and_both_scales(judged, monkeypatch):
+    part, found = rules.part({"effect": "a - b", "paper": 1.0}), statistics.mean([1.0, 1.1, 0.9])
+    finding = Finding(part, found, part.outcome(found, 1, 0.05), 2)
+    claim = {
+        **CLAIM,
+        "rule": [{"effect": "a - b", "paper": 1.0}],
+        "premise": [{"effect": "2 - a"}],
+        "findings": [finding],
+        "scales": {"paper": "reproduced", "standard": "inconclusive"},
+    }
+    monkeypatch.setattr(claims, "evaluate", lambda: [claim])
+    full = site.scoreboard({})
+    assert "judged only if `effect 2 - a`; all of `effect a - b, paper 1.0`" in full
+    assert "`a - b` 1 [0.752, 1.25] (n = 3, 2 left out)" in full and "paper: reproduced, standard: inconclusive" in full
+    assert '<figure class="forest">' in full and "1 reproduced in trend" in site.matrix({})
 
 
 def test_a_verdict_in_prose_is_todays_and_leads_to_its_card(judged):
