@@ -2,7 +2,7 @@
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test slow check site serve bench peers env lint clean
+.PHONY: book test slow check site serve bench peers env lint clean playground
 
 book: env  ## run every notebook (quick profile) and build the site from that run
 	@$(BIN)/advbook run --profile quick
@@ -30,6 +30,11 @@ bench: env  ## the attacks beside other libraries, on embedded data; run it on a
 
 peers: env  ## the other libraries of make bench that the lock does not have
 	@$(BIN)/pip install --quiet --no-deps -r benchmarks/requirements.txt
+
+playground:  ## the playground's script from book/playground/src; needs node and npm (the page needs neither)
+	@mkdir -p _build/playground && cp book/playground/package.json _build/playground/
+	@npm install --prefix _build/playground --no-package-lock --no-audit --no-fund --silent
+	@NODE_PATH=_build/playground/node_modules node book/playground/build.cjs book/_static/playground/playground.js
 
 lint: env
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .

@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # parallel test runs on two cores
 
 import pytest
 import torch
+from playground_page import playground, playground_address, playground_browser  # noqa: F401
 from torch import nn
 
 from advutils.core import runtime

@@ -1,0 +1,258 @@
+// The page: its state, what the reader does to it, and what the two networks say.
+import { ATTACKS } from "./attacks.js";
+import { ball } from "./ball.js";
+import { pad } from "./draw.js";
+import { documentOf } from "./network.js";
+import { show } from "./panel.js";
+import { paint, told } from "./pictures.js";
+import { changed, fromHash, most, p, toHash } from "./state.js";
+import { html } from "./template.js";
+import { wireTour } from "./tour_panel.js";
+
+const MORPH = 10,
+  FRAMES = 40,
+  OWN = "own",
+  REPOSITORY = "https://github.com/adversarial-examples-book/adversarial-examples-book";
+
+/** Fill `root`. `contents` is what contents.js says, `folder` where the networks' files are, `engine` the worker. */
+export function page(root, contents, folder, engine) {
+  root.innerHTML = html();
+  root.classList.add("pg");
+  const book = root.dataset.root ?? "../",
+    find = (selector) => root.querySelector(selector);
+  const rows = new Map(contents.networks.map((row) => [row.name, row]));
+  const digits = contents.digits.map((digit) => ({ ...digit, image: pixelsOf(digit.pixels) }));
+  const common = Float64Array.from(bytesOf(contents.common.steps), (byte) => ((byte << 24) >> 24) / 127);
+  const forward = new Map(); // seconds of a pass, by network
+  let { state, image: drawing } = fromHash(location.hash, { digits: digits.length, networks: [...rows.keys()] });
+  drawing ??= new Float64Array(784);
+  let own = null,
+    running = false,
+    again = false,
+    morphing = 0,
+    address = 0;
+
+  const image = () => (state.digit === "drawn" ? drawing : digits[state.digit].image);
+  const label = () => (state.digit === "drawn" ? null : digits[state.digit].label);
+  const settings = () => ({
+    attack: state.attack,
+    budget: state.budget,
+    p: p(state),
+    seed: state.seed,
+    clip: state.clip,
+    smooth: state.smooth,
+    alpha: state.alpha,
+    common,
+  });
+
+  function complain(error) {
+    find(".pg-message").hidden = !error;
+    find(".pg-message").textContent = error ?? "";
+  }
+
+  async function answer(side) {
+    const name = state[side],
+      panel = find(`[data-side="${side}"]`),
+      request = { id: name, image: image(), label: label() };
+    panel.setAttribute("aria-busy", "true");
+    const { answer: kind } = name === OWN ? own : await engine.load(name, folder);
+    if (!forward.has(name)) forward.set(name, await engine.ask("forward", request));
+    const found = await engine.ask("run", { ...request, settings: settings() });
+    show(panel, found, {
+      answer: kind,
+      label: label(),
+      entry: rows.get(name) ?? null,
+      forward: forward.get(name),
+      root: book,
+      fooled:
+        state.attack === "universal" && rows.has(name)
+          ? { share: rows.get(name).fooled, eps: contents.common.eps }
+          : null,
+    });
+    panel.removeAttribute("aria-busy");
+    return found;
+  }
+
+  /** Ask both networks; while they are busy, what changes is asked once more afterwards. */
+  async function refresh() {
+    controls();
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    try {
+      do {
+        again = false;
+        const found = await Promise.all(["left", "right"].map(answer));
+        const said = found.map(({ before, after }) =>
+          before.found === after.found ? `still ${after.found}` : `${before.found} → ${after.found}`,
+        );
+        for (const place of root.querySelectorAll(".pg-summary"))
+          place.textContent = `First network: ${said[0]}. Second network: ${said[1]}.`;
+        complain(null);
+      } while (again);
+    } catch (error) {
+      complain(error.message);
+    } finally {
+      running = false;
+    }
+    root.dispatchEvent(new CustomEvent("advbook-shown"));
+  }
+
+  function set(change) {
+    state = changed(state, change);
+    clearTimeout(address);
+    address = setTimeout(toAddress, 200); // browsers refuse a hundred new addresses in half a minute
+    return refresh();
+  }
+  const toAddress = () => history.replaceState(null, "", `#${toHash(state, drawing)}`);
+
+  function controls() {
+    const attack = ATTACKS[state.attack],
+      output = (name) => find(`[data-for="${name}"] output`);
+    for (const name of ["left", "right", "attack"]) find(`[data-state="${name}"]`).value = state[name];
+    for (const name of ["clip", "smooth"]) find(`[data-state="${name}"]`).checked = state[name];
+    for (const name of ["q", "alpha"]) find(`[data-state="${name}"]`).value = state[name];
+    find('[data-state="budget"]').value = attack.norm === null ? 0 : (1000 * state.budget) / most(state);
+    find('[data-state="budget"]').setAttribute("aria-valuetext", told(state.budget));
+    find('[data-state="q"]').setAttribute("aria-valuetext", `p = ${shown(p(state))}`);
+    output("budget").textContent = `${told(state.budget)} (${normName(attack.norm, p(state))})`;
+    output("q").textContent = `p = ${shown(p(state))}`;
+    output("alpha").textContent = `α = ${state.alpha}`;
+    find('[data-for="budget"]').hidden = attack.norm === null;
+    find('[data-for="q"]').hidden = state.attack !== "step";
+    find('[data-for="clip"]').hidden = !attack.clips;
+    find('[data-for="alpha"]').hidden = !state.smooth;
+    find('[data-do="noise"]').hidden = state.attack !== "noise";
+    root
+      .querySelectorAll(".pg-digits button")
+      .forEach((button, k) => button.setAttribute("aria-pressed", String(state.digit === k)));
+    paint(find(".pg-seen"), image());
+    const here = `${new URL("index.html", folder).href}#${toHash(state, drawing)}`;
+    find('[data-do="snippet"]').value =
+      `<iframe src="${here}" width="100%" height="900" title="Playground of adversarial examples"></iframe>`;
+  }
+
+  /** Eq. (3) with p = 2 from length 0 to 10, as far as Figure 4 of Lyu et al. 2015; at once for reduced motion. */
+  async function morph() {
+    const mine = ++morphing,
+      still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    for (let k = still ? FRAMES : 0; k <= FRAMES && mine === morphing; k++) {
+      await set({ attack: "step", q: 0.5, clip: true, smooth: false, budget: (MORPH * k) / FRAMES });
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+
+  async function bring(file) {
+    try {
+      const document = documentOf(await file.text());
+      await engine.bring(OWN, document);
+      own = { answer: document.answer };
+      forward.delete(OWN);
+      for (const select of root.querySelectorAll("[data-side] select")) {
+        select.querySelector(`[value="${OWN}"]`)?.remove();
+        select.add(new Option(`Yours: ${document.title}`, OWN));
+      }
+      await set({ right: OWN });
+    } catch (error) {
+      complain(`${file.name}: ${error.message}`);
+    }
+  }
+
+  const actions = {
+    morph,
+    least: () => set({ attack: "deepfool" }),
+    noise: () => set({ seed: (state.seed + 1) % 2 ** 32 }),
+    clear: () => {
+      drawn.clear();
+      drawing = new Float64Array(784);
+      if (state.digit === "drawn") refresh();
+    },
+    async link(button) {
+      toAddress();
+      try {
+        await navigator.clipboard.writeText(location.href);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "It is in the address bar";
+      }
+      setTimeout(() => {
+        button.textContent = "Copy a link to this";
+      }, 2000);
+    },
+  };
+
+  for (const select of root.querySelectorAll("[data-side] select"))
+    for (const row of contents.networks) select.add(new Option(row.title, row.name));
+  digits.forEach((digit, k) => {
+    const button = document.createElement("button"),
+      canvas = document.createElement("canvas");
+    button.type = "button";
+    button.setAttribute(
+      "aria-label",
+      `${digit.label}, ${k < 10 ? "the first of its class" : `one that could be a ${digit.rival}`}`,
+    );
+    button.title = button.getAttribute("aria-label");
+    paint(canvas, digit.image);
+    button.append(canvas);
+    button.addEventListener("click", () => {
+      morphing++;
+      set({ digit: k });
+    });
+    find(".pg-digits").append(button);
+  });
+  const drawn = pad(find(".pg-pad"), (pixels) => {
+    drawing = pixels;
+    set({ digit: "drawn" });
+  });
+  const plane = ball(find(".pg-ball svg"), find(".pg-says"));
+
+  root.addEventListener("input", ({ target }) => {
+    const name = target.dataset.state;
+    if (!name) return;
+    morphing++;
+    if (name === "ball") {
+      const norm = Number(target.value) === 0 ? Infinity : 1 / target.value;
+      plane.show(norm);
+      find(".pg-ball output").textContent = `p = ${shown(norm)}`;
+      target.setAttribute("aria-valuetext", `p = ${shown(norm)}`);
+      return;
+    }
+    if (name === "budget") set({ budget: (target.value / 1000) * most(state) });
+    else if (target.type === "range") set({ [name]: Number(target.value) });
+    else set({ [name]: target.type === "checkbox" ? target.checked : target.value });
+  });
+  root.addEventListener("click", ({ target }) => {
+    if (target.dataset.do !== "morph") morphing++;
+    actions[target.dataset.do]?.(target);
+  });
+  find('[data-do="own"]').addEventListener("change", ({ target }) => {
+    if (target.files[0]) bring(target.files[0]);
+    target.value = "";
+  });
+  find('[data-do="snippet"]').addEventListener("focus", ({ target }) => target.select());
+  addEventListener("hashchange", () => {
+    const found = fromHash(location.hash, { digits: digits.length, networks: [...rows.keys()] });
+    state = found.state;
+    drawing = found.image ?? drawing;
+    refresh();
+  });
+  find(".pg-ball output").textContent = "p = 2";
+  wireTour(find(".pg-tour"), { set, book });
+  find(".pg-badge").innerHTML =
+    `Checked: a test runs every network and attack here on these twenty digits and compares logits,
+    gradients, perturbations and answers with Python
+    (<a href="${REPOSITORY}/blob/main/tests/playground/test_playground_browser.py">the
+    test</a>). Digits: MNIST (LeCun, Cortes, Burges). Records: ${contents.networks
+      .map((row) => `<a href="${book}${row.record}">${row.title}</a>`)
+      .join(", ")}, <a href="${book}${contents.common.record}">universal perturbation</a>,
+    <a href="${book}${contents.chosen}">choice of digits</a>.`;
+  refresh();
+}
+
+const shown = (norm) => (norm === Infinity ? "∞" : told(norm));
+const normName = (norm, power) =>
+  norm === "p" ? `l${shown(power)}` : norm === "deviation" ? "standard deviation" : `l${shown(norm ?? 2)}`;
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+const pixelsOf = (base64) => Float64Array.from(bytesOf(base64), (byte) => byte / 255);
