@@ -23,6 +23,7 @@ MODULES = {  # the first edition's name: today's
     "advutils.chapters.gradient_regularization_noise": "advbook.chapters.gradient_regularization.noise",
     "advutils.chapters.gradient_regularization_theory": "advbook.chapters.gradient_regularization.theory",
     "advutils.chapters.gradient_regularization_visual": "advbook.chapters.gradient_regularization.pictures",
+    "advutils.chapters.playground": "advbook.chapters.playground.rounding",
     "advutils.chapters.representation_counting": "advbook.chapters.representation.counting",
     "advutils.chapters.representation_counting_ceiling": "advbook.chapters.representation.counting_ceiling",
     "advutils.chapters.representation_counting_published": "advbook.chapters.representation.counting_published",

@@ -14,7 +14,7 @@ from torch import nn
 
 from advbook import claims, cli, ledger, paths, web_export
 from advbook.chapters.playground import files as playground_files
-from advbook.chapters.playground import networks_exported as playground
+from advbook.chapters.playground import rounding as playground
 from advbook.chapters.playground.networks import NETWORKS, member
 from advutils import datasets, evaluation, layers, models
 from advutils.models import quantisation

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from advbook import ledger, networks, paths, web_export
-from advbook.chapters.playground import networks_exported as playground
+from advbook.chapters.playground import rounding as playground
 from advbook.chapters.playground.networks import COMMON, DIGITS, NETWORKS, member
 from advutils.core import files
 

@@ -1,0 +1,1 @@
+"""The playground: networks of the book in the browser."""
