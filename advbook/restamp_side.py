@@ -29,7 +29,10 @@ class TooLong(Exception):
 
 def hashes(task: dict) -> list[str | None]:
     """The code hash of each job's function in this tree, by the ``codehash`` file of the task; None if it is gone."""
-    spec = importlib.util.spec_from_file_location("codehash_of_the_new_side", task["codehash"])
+    folder = str(Path(task["codehash"]).parent)  # it is a package; of the first editions a file, which needs no folder
+    spec = importlib.util.spec_from_file_location(
+        "codehash_of_a_side", task["codehash"], submodule_search_locations=[folder]
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
