@@ -84,12 +84,27 @@ def parsed(module: str) -> tuple[Source, ast.Module] | None:
 
 
 def bare(tree: ast.Module) -> ast.Module:
-    """A tree without what does not count: docstrings."""
+    """A tree without what does not count: docstrings, annotations of arguments and results, texts of errors."""
     for part in ast.walk(tree):
         if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             if ast.get_docstring(part) is not None:
                 part.body = part.body[1:]
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+            part.returns = None
+        elif isinstance(part, ast.arg):
+            part.annotation = None
+        elif isinstance(part, ast.Raise):
+            _silence(part)
     return tree
+
+
+def _silence(statement: ast.Raise) -> None:
+    """Take the text out of a raise statement; names and calls in it stay."""
+    for part in ast.walk(statement):
+        if isinstance(part, ast.JoinedStr):
+            part.values = [value for value in part.values if not isinstance(value, ast.Constant)]
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            part.value = ...
 
 
 def remember_loaded() -> None:

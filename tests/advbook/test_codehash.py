@@ -53,7 +53,7 @@ def test_the_words_of_a_tree_are_those_of_python_3_11_whatever_runs():
     )
     if sys.version_info[:2] == (3, 11):
         for path in (paths.root() / "advutils").rglob("*.py"):
-            body = ast.parse(path.read_text()).body
+            body = sources.bare(ast.parse(path.read_text())).body
             assert "".join(texts.read(body, {}).words) == f"[{', '.join(map(ast.dump, body))}]"
 
 
@@ -121,6 +121,52 @@ def test_code_hash_follows_names_from_definition_to_definition(text, seen, unsee
 
     base = digest(None)
     assert all(digest(name) != base for name in seen) and all(digest(name) == base for name in unseen)
+
+
+WORDED = """
+KINDS = {"a": 1, "b": 2}
+LIMIT = 3
+def text(x): return str(x)
+def f(x, *rest, kind="a", **more):
+    def inner(y): return y
+    if x > LIMIT: raise ValueError(f"x is {text(x)} and {LIMIT}: {x:.3f}") from None
+    if x < 0: raise ValueError("x is negative")
+    return inner(x), "word", KINDS[kind]
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, same",
+    [
+        ("def f(x, *rest, kind", "def f(x: float, *rest: int, kind: 'str'", True),
+        ("**more):", "**more: object) -> tuple[float, str]:", True),
+        ("def f(x", "def f(x: text", True),  # a name of ours that an annotation has
+        ("def inner(y): return y", "def inner(y: list[LIMIT]) -> LIMIT: return y", True),
+        ("x is negative", "x must not be negative", True),
+        ("x is negative", "b", True),  # no row of the table, though it is a key
+        ("x is {", "got x = {", True),
+        ("{LIMIT}: {x:.3f}", "{LIMIT}{x:.5f}", True),
+        ('"word"', '"another"', False),
+        ("{text(x)}", "{x}", False),  # a call in a message
+        ("{LIMIT}:", "{x}:", False),
+        ("return str(x)", "return repr(x)", False),
+        ("LIMIT = 3", "LIMIT = 4", False),
+        ('ValueError("x is neg', 'TypeError("x is neg', False),
+        ('"a": 1', '"a": 3', False),
+        ('"b": 2', '"b": 3', True),
+        ('kind="a"', 'kind="b"', False),
+        ("from None", "", False),
+        ("LIMIT = 3", "LIMIT: int = 3", False),  # of a constant or in a class (a field) the annotation counts
+    ],
+)
+def test_annotations_of_functions_and_the_words_of_errors_do_not_count(old, new, same, probe):
+    assert old in WORDED
+    assert (probe({"x": 1}, probe=WORDED) == probe({"x": 1}, probe=WORDED.replace(old, new))) is same
+
+
+def test_annotations_in_a_class_count(probe):
+    text = "class C:\n    x: int\ndef f(): return C\n"
+    assert probe(probe=text) != probe(probe=text.replace("int", "str"))
 
 
 HELPED = """
