@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from advbook import ledger, paths, sides
+from advbook import ledger, migration, paths, sides
 from advutils.core import files, runtime
 
 Codes = Iterator[tuple[str | None, str | None]]  # hashes of one code, before and now, call by call
@@ -82,7 +82,7 @@ def migrate(commit: str) -> tuple[int, int]:
     ``ValueError`` for a commit that is not there.
     """
     ours, cached = sorted(paths.results().glob("*/*/*/*.json")), sorted(_store().glob("*/*.json"))
-    before = {path: _document(path) for path in (*ours, *cached)}
+    before = {path: migration.migrated(_document(path)) for path in (*ours, *cached)}
     codes = _codes(commit, (call for document in before.values() for call in calls(document)))
     after = {path: renewed(document, codes) for path, document in before.items()}
     keys = {path.stem: _key(after[path]) for path in after if _key(after[path]) != path.stem}
