@@ -199,6 +199,7 @@ def compare(old: dict | None, new: dict | None) -> tuple[str, str]:
             return "not proved", f"the {side} code: {told['error']}"
         if told["called"]:
             return "not proved", f"it calls {', '.join(told['called'])}, of which small runs prove nothing"
+    assert old is not None and new is not None
     for place in dict.fromkeys([*old["values"], *new["values"]]):
         one, two = old["values"].get(place, "nothing"), new["values"].get(place, "nothing")
         if one != two:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from .sources import bindings, source_of, stores
+from .sources import bindings, own, source_of, stores
 
 WHOLE = "*"  # every definition of a module
 Symbol = tuple[str, str]  # a module and a name at its top level; "" for what the module does when it is imported
@@ -49,7 +50,7 @@ class Names(ast.NodeVisitor):
     """
 
     def __init__(self, symbol: Symbol, nodes: list[ast.stmt]):
-        self.symbol, self.source = symbol, source_of(symbol[0])
+        self.symbol, self.source = symbol, own(symbol[0])
         self.scopes: list[dict[str, tuple[str, str] | None]] = []  # bound names: to an import, or to anything
         self.instead: dict[ast.AST, str | Use | None] = {}
         self.within_class = 0
@@ -130,20 +131,22 @@ class Names(ast.NodeVisitor):
         self.generic_visit(node)
         self.within_class -= 1
 
-    def _inside(self, bound: dict[str, tuple[str, str] | None], nodes: list[ast.AST]) -> None:
+    def _inside(self, bound: dict[str, tuple[str, str] | None], nodes: Sequence[ast.AST]) -> None:
         self.scopes.append(bound)
         for node in nodes:
             self.visit(node)
         self.scopes.pop()
 
 
-def _bound(args: ast.arguments | None, body: list[ast.AST], package: str) -> dict[str, tuple[str, str] | None]:
+def _bound(args: ast.arguments | None, body: Sequence[ast.AST], package: str) -> dict[str, tuple[str, str] | None]:
     """The names that a function, with these arguments and body, binds; what an import binds leads somewhere."""
     names: dict[str, tuple[str, str] | None] = {}
     if args is not None:
         given = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
         names = {arg.arg: None for arg in given if arg is not None}
-    imports, outer, todo = {}, set(), list(body)
+    imports: dict[str, tuple[str, str] | None] = {}
+    outer: set[str] = set()
+    todo = list(body)
     while todo:
         part = todo.pop()
         if isinstance(part, ast.Import | ast.ImportFrom):

@@ -61,6 +61,13 @@ def source_of(module: str) -> Source | None:
     return source
 
 
+def own(module: str) -> Source:
+    """As :func:`source_of`, of a module that is known to be ours."""
+    source = source_of(module)
+    assert source is not None, f"{module} is not read"
+    return source
+
+
 def stores(module: str) -> bool:
     """Whether a module only keeps and describes numbers."""
     return _below(module, STORING) and not _below(module, (MEASURING,))
@@ -80,7 +87,7 @@ def parsed(module: str) -> tuple[Source, ast.Module] | None:
         spec = PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations)
     if spec is None or spec.origin is None:
         return None
-    return Source(spec.parent), bare(ast.parse(Path(spec.origin).read_text()))
+    return Source(spec.parent or module), bare(ast.parse(Path(spec.origin).read_text()))
 
 
 def bare(tree: ast.Module) -> ast.Module:

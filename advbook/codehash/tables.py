@@ -13,8 +13,8 @@ Chosen = frozenset[tuple[Symbol, frozenset[str]]]  # tables of which some rows c
 
 def parts(symbol: Symbol, chosen: Chosen) -> list[Text]:
     """What of a definition counts: all of it, or the chosen rows of a table."""
-    rows = dict(chosen).get(symbol)
-    return [text_of(symbol)] if rows is None else [rows_of(symbol)[key] for key in sorted(rows)]
+    rows, there_are = dict(chosen).get(symbol), rows_of(symbol)
+    return [text_of(symbol)] if rows is None or there_are is None else [there_are[key] for key in sorted(rows)]
 
 
 @cache

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import groupby
+from typing import Any
 
 from .names import WHOLE, Names, Symbol, Use, lead
-from .sources import source_of
+from .sources import own
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +31,11 @@ class Text:
 def text_of(symbol: Symbol) -> Text:
     """A definition in words."""
     module, name = symbol
-    source = source_of(module)
+    source = own(module)
     if name == WHOLE:
         leads = [lead(module, [each])[0] for each in {**source.definitions, **source.imports} if each]
-        return Text(
-            tuple(lead for lead in leads if isinstance(lead, Use) and lead.symbol[1] != WHOLE),
-            frozenset(),
-            ordered=False,
-        )
+        found = tuple(use for use in leads if isinstance(use, Use) and use.symbol[1] != WHOLE)
+        return Text(found, frozenset(), ordered=False)
     nodes = source.definitions.get(name, [])
     text = read(nodes, Names(symbol, nodes).instead)
     if name and "" in source.definitions:  # what a module does counts for each of its definitions
@@ -48,32 +47,36 @@ def text_of(symbol: Symbol) -> Text:
 def rows_of(symbol: Symbol) -> dict[str, Text] | None:
     """The rows of a table, a dict whose keys are all texts; None for other definitions."""
     module, name = symbol
-    nodes = [] if name in ("", WHOLE) else source_of(module).definitions[name]
-    if len(nodes) != 1 or not isinstance(nodes[0], ast.Assign | ast.AnnAssign):
+    nodes = [] if name in ("", WHOLE) else own(module).definitions[name]
+    if len(nodes) != 1:
         return None
-    target = nodes[0].targets[0] if isinstance(nodes[0], ast.Assign) else nodes[0].target
-    value = nodes[0].value
+    (node,) = nodes
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return None
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    value = node.value
     if not isinstance(target, ast.Name) or not isinstance(value, ast.Dict) or not value.keys:
         return None
-    if not all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in value.keys):
+    keys = [key.value for key in value.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    if len(keys) < len(value.keys):
         return None
     instead = Names(symbol, nodes).instead
-    return {key.value: read([key, row], instead) for key, row in zip(value.keys, value.values, strict=True)}
+    return {key: read([ast.Constant(key), row], instead) for key, row in zip(keys, value.values, strict=True)}
 
 
-def read(nodes: list[ast.AST], instead: dict[ast.AST, str | Use | None]) -> Text:
+def read(nodes: Sequence[ast.AST], instead: dict[ast.AST, str | Use | None]) -> Text:
     """Nodes as a text, with these words in place of some of their parts."""
     words: list[str | Use] = []
     strings: set[str] = set()
     _write(nodes, instead, words, strings)
-    joined = [
-        list(group) if used else ["".join(group)]
-        for used, group in groupby(words, key=lambda word: isinstance(word, Use))
-    ]
+    joined: list[list[str | Use]] = []
+    for _, group in groupby(words, key=lambda word: isinstance(word, Use)):
+        same = list(group)
+        joined.append(same if isinstance(same[0], Use) else ["".join(map(str, same))])
     return Text(tuple(word for group in joined for word in group), frozenset(strings))
 
 
-def _write(node, instead: dict[ast.AST, str | Use | None], words: list[str | Use], strings: set[str]) -> None:
+def _write(node: Any, instead: dict[ast.AST, str | Use | None], words: list[str | Use], strings: set[str]) -> None:
     """Add ``ast.dump`` as Python 3.11 writes it: later versions write the same tree in other words."""
     if isinstance(node, list):
         words.append("[")
@@ -86,8 +89,8 @@ def _write(node, instead: dict[ast.AST, str | Use | None], words: list[str | Use
         words.append("]")
     elif not isinstance(node, ast.AST):
         words.append(repr(node))
-    elif node in instead:
-        words.append(instead[node])
+    elif word := instead.get(node):
+        words.append(word)
     else:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             strings.add(node.value)
