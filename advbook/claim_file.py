@@ -1,7 +1,8 @@
-"""What ``claims.yml`` may say: checked when it is read, so that a misspelt word is an error and not a verdict."""
+"""What ``claims.yml`` and ``errata.yml`` may say: checked when read, so that a misspelt word is no verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,25 +54,53 @@ class Claim(msgspec.Struct, forbid_unknown_fields=True):
     trend: str | None = None
 
 
+class Erratum(msgspec.Struct, forbid_unknown_fields=True):
+    """One error of a paper: what is printed, what is right, how that is known, and the test that checks it."""
+
+    id: str
+    where: str
+    printed: str
+    right: str
+    evidence: str
+    kind: Literal["error", "misprint", "omission", "remark"]
+    test: str
+    source: str
+
+
 def read(path: Path) -> list[dict]:
     """The claims of a file, as they stand there; ``ValueError`` in one line names file, claim and key."""
+    entries = _entries(path, "claim", _check)
+    if not entries:
+        raise ValueError(f"{_place(path)} has no claims; it is a list of them")
+    return entries
+
+
+def read_errata(path: Path) -> list[dict]:
+    """The errata of a file, as they stand there; ``ValueError`` in one line names file, erratum and key."""
+    return _entries(path, "erratum", lambda entry: msgspec.convert(entry, Erratum))
+
+
+def _place(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _entries(path: Path, kind: str, check: Callable[[dict], object]) -> list[dict]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times faster, where there is one
-    place = f"{path.parent.name}/{path.name}"
     try:
-        entries = yaml.load(path.read_text(), loader)
+        entries = yaml.load(path.read_text(), loader) or []
     except yaml.YAMLError as error:
-        raise ValueError(f"{place} is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(entries, list) or not entries:
-        raise ValueError(f"{place} has no claims; it is a list of them")
+        raise ValueError(f"{_place(path)} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(entries, list):
+        raise ValueError(f"{_place(path)} is no list, with an entry for each {kind}")
     seen = set()
     for number, entry in enumerate(entries, 1):
         name = entry.get("id", f"number {number}") if isinstance(entry, dict) else f"number {number}"
         try:
-            _check(entry)
+            check(entry)
             if name in seen:
                 raise ValueError("id: there are two of them")
         except ValueError as error:  # msgspec's is one
-            raise ValueError(f"{place}: claim {name}: {error}") from None
+            raise ValueError(f"{_place(path)}: {kind} {name}: {error}") from None
         seen.add(name)
     return entries
 

@@ -15,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from advbook import claim_file, judgement, ledger, paths, rules, settings, units, withdrawn
 from advbook.selection import select
 from advutils.core import files
@@ -316,10 +314,8 @@ def load(kind: str, chapter: str) -> list[dict]:
     path = paths.root() / "notebooks" / chapter / f"{kind}.yml"
     if not path.exists():
         return []
-    if kind == "claims":
-        return [{**entry, "chapter": chapter} for entry in claim_file.read(path)]
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times faster, where there is one
-    return [{**entry, "chapter": chapter} for entry in yaml.load(path.read_text(), loader) or []]
+    entries = claim_file.read(path) if kind == "claims" else claim_file.read_errata(path)
+    return [{**entry, "chapter": chapter} for entry in entries]
 
 
 _JUDGED: dict[tuple, list[dict]] = {}  # verdicts, under what the files looked like that they follow from
@@ -361,9 +357,13 @@ def _evaluate(chapter: str, sources: list[Path]) -> Iterator[dict]:
             }
             continue
         asked = settings.of_page(places[claim["page"]]) if "rule" in claim else {}
-        attempts = [
-            {**verdict_of(claim, *evidence[profile], own=asked.get(profile)), "profile": profile} for profile in JUDGED
-        ]
+        try:
+            attempts = [
+                {**verdict_of(claim, *evidence[profile], own=asked.get(profile)), "profile": profile}
+                for profile in JUDGED
+            ]
+        except ValueError as error:
+            raise ValueError(f"{chapter}/claims.yml: {error}") from None
         best = next((a for a in attempts if a["verdict"] not in ("withdrawn", "not attempted")), None) or next(
             (a for a in attempts if a["verdict"] == "withdrawn"), attempts[-1]
         )

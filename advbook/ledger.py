@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from advbook import paths, provenance, withdrawn
+from advbook import paths, provenance, record_file, withdrawn
 from advbook.codehash import code_hash, remember_loaded
 from advutils.core import files, runtime
 
@@ -116,23 +116,19 @@ def path_of(profile: str, chapter: str, name: str, parameters: dict) -> Path:
 
 
 def read(path: Path) -> Record:
-    """Read a record; :class:`DamagedRecord` if it or its arrays do not match their checksums, or it is misplaced."""
+    """Read a record; :class:`DamagedRecord` if it is no record, is not what its checksums say, or is misplaced."""
     try:
         document = json.loads(path.read_bytes())
         seal = document.pop("sha256")
         whole = files.sha256(canonical(document).encode()) == seal
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         whole = False
     if not whole:
         raise DamagedRecord(path, "its content does not match its checksum")
-    record = Record(
-        path,
-        document["name"],
-        document["parameters"],
-        document["values"],
-        document["provenance"],
-        document["arrays_sha256"],
-    )
+    try:
+        record = Record(path, **record_file.check(document))
+    except ValueError as error:
+        raise DamagedRecord(path, str(error)) from None
     own = (*_origin(record), record.name, key(record.name, record.parameters))
     if own != (*path.parts[-4:-1], path.stem):
         raise DamagedRecord(path, f"it is the record {'/'.join(own)}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 class DamagedFile(ValueError):
@@ -74,29 +75,30 @@ def settled(looks: Iterable[Look]) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process has the lock file ``path``, and have it for a block.
+    """Wait until no other process or thread has the lock file ``path``, and have it for a block.
 
     A killed process releases its lock by itself. The file stays: to remove one that somebody waits for would break it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with FileLock(path):
         yield
 
 
 @contextmanager
 def one_locked(paths: list[Path]) -> Iterator[Path]:
     """As :func:`locked`, with whichever of several lock files is free first; says which."""
-    with ExitStack() as stack:
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        streams = {path: stack.enter_context(open(path, "w")) for path in paths}
-        while True:
-            for path, stream in streams.items():
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    locks = {path: FileLock(path) for path in paths}
+    while True:
+        for path, lock in locks.items():
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            try:
                 yield path
-                return
-            time.sleep(0.2)
+            finally:
+                lock.release()
+            return
+        time.sleep(0.2)
