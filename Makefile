@@ -48,4 +48,4 @@ clean:  ## remove what can be made again; records and .venv stay
 environment.yml: requirements.lock  ## the same versions for conda and Binder
 	@{ echo "name: adversarial-examples-book"; echo "channels: [conda-forge]"; echo "dependencies:"; \
 	   echo "  - python=3.11"; echo "  - pip"; echo "  - pip:"; \
-	   grep -v '^#' requirements.lock | sed 's/^/      - /'; echo "      - -e ."; } > $@
+	   grep '==' requirements.lock | grep -v ';' | sed 's/ .*//; s/^/      - /'; echo "      - -e ."; } > $@

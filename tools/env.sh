@@ -1,10 +1,10 @@
 #!/bin/sh
-# Make .venv from requirements.lock, or say in one line why not. A half-made .venv is made again from nothing.
+# Make .venv from requirements.lock, hashes checked, or say in one line why not. A half-made .venv is made again from nothing.
 set -eu
 cd "$(dirname "$0")/.."
 stop() { echo "env: $1" >&2; exit 1; }
 
-lock=$(cat requirements.lock pyproject.toml | cksum)
+lock=$(cat requirements*.lock pyproject.toml | cksum)
 [ -f .venv/.complete ] && [ "$(cat .venv/.complete)" = "$lock" ] && exit 0
 
 python=
@@ -25,13 +25,21 @@ echo "env: making .venv with $("$python" --version) from requirements.lock"
 rm -rf .venv
 "$python" -m venv .venv || stop "cannot make .venv with $python"
 log=.venv/install.log
-.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock "setuptools>=77" \
-  >"$log" 2>&1 || {
+install() { # what a lock names and nothing else, if its files have the hashes that stand there
+  .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes -r "$1" \
+    >>"$log" 2>&1 && return
   grep -m1 -iE 'no space left' "$log" >/dev/null && stop "the disk is full; make room and run this again"
+  got=$(awk '/^ +[A-Za-z].* from /{name=$1} /^ +Got /{print name " has the hash " $2; exit}' "$log")
+  [ -z "$got" ] || stop "$1 has another hash than the file found: $got; if you trust that file, add its hash there"
   grep -m1 -iE 'connection|resolve|timed out|network|retries' "$log" >/dev/null &&
     stop "the Python package index cannot be reached; check the network or PIP_INDEX_URL and run this again"
   stop "pip failed: $(grep -m1 -i '^error' "$log" || tail -n 1 "$log") (all of it: $log)"
 }
+: >"$log"
+install requirements.lock
+.venv/bin/python -c 'import importlib.metadata as m, sys; sys.exit("nvidia" not in str(m.requires("torch")))' &&
+  install requirements-cuda.lock
 .venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -q -e . >>"$log" 2>&1 ||
   stop "the project itself does not install; see $log"
+.venv/bin/python -m pip check >>"$log" || stop "something is missing in requirements.lock: $(tail -n 1 "$log")"
 echo "$lock" >.venv/.complete

@@ -14,12 +14,38 @@ import yaml
 from advbook import paths
 
 ROOT = paths.root()
-LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
+LOCKS = ("requirements.lock", "requirements-cuda.lock")
 
 
-def test_the_lock_pins_exact_versions_and_names_no_place():
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in LOCK), [x for x in LOCK if "==" not in x]
-    assert len({line.split("==")[0].lower() for line in LOCK}) == len(LOCK)
+def locked(name):
+    """What a lock names: the requirement, its marker, and the hashes of its files."""
+    text = "".join(line for line in (ROOT / name).read_text().splitlines(True) if not line.startswith("#"))
+    for entry in text.replace("\\\n", "").splitlines():
+        requirement, *hashes = entry.split(" --hash=")
+        requirement, _, marker = requirement.strip().partition(" ; ")
+        yield requirement, marker.strip(), [each.strip() for each in hashes]
+
+
+LOCK = list(locked("requirements.lock"))
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_locks_pin_exact_versions_and_hashes_and_name_no_place(name):
+    entries = list(locked(name))
+    assert len(entries) > 10
+    for requirement, marker, hashes in entries:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", requirement), requirement
+        assert marker in ("", 'python_version >= "3.12"')
+        assert hashes and all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in hashes), requirement
+    assert len({requirement.split("==")[0].lower() for requirement, *_ in entries}) == len(entries)
+
+
+def test_the_lock_has_all_that_the_project_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in asked} - {"advutils"}
+    have = {requirement.split("==")[0].lower().replace("_", "-") for requirement, *_ in LOCK}
+    assert names <= have, names - have
 
 
 FLOORS = ("advutils", "advbook", "advbook.chapters", "notebooks")  # a floor stands on those before it
@@ -61,7 +87,7 @@ def test_the_numerics_need_no_library_of_the_book():
 def test_environment_yml_equals_the_lock():
     document = yaml.safe_load((ROOT / "environment.yml").read_text())
     listed = next(entry for entry in document["dependencies"] if isinstance(entry, dict))["pip"]
-    assert listed == [*LOCK, "-e ."], "run `make environment.yml`"
+    assert listed == [*(name for name, marker, _ in LOCK if not marker), "-e ."], "run `make environment.yml`"
 
 
 def test_documents():
@@ -81,7 +107,7 @@ def clone(tmp_path):
     """A checkout with only what the environment script reads, and a PATH with only basic commands and a fake Python."""
     (tmp_path / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "env.sh", tmp_path / "tools")
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in (*LOCKS, "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     bin_ = tmp_path / "bin"
     bin_.mkdir()
@@ -123,6 +149,13 @@ MAKE = VERSION + "\nmkdir -p .venv/bin; cat > .venv/bin/python <<X\n#!/bin/sh\n{
         (MAKE.format(pip="echo 'ERROR: Could not connect: Connection refused'; exit 1"), {}, "index cannot be reached"),
         (MAKE.format(pip="echo 'OSError: No space left on device'; exit 1"), {}, "the disk is full"),
         (MAKE.format(pip="echo 'ERROR: broken wheel'; exit 1"), {}, "pip failed: ERROR: broken wheel"),
+        (
+            MAKE.format(
+                pip="printf '    torch==1 from x:\\n        Expected sha256 a\\n             Got        b\\n'; exit 1"
+            ),
+            {},
+            "requirements.lock has another hash than the file found: torch==1 has the hash b",
+        ),
     ],
 )
 def test_failures_speak_in_one_line(clone, python, variables, message):
