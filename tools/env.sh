@@ -25,20 +25,27 @@ echo "env: making .venv with $("$python" --version) from requirements.lock"
 rm -rf .venv
 "$python" -m venv .venv || stop "cannot make .venv with $python"
 log=.venv/install.log
-install() { # what a lock names and nothing else, if its files have the hashes that stand there
-  .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes -r "$1" \
-    >>"$log" 2>&1 && return
+pip() { .venv/bin/python -m pip "$@" --disable-pip-version-check --progress-bar off --no-deps >>"$log" 2>&1 || explain; }
+explain() {
   grep -m1 -iE 'no space left' "$log" >/dev/null && stop "the disk is full; make room and run this again"
   got=$(awk '/^ +[A-Za-z].* from /{name=$1} /^ +Got /{print name " has the hash " $2; exit}' "$log")
-  [ -z "$got" ] || stop "$1 has another hash than the file found: $got; if you trust that file, add its hash there"
+  [ -z "$got" ] || stop "the lock has another hash than the file found: $got; if you trust that file, add its hash there"
   grep -m1 -iE 'connection|resolve|timed out|network|retries' "$log" >/dev/null &&
     stop "the Python package index cannot be reached; check the network or PIP_INDEX_URL and run this again"
   stop "pip failed: $(grep -m1 -i '^error' "$log" || tail -n 1 "$log") (all of it: $log)"
 }
 : >"$log"
-install requirements.lock
-.venv/bin/python -c 'import importlib.metadata as m, sys; sys.exit("nvidia" not in str(m.requires("torch")))' &&
-  install requirements-cuda.lock
+# First torch: among files of one version pip takes one that the index gives a hash of, and a CPU wheel in a folder or
+# on a plain index has none there. So it is chosen without hashes, and then installed under them like all the rest.
+mkdir -p .venv/torch
+awk '/^torch==/ {on = 1} on {print} on && !/\\$/ {exit}' requirements.lock >.venv/torch/lock
+pip download -d .venv/torch "$(awk '/^torch==/ {print $1}' requirements.lock)"
+pip install --no-index --find-links .venv/torch --require-hashes -r .venv/torch/lock
+rm -rf .venv/torch
+pip install --require-hashes -r requirements.lock
+if .venv/bin/python -c 'import importlib.metadata as m, sys; sys.exit("nvidia" not in str(m.requires("torch")))'; then
+  pip install --require-hashes -r requirements-cuda.lock
+fi
 .venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -q -e . >>"$log" 2>&1 ||
   stop "the project itself does not install; see $log"
 .venv/bin/python -m pip check >>"$log" || stop "something is missing in requirements.lock: $(tail -n 1 "$log")"

@@ -154,7 +154,7 @@ MAKE = VERSION + "\nmkdir -p .venv/bin; cat > .venv/bin/python <<X\n#!/bin/sh\n{
                 pip="printf '    torch==1 from x:\\n        Expected sha256 a\\n             Got        b\\n'; exit 1"
             ),
             {},
-            "requirements.lock has another hash than the file found: torch==1 has the hash b",
+            "the lock has another hash than the file found: torch==1 has the hash b",
         ),
     ],
 )
