@@ -680,10 +680,7 @@ page.table(
     ],
     caption=f"Error rates under attack on the first {settings.images} test images, and how far the closest error is that the attack of Carlini and Wagner finds on the first {settings.search['search_images']} of them (0 for images that were wrong already); seeds: {settings.seeds}",
 )
-large = {
-    label: 100 * np.mean([r["l2"][3] for r in attacks[f"convolutional, {label}"]])
-    for label in ("p=2", "p=inf")
-}
+large = {label: 100 * np.mean([r["l2"][3] for r in attacks[f"convolutional, {label}"]]) for label in ("p=2", "p=inf")}
 page.say(
     f"How to read it: p = 2 and p = ∞ differ in more than the norm: a perturbation of .1 in every pixel has an l2 length of up to 2.8. Within an l2 length of {settings.eps_l2[3]:g} PGD makes {large['p=2']:.1f} % errors on the networks with p = 2, and {large['p=inf']:.1f} % on those with p = ∞."
 )
