@@ -73,7 +73,7 @@ page = Page(
             spread_digits=0.03,
             spread_colour=0.05,
             held_out_colour=0,
-            width_digits=0.33,
+            width_digits=0.2,
             width_colour=0.1,
             sigma_scale=0.25,
             draws=1,
@@ -805,7 +805,7 @@ page.say(
 # * $\epsilon$ is a constant of the outer pass, and is added before the input's own dropout, as on the [dense page](2-mnist); under which mask it is computed, see above.
 # * A fixed number of epochs, far fewer than the published schedules have; the last weights, no second stage. CIFAR-10: 40,000 of the 50,000 training images, on which the whitening is fitted too.
 # * On CIFAR-10 the networks of the standard profile have half of the file's maps and units, which makes an image four times as cheap; both kinds alike. `width_colour` in the settings is the share.
-# * The quick profile has a third (digits) and a tenth (photographs) of the channels, a quarter of $\sigma$ and a few hundred minibatches of Adam, at higher rates and from larger weights than the standard profile's. Its networks learn something, not much; its numbers say nothing about the paper.
+# * The quick profile has a fifth (digits) and a tenth (photographs) of the channels, a quarter of $\sigma$ and a few hundred minibatches of Adam, at higher rates and from larger weights than the standard profile's. Its networks learn something, not much; its numbers say nothing about the paper.
 #
 # (gr-conv-known)=
 # ### What was known when the rules were written

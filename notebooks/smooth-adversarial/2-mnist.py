@@ -46,9 +46,9 @@ page = Page(
     settings={
         "quick": dict(
             data="digits",
-            epochs=4,
+            epochs=3,
             seeds=1,
-            images=24,
+            images=10,
             long_images=0,
             l2_natural=[1.0, 2.0, 3.0],
             l2_adversarial=[1.0, 3.0, 5.0],
