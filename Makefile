@@ -36,8 +36,8 @@ playground:  ## the playground's script from book/playground/src; needs node and
 	@npm install --prefix _build/playground --no-package-lock --no-audit --no-fund --silent
 	@NODE_PATH=_build/playground/node_modules node book/playground/build.cjs book/_static/playground/playground.js
 
-lint: env
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+lint: env  ## style, formatting and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy
 
 env:
 	@sh tools/env.sh

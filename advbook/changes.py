@@ -38,5 +38,5 @@ def _reason(name: str, claim: dict | None, told: dict) -> str:
     if name in told:
         return told[name]
     selections = claim["values"].values() if claim else ()
-    sources = [(claim["chapter"], selection["from"]) for selection in selections if isinstance(selection, dict)]
+    sources = [(claim["chapter"], selection["from"]) for selection in selections if isinstance(selection, dict)]  # type: ignore[index]
     return " ".join(dict.fromkeys(told[source] for source in sources if source in told))

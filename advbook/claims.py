@@ -171,7 +171,7 @@ def _node(node: ast.expr, values: dict, rule: str):
         decisive = isinstance(node.op, ast.Or)  # one True decides an "or", one False an "and"
         return decisive if decisive in truths else None if None in truths else not decisive
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
-        return _FUNCTIONS[node.func.id](*(inner(argument) for argument in node.args))
+        return _FUNCTIONS[node.func.id](*(inner(argument) for argument in node.args))  # type: ignore[operator]
     raise ValueError(f"rule {rule!r} uses {ast.unparse(node)!r}, which is not a value of the claim or of the language")
 
 
@@ -216,7 +216,7 @@ def _torn(claim: dict, damaged: Sequence[ledger.DamagedRecord]) -> str:
 
 
 def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[withdrawn.Withdrawal]) -> dict:
-    samples, missing, found = {}, set(), {}
+    samples, missing, found = {}, set[str](), {}
     for name, selection in claim["values"].items():
         if "rule" in claim:
             if not isinstance(selection, str):

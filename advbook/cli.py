@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -224,7 +225,7 @@ def status(as_json) -> None:
         for row in rows:
             if row["state"] != "current":
                 click.echo(f"{row['state']}: {row['record']}")
-        if wanted := to_measure.by_chapter({row["record"] for row in rows if row["state"] != "current"}):
+        if wanted := to_measure.by_chapter({row["record"] for row in rows if row["state"] != "current"}):  # type: ignore[misc]
             click.echo("\nto be measured again (results/to-measure.csv says why):")
             _table(
                 ["chapter", "records", "core-hours of the calls"],
@@ -404,7 +405,7 @@ def pair(check) -> None:
         _fail("run `advbook pair`")
 
 
-def _table(columns: list[str], rows: list[list[str]]) -> None:
+def _table(columns: list[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.console import Console
     from rich.table import Table
 

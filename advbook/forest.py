@@ -52,7 +52,8 @@ def rows(claims: Sequence[dict]) -> tuple[list[Row], list[Row]]:
     widths of their own interval, so that only the sign can be read, and v stands at v / (1 + |v|), so that all of them
     can be seen.
     """
-    beside, alone = [], []
+    beside: list[Row] = []
+    alone: list[Row] = []
     for claim in claims:
         if claim["verdict"] not in MARKS or not claim["findings"]:
             continue
@@ -69,7 +70,7 @@ def rows(claims: Sequence[dict]) -> tuple[list[Row], list[Row]]:
                 ends, scale = ([sign] * 3 if half == 0 else [sign, -math.inf, math.inf]), 1.0
             if isinstance(found.part, Number):
                 ends = [end - found.part.near for end in ends]
-        ends = [end / unit for end in ends] if unit else [_squeezed(end / scale) for end in ends]
+        ends = [end / unit for end in ends] if unit else [_squeezed(end / scale) for end in ends]  # type: ignore[operator]
         (beside if unit else alone).append(Row(claim["id"], claim["verdict"], *ends))
     return beside, alone
 
@@ -87,9 +88,9 @@ def _squeezed(number: float) -> float:
 
 def _unit(found: Finding) -> float | None:
     """The paper's effect on the scale of the estimate; None if it gives none, or none to divide by."""
-    if isinstance(found.part, Equal) or found.part.paper is None:
+    if isinstance(found.part, Equal) or found.part.paper is None:  # type: ignore[attr-defined]
         return None
-    paper = math.log(found.part.paper) if isinstance(found.part, Ratio) else found.part.paper
+    paper = math.log(found.part.paper) if isinstance(found.part, Ratio) else found.part.paper  # type: ignore[attr-defined]
     return paper if paper > 0 else None
 
 

@@ -21,7 +21,7 @@ class Finding:
     left_out: int
 
     @property
-    def ends(self) -> tuple[float, float, float]:
+    def ends(self) -> tuple[float, ...]:
         """Estimate and 95 % interval (mean, low, high) in the units in which the part is read."""
         return tuple(self.part.shown(end) for end in (self.estimate.mean, *self.estimate.interval()))
 

@@ -182,7 +182,7 @@ def _packed(arrays: dict) -> bytes:
     if objects := [name for name, value in found.items() if value.dtype.hasobject]:
         raise ValueError(f"arrays.{objects[0]} holds objects; use arrays of numbers, truth values or text")
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **found)
+    np.savez_compressed(buffer, **found)  # type: ignore[arg-type]
     return buffer.getvalue() if found else b""
 
 

@@ -41,7 +41,7 @@ def effect(
     else it is open. (``level``: in place of .05, for a claim whose verdict was seen before its units were fixed.)
     """
     low, high = found.interval(1 - level)
-    least, most = (least, math.inf) if within is None else (max(least, paper - within), paper + within)
+    least, most = (least, math.inf) if within is None else (max(least, paper - within), paper + within)  # type: ignore[operator]
     if low > 0:
         if least <= low and high <= most:
             return Outcome(HOLDS)

@@ -8,6 +8,7 @@ import inspect
 import io
 import json
 import os
+import re
 import statistics
 import warnings
 from pathlib import Path
@@ -37,6 +38,11 @@ warnings.filterwarnings("ignore", message="IProgress not found")
 _STANDARD_PARAMETERS = {"profile", "replay"}
 
 
+def _without_asides(source: str) -> str:
+    """Source as a reader wants it: without what is said to the type checker."""
+    return re.sub(r"  # type: ignore\[[^]]*\]", "", source.rstrip())
+
+
 def style() -> None:
     """The look of every figure of the book: one size, one palette, white ground."""
     import matplotlib as mpl
@@ -56,7 +62,7 @@ def style() -> None:
             "legend.frameon": False,
             "image.cmap": "gray_r",
             # Okabe and Ito's palette: distinct also for colour-blind readers
-            "axes.prop_cycle": mpl.cycler(
+            "axes.prop_cycle": mpl.cycler(  # type: ignore[attr-defined]
                 color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
             ),
         }
@@ -192,8 +198,8 @@ class Page:
     def source(self, function) -> None:
         """Show the shipped source of a function."""
         name = f"{function.__module__}.{function.__qualname__}"
-        path = Path(inspect.getsourcefile(inspect.unwrap(function))).resolve().relative_to(paths.root())
-        self.say(f"`{name}` (file `{path}`):\n\n```python\n{inspect.getsource(function).rstrip()}\n```")
+        path = Path(inspect.getsourcefile(inspect.unwrap(function))).resolve().relative_to(paths.root())  # type: ignore[arg-type]
+        self.say(f"`{name}` (file `{path}`):\n\n```python\n{_without_asides(inspect.getsource(function))}\n```")
 
     def threat_model(self, *, norm: str, budget: str, pixels: str, clamp: str, goal: str, label: str) -> None:
         """The threat-model card: what the adversary may do, in which units."""

@@ -8,21 +8,14 @@ change that acts only at full size, or only under a condition that the small run
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import subprocess
-import sys
-import tarfile
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from advbook import codehash, ledger, migration, paths, provenance, restamp_side, to_measure
-from advutils import datasets
+from advbook import codehash, ledger, paths, provenance, sides, to_measure
 
 PROFILES = ("standard", "paper")
 REASON = "the old code and the new, run side by side at a small size, give the same bits"
@@ -79,7 +72,6 @@ PLACES = ("first", "index", "seed", "split", "target_seed", *ALL)  # numbers of 
 SWITCHES = ("p",)  # numbers that choose between branches, like words
 # These measure time: what they return is never the same twice
 TIMED = ("benchmarks.", "advbook.chapters.gradient_regularization.cost.training_cost")
-CUT = {"train": 120, "test": 40, "nips2017": 8}  # images of a split, or of all of a data set
 
 
 @dataclass
@@ -166,15 +158,15 @@ def restamp(
     under a condition, than these runs have. Raises ``ValueError`` for a commit that does not exist, and for code that
     is not committed unless ``dry_run``, which writes nothing.
     """
-    old, new = _git("rev-parse", "--verify", f"{commit}^{{commit}}"), _git("rev-parse", "HEAD")
-    if not dry_run and _git("status", "--porcelain", "--", *(f":/{name}*" for name in codehash.OURS)):
+    old, new = sides.git("rev-parse", "--verify", f"{commit}^{{commit}}"), sides.git("rev-parse", "HEAD")
+    if not dry_run and sides.git("status", "--porcelain", "--", *(f":/{name}*" for name in codehash.OURS)):
         raise ValueError("the code differs from the last commit, so nobody could repeat the proof: commit it first")
     records = changed(only)
-    with _tree(old) as before:
-        codes = _side(
-            before, [_job(record.provenance["function"], record.parameters) for record in records], only_hashes=True
-        )
-        those = [record for record, code in zip(records, codes, strict=True) if code == record.provenance["code"]]
+    with sides.checkout(old) as before:
+        jobs = [sides.job(record.provenance["function"], record.parameters) for record in records]
+        # as that code hashed itself, or as it is hashed today
+        codes = [sides.hashes(before, jobs, by) for by in {sides.definition(before), sides.TODAY}]
+        those = [record for record, *code in zip(records, *codes, strict=True) if record.provenance["code"] in code]
         found = pairs(those)
         report(
             f"{len(records)} changed records, {len(those)} of them made by the code of {old[:12]}: {len(found)} "
@@ -184,10 +176,11 @@ def restamp(
             if pair.function.startswith(TIMED):
                 pair.verdict, pair.why = "not proved", "it measures time"
         run = [pair for pair in found if not pair.verdict]
-        jobs = [_job(pair.function, pair.small) for pair in run]
+        jobs = [sides.job(pair.function, pair.small) for pair in run]
         with ThreadPoolExecutor(2) as pool:
-            sides = list(pool.map(lambda tree: _side(tree, jobs, limit=limit, unless=unless), (before, paths.root())))
-    for pair, *results in zip(run, *sides, strict=True):
+            run_side = partial(sides.results, jobs=jobs, limit=limit, unless=unless)
+            both = list(pool.map(run_side, (before, paths.root())))
+    for pair, *results in zip(run, *both, strict=True):
         pair.verdict, pair.why = compare(*results)
     if not dry_run:
         for pair in found:
@@ -206,6 +199,7 @@ def compare(old: dict | None, new: dict | None) -> tuple[str, str]:
             return "not proved", f"the {side} code: {told['error']}"
         if told["called"]:
             return "not proved", f"it calls {', '.join(told['called'])}, of which small runs prove nothing"
+    assert old is not None and new is not None
     for place in dict.fromkeys([*old["values"], *new["values"]]):
         one, two = old["values"].get(place, "nothing"), new["values"].get(place, "nothing")
         if one != two:
@@ -214,76 +208,6 @@ def compare(old: dict | None, new: dict | None) -> tuple[str, str]:
         if old["watched"][name] != new["watched"][name]:
             return "differs", f"what {name} returns"
     return "proved", ""
-
-
-def _job(function: str, parameters: dict) -> dict:
-    return {"names": migration.names(function), "parameters": parameters}
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=paths.root(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ValueError(f"git {' '.join(words)}: {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
-@contextmanager
-def _tree(commit: str) -> Iterator[Path]:
-    """The files of a commit, without its records, in a folder that goes away."""
-    paths.build().mkdir(exist_ok=True)
-    packed = subprocess.run(["git", "archive", commit], cwd=paths.root(), capture_output=True, check=True).stdout
-    with tempfile.TemporaryDirectory(prefix="restamp-", dir=paths.build()) as folder:
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(
-                folder, [entry for entry in archive if not entry.name.startswith("results/")], filter="data"
-            )
-        yield Path(folder)
-
-
-def _side(
-    tree: Path, jobs: list[dict], *, only_hashes: bool = False, limit: int = 0, unless: tuple[str, ...] = ()
-) -> list:
-    """What the code in ``tree`` says of each job, in a process, with a cache of trained networks, of its own."""
-    with tempfile.TemporaryDirectory(prefix="advutils-side-") as name:
-        folder = Path(name)
-        for place in datasets.where().iterdir() if datasets.where().is_dir() else ():
-            if place.name not in ("checkpoints", "networks"):
-                (folder / "data").mkdir(exist_ok=True)
-                (folder / "data" / place.name).symlink_to(place.resolve())
-        (folder / "task").write_text(
-            json.dumps(
-                {
-                    "jobs": jobs,
-                    "only_hashes": only_hashes,
-                    "limit": limit,
-                    "cut": CUT,
-                    "tree": str(tree),
-                    "unless": unless,
-                    "codehash": codehash.__file__,
-                }
-            )
-        )
-        found_in = [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])]
-        given = {
-            "PYTHONPATH": os.pathsep.join(found_in),
-            "OMP_NUM_THREADS": "1",
-            "PYTHONHASHSEED": "0",
-            "ADVUTILS_DATA": str(folder / "data"),
-            "ADVUTILS_CACHE": str(folder / "cache"),
-        }
-        with open(folder / "log", "w") as log:
-            subprocess.run(
-                [sys.executable, "-P", restamp_side.__file__, str(folder / "task"), str(folder / "out")],
-                cwd=tree,
-                env=os.environ | given,
-                stdout=log,
-                stderr=log,
-                check=False,
-            )
-        lines = (folder / "out").read_text().splitlines() if (folder / "out").exists() else []
-        if len(lines) < len(jobs) and only_hashes:
-            raise RuntimeError(f"the code in {tree} cannot be hashed: {(folder / 'log').read_text()[-500:]}")
-        return [json.loads(line) for line in lines] + [None] * (len(jobs) - len(lines))
 
 
 def _stamp(record: ledger.Record, parameters: dict, old: str, new: str, unless: tuple[str, ...]) -> None:
@@ -295,7 +219,7 @@ def _stamp(record: ledger.Record, parameters: dict, old: str, new: str, unless: 
         "commits": [old, new],
         "code": origin["code"],
         "parameters": parameters,
-        "images": CUT,
+        "images": sides.CUT,
         "unless": list(unless),
         "machine": provenance.machine() | {"threads": 1},
         "date": provenance.now(),

@@ -29,11 +29,15 @@ class TooLong(Exception):
 
 def hashes(task: dict) -> list[str | None]:
     """The code hash of each job's function in this tree, by the ``codehash`` file of the task; None if it is gone."""
-    spec = importlib.util.spec_from_file_location("codehash_of_the_new_side", task["codehash"])
+    folder = str(Path(task["codehash"]).parent)  # it is a package; of the first editions a file, which needs no folder
+    spec = importlib.util.spec_from_file_location(
+        "codehash_of_a_side", task["codehash"], submodule_search_locations=[folder]
+    )
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
-    found = []
+    found: list[str | None] = []
     for job in task["jobs"]:
         found.append(None)
         for name in job["names"]:
@@ -50,7 +54,8 @@ def results(task: dict) -> Iterator[dict]:
     warnings.simplefilter("ignore")
     seen: dict[str, list[str]] = {}
     _cut_data(task["cut"])
-    names, called = sorted(_watch(seen)), []
+    names = sorted(_watch(seen))
+    called: list[str] = []
     for place in task["unless"]:
         _count(place, called)
     parent = os.getppid()
@@ -64,7 +69,7 @@ def results(task: dict) -> Iterator[dict]:
         try:
             told = {"values": _run(job, task["limit"], task["tree"])}
         except Exception as error:
-            told = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:200]}
+            told = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:200]}  # type: ignore[dict-item]
         yield told | {
             "watched": {name: list(dict.fromkeys(seen.get(name, []))) for name in names},
             "called": list(dict.fromkeys(called)),
@@ -80,7 +85,7 @@ def _run(job: dict, limit: int, tree: str) -> dict[str, str]:
     torch.manual_seed(0)
     np.random.seed(0)
     found, name = _found(job["names"])
-    if not Path(found.__file__).resolve().is_relative_to(Path(tree).resolve()):
+    if not Path(found.__file__).resolve().is_relative_to(Path(tree).resolve()):  # type: ignore[arg-type]
         raise ImportError(f"{found.__name__} was found at {found.__file__}, not in {tree}")
     signal.signal(signal.SIGPROF, _stop)
     signal.setitimer(signal.ITIMER_PROF, limit)  # of the processor's time: what else the machine does does not count
@@ -132,7 +137,7 @@ def _cut_data(cut: dict[str, int]) -> None:
     def load(name: str, *, split: str, whole: Callable = module.load):
         return tuple(part[: cut.get(name, cut[split])].clone() for part in whole(name, split=split))
 
-    module.load = functools.wraps(module.load)(load)
+    module.load = functools.wraps(module.load)(load)  # type: ignore[attr-defined]
 
 
 def _watch(seen: dict[str, list[str]]) -> Iterator[str]:

@@ -41,7 +41,7 @@ class Part(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def outcome(self, found: Interval, parts: int, level: float) -> outcomes.Outcome:
         """What its estimate decides, as one of so many parts."""
-        outcome = self.decide(found, parts, level)
+        outcome = self.decide(found, parts, level)  # type: ignore[attr-defined]
         return outcomes.only_size(outcome) if self.trend else outcome
 
     def shown(self, number: float) -> float:
@@ -223,7 +223,7 @@ def estimate(part: Part, values: dict[str, Value], *, exact: bool = False) -> In
     if isinstance(part, Ratio) and not exact:
         sides = [
             _compute(side, {name: _numbers(values[name], units) for name in used}, part.expression)
-            for side in (tree.left, tree.right)
+            for side in (tree.left, tree.right)  # type: ignore[attr-defined]
         ]
         return statistics.ratio(*(np.broadcast_to(side, len(units)) for side in sides))
     numbers = np.broadcast_to(over(lambda name: _numbers(values[name], units)), len(units))
@@ -249,8 +249,8 @@ def _by_image(tree: ast.expr, units: list[Unit], values: dict[str, Value], over:
     if isinstance(tree, ast.Name):
         return statistics.rate(rows[tree.id]) * values[tree.id].scale
     pair = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Sub) and len(rows) == 2 and len(scales) == 1
-    if pair and isinstance(tree.left, ast.Name) and isinstance(tree.right, ast.Name):
-        return statistics.difference(rows[tree.left.id], rows[tree.right.id]) * scales.pop()
+    if pair and isinstance(tree.left, ast.Name) and isinstance(tree.right, ast.Name):  # type: ignore[attr-defined]
+        return statistics.difference(rows[tree.left.id], rows[tree.right.id]) * scales.pop()  # type: ignore[attr-defined]
     return statistics.over_images(over(lambda name: rows[name] * values[name].scale))
 
 

@@ -23,7 +23,7 @@ def number_of(selection: dict, record: ledger.Record) -> float | None:
     except (KeyError, IndexError, ValueError, TypeError):
         places = " or ".join(str(selection[side]) for side in ("take", "minus") if side in selection)
         raise ValueError(f"a record of {record.name} has no number at {places}") from None
-    return None if None in sides else (sides[0] - sum(sides[1:])) * selection.get("scale", 1)
+    return None if None in sides else (sides[0] - sum(sides[1:])) * selection.get("scale", 1)  # type: ignore[arg-type, operator]
 
 
 def matches(selection: dict, record: ledger.Record) -> bool:
@@ -45,7 +45,7 @@ def _same(found, wanted) -> bool:
 def _take(values, path: str | list[str]) -> float | None:
     if isinstance(path, list):
         parts = [_take(values, one) for one in path]
-        return None if None in parts else sum(parts) / len(parts)
+        return None if None in parts else sum(parts) / len(parts)  # type: ignore[arg-type]
     for step in str(path).split("."):
         values = values[int(step)] if isinstance(values, list) else values[step]
     if values is None:

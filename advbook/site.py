@@ -97,7 +97,7 @@ def _stage(stage: Path, executed: dict[str, Path]) -> None:
     if not mathjax.exists():
         half = paths.build() / "mathjax.new"  # a copy that was cut short is not taken for a whole one
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(Path(find_spec("jupyter_server_mathjax").origin).parent / "static", half)
+        shutil.copytree(Path(find_spec("jupyter_server_mathjax").origin).parent / "static", half)  # type: ignore[arg-type, union-attr]
         half.rename(mathjax)
     for path in sorted(stage.rglob("*")):
         relative = path.relative_to(stage)
@@ -163,7 +163,8 @@ def chapter_titles() -> dict[str, str]:
 
 def _by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
     """Entries of claims or errata under the titles of their chapters; without those of chapters in no contents yet."""
-    titles, grouped = chapter_titles(), {}
+    titles = chapter_titles()
+    grouped: dict[str, list[dict]] = {}
     for entry in entries:
         if entry["chapter"] in titles:
             grouped.setdefault(titles[entry["chapter"]], []).append(entry)
@@ -335,9 +336,9 @@ def status(executed: dict[str, Path]) -> str:
             chapter.setdefault((profile, record.name), []).append(record)
     columns = ["measurement", "profile", "records", "time in all", "machine", "last", "code changed since"]
     parts = []
-    for chapter, found in groups.items():
+    for chapter, found in groups.items():  # type: ignore[assignment]
         rows = [[f"`{name}`", profile, *_summary(records)] for (profile, name), records in found.items()]
-        parts.append(f"**{chapter_titles().get(chapter, chapter)}**\n\n{table(columns, rows)}")
+        parts.append(f"**{chapter_titles().get(chapter, chapter)}**\n\n{table(columns, rows)}")  # type: ignore[call-overload]
     return "\n\n".join(parts)
 
 
@@ -352,7 +353,7 @@ def _summary(records: list[ledger.Record]) -> list:
 
 def versions(executed: dict[str, Path]) -> str:
     """What the committed records were made with, and what built this site."""
-    made = Counter()
+    made: Counter[str] = Counter()
     for record in ledger.records():
         if ledger.profile_of(record) != "quick":
             origin = record.provenance

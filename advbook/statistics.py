@@ -16,6 +16,7 @@ from scipy import special  # not scipy.stats, which takes a second to import
 
 from advutils.evaluation import wilson
 
+Numbers = Sequence[float] | np.ndarray
 LEVEL = 0.05  # of a verdict: 95 % intervals
 
 
@@ -58,7 +59,7 @@ class Estimate:
         if not self.trials:
             return self.mean - quantile * self.error, self.mean + quantile * self.error
         if self.discordant is None:
-            return wilson(self.mean * self.trials, self.trials, z=quantile)
+            return wilson(self.mean * self.trials, self.trials, z=quantile)  # type: ignore[arg-type]
         return _half_pairs(self.mean, self.discordant, self.trials, quantile)
 
     def at(self, n: int) -> Estimate:
@@ -135,7 +136,7 @@ def exact(number: float) -> Estimate:
     return Estimate(float(number), 0.0, math.inf, 1)
 
 
-def mean(numbers: Sequence[float]) -> Estimate:
+def mean(numbers: Numbers) -> Estimate:
     """Student's: one number for each unit, (n,), or one effect for each pair. One alone has no known spread."""
     values = _finite(numbers)
     n = len(values)
@@ -147,7 +148,7 @@ def mean(numbers: Sequence[float]) -> Estimate:
     return Estimate(float(values.mean()), float(spread) / math.sqrt(n), n - 1, n)
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> Estimate:
+def welch(a: Numbers, b: Numbers) -> Estimate:
     """The mean of ``a`` less that of ``b``, units that share nothing, (n,) and (k,): Welch 1947."""
     parts = [mean(a), mean(b)]
     variances = [part.error**2 for part in parts]
@@ -222,14 +223,14 @@ def _half_pairs(effect: float, discordant: float, pairs: float, quantile: float)
     return max(-1.0, effect - half), min(1.0, effect + half)
 
 
-def median(effects: Sequence[float]) -> Median:
+def median(effects: Numbers) -> Median:
     """The median effect, (n,), infinite ones among them; ``ValueError`` for NaN or none."""
     if not len(effects) or np.isnan(np.asarray(effects, float)).any():
         raise ValueError(f"effects must be one number or more, none of them NaN, got {list(effects)}")
     return Median(tuple(map(float, effects)))
 
 
-def ratio(a: Sequence[float], b: Sequence[float]) -> Estimate:
+def ratio(a: Numbers, b: Numbers) -> Estimate:
     """The logarithm of a / b inside each unit, (n,) each; ``ValueError`` unless all are positive."""
     a, b = _finite(a), _finite(b)
     if not ((a > 0).all() and (b > 0).all()):
@@ -237,7 +238,7 @@ def ratio(a: Sequence[float], b: Sequence[float]) -> Estimate:
     return mean(np.log(a / b))
 
 
-def _finite(numbers: Sequence[float]) -> np.ndarray:
+def _finite(numbers: Numbers) -> np.ndarray:
     values = np.asarray(numbers, float)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"numbers must be one or more, all finite, got {values.tolist()}; medians may be infinite")

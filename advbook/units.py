@@ -32,7 +32,7 @@ def value(name: str, selection: dict, records: Iterable[ledger.Record]) -> Value
     ``ValueError`` if records differ in a parameter that numbers no unit and that the selection does not name, or if a
     unit has two: that would be two settings in one sample, or one unit counted twice.
     """
-    found, settings = Value(scale=selection.get("scale", 1)), {}
+    found, settings = Value(scale=selection.get("scale", 1)), {}  # type: ignore[var-annotated]
     for record in records:
         if not matches(selection, record) or (number := number_of(selection, record)) is None:
             continue

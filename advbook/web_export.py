@@ -77,7 +77,7 @@ def script(
     described, numbers, shape = [], [], (1, side)  # channels and side, or features once they are flat
     for place, layer in enumerate(model):
         try:
-            found, data, shape = _described(layer, shape)
+            found, data, shape = _described(layer, shape)  # type: ignore[assignment]
         except ValueError as error:
             raise ValueError(f"layer {place} of the network, {layer}: {error}") from None
         described += [found] if found else []
@@ -109,9 +109,9 @@ def _described(layer: nn.Module, shape) -> tuple[dict | None, bytes, tuple | int
     match layer:
         case nn.Flatten() | nn.Identity() | layers.Dropout() | nn.Dropout():
             return None, b"", features if isinstance(layer, nn.Flatten) else shape
-        case layers.Normalize() if layer.mean.numel() == 1:
-            mean, std = layer.mean.item(), layer.std.item()
-            factor, shift = map(float, np.float32([1 / std, -mean / std]))
+        case layers.Normalize() if layer.mean.numel() == 1:  # type: ignore[operator]
+            mean, std = layer.mean.item(), layer.std.item()  # type: ignore[operator]
+            factor, shift = map(float, np.float32([1 / std, -mean / std]))  # type: ignore[arg-type, call-overload]
             return {"kind": "affine", "factor": factor, "shift": shift}, b"", shape
         case nn.Linear():
             return {"kind": "dense", "in": features, "out": layer.out_features}, _rows(layer), layer.out_features
@@ -145,8 +145,8 @@ def _described(layer: nn.Module, shape) -> tuple[dict | None, bytes, tuple | int
             sizes = {"kind": "maxpool", "channels": shape[0], "side": shape[1], "kernel": layer.kernel_size}
             return sizes, b"", (shape[0], shape[1] // layer.kernel_size)
         case layers.BatchRenorm() | nn.BatchNorm1d() if isinstance(shape, int):
-            factor = layer.weight / (layer.running_var + layer.eps).sqrt()
-            return {"kind": "unit", "size": shape}, _floats(factor, layer.bias - layer.running_mean * factor), shape
+            factor = layer.weight / (layer.running_var + layer.eps).sqrt()  # type: ignore[operator, union-attr]
+            return {"kind": "unit", "size": shape}, _floats(factor, layer.bias - layer.running_mean * factor), shape  # type: ignore[operator]
         case Unit():
             return {"kind": "unit", "size": features}, _floats(layer.factor, layer.shift), features
         case nn.Sigmoid():
@@ -172,9 +172,9 @@ def _plain(layer: nn.Conv2d) -> bool:
 
 def _rows(layer: nn.Module) -> bytes:
     """Weights as int8 rows, their scales, and the biases (0 where there are none)."""
-    numbers, scale = quantisation.int8_rows(layer.weight)
+    numbers, scale = quantisation.int8_rows(layer.weight)  # type: ignore[arg-type]
     bias = torch.zeros(len(scale)) if layer.bias is None else layer.bias
-    return numbers.cpu().numpy().tobytes() + _floats(scale, bias)
+    return numbers.cpu().numpy().tobytes() + _floats(scale, bias)  # type: ignore[arg-type]
 
 
 def _floats(*tensors: Tensor) -> bytes:
@@ -251,7 +251,7 @@ def _layer(entry: dict, stream: _Numbers) -> nn.Module:
 
 def _filled(layer: nn.Module, stream: _Numbers) -> nn.Module:
     with torch.no_grad():
-        numbers = stream.take("i1", *layer.weight.shape)
-        layer.weight.copy_(quantisation.from_int8(numbers, stream.take("<f4", len(numbers))))
-        layer.bias.copy_(stream.take("<f4", len(numbers)))
+        numbers = stream.take("i1", *layer.weight.shape)  # type: ignore[misc]
+        layer.weight.copy_(quantisation.from_int8(numbers, stream.take("<f4", len(numbers))))  # type: ignore[operator]
+        layer.bias.copy_(stream.take("<f4", len(numbers)))  # type: ignore[operator]
     return layer

@@ -53,7 +53,7 @@ def load(profile: str | None = None, chapter: str | None = None) -> list[Withdra
     if not table().exists():
         return []
     rows = csv.DictReader(io.StringIO(table().read_text(), newline=""))
-    found = [Withdrawal(**row | {name: json.loads(row[name]) for name in ("parameters", "values")}) for row in rows]
+    found = [Withdrawal(**row | {name: json.loads(row[name]) for name in ("parameters", "values")}) for row in rows]  # type: ignore[arg-type]
     return [row for row in found if profile in (None, row.profile) and chapter in (None, row.chapter)]
 
 

@@ -7,6 +7,7 @@ Rooms are imported when first used, so ``import advutils`` alone is cheap:
 """
 
 from importlib import import_module
+from types import ModuleType
 
 from advutils import _old_names
 
@@ -17,11 +18,11 @@ __all__ = [*_ROOMS, "__version__"]
 _old_names.answer()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> ModuleType:
     if name in _ROOMS or name in _old_names.MOVED:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_ROOMS])

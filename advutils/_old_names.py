@@ -5,6 +5,7 @@ import warnings
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 MOVED = {
     "attribution": "explanation.attribution",
@@ -25,18 +26,18 @@ MOVED = {
 class _Finder(MetaPathFinder, Loader):
     """Gives the module in its new place for ``import advutils.<old name>``."""
 
-    def find_spec(self, fullname, path, target=None):
+    def find_spec(self, fullname: str, path: object, target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, name = fullname.rpartition(".")
         return ModuleSpec(fullname, self) if package == "advutils" and name in MOVED else None
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
         old, new = spec.name, f"advutils.{MOVED[spec.name.rpartition('.')[2]]}"
         warnings.warn(f"{old} is {new} now; the old name goes with the next edition", DeprecationWarning, stacklevel=2)
         self._kept = import_module(new)
         self._spec = self._kept.__spec__
         return self._kept
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec  # the import system has put the old name's there
 
 

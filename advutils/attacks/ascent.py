@@ -34,7 +34,7 @@ def counting_sure() -> Iterator[Looks]:
     """
     token = _ACTIVE.set(Looks())
     try:
-        yield _ACTIVE.get()
+        yield _ACTIVE.get()  # type: ignore[misc]
     finally:
         _ACTIVE.reset(token)
 
@@ -84,7 +84,7 @@ def ascent_direction(
     and labels where the first step made them. Raises ``ValueError`` for bad ones, or for a model of one class.
     """
 
-    def one_pass(x: Tensor, y: Tensor) -> tuple[Tensor]:
+    def one_pass(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         with torch.enable_grad():
             leaf = x.detach().requires_grad_()
             z = model(leaf)

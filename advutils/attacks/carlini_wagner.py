@@ -41,14 +41,14 @@ def carlini_wagner(
     """
     checks.attack(model, x, y)
     options = dict(steps=steps, search_steps=search_steps, lr=lr, initial_const=initial_const, confidence=confidence)
-    check(**options)
+    check(**options)  # type: ignore[arg-type]
     if variable not in VARIABLES:
         raise ValueError(f"variable must be one of {', '.join(VARIABLES)}, got {variable!r}")
     x = x.detach()
     if variable == "clip":
-        return closest_success(model, x, y, clipped, needs={}, abort_early=abort_early, **options)
+        return closest_success(model, x, y, clipped, needs={}, abort_early=abort_early, **options)  # type: ignore[arg-type]
     origin = torch.atanh((2 * x - 1) * SHRINK)
-    return closest_success(model, x, y, _squashed, needs={"origin": origin}, abort_early=abort_early, **options)
+    return closest_success(model, x, y, _squashed, needs={"origin": origin}, abort_early=abort_early, **options)  # type: ignore[arg-type]
 
 
 def _squashed(s: State) -> tuple[Tensor, Tensor, Pull]:

@@ -81,7 +81,9 @@ def descend(
     return found, taken
 
 
-def _look(model, x, classes, *, num_classes, p, fill, walk):
+def _look(
+    model: nn.Module, x: Tensor, classes: Tensor, *, num_classes: int, p: float, fill: bool, walk: bool
+) -> tuple[Tensor, Tensor, Tensor]:
     """Which examples have another class by now, the candidates, and for the rest (if ``walk``) the next step."""
     leaf, z = _logits(model, x, walk)
     largest = z.topk(min(num_classes, z.shape[1]), dim=1).indices if classes.shape[1] <= 1 else classes
@@ -113,7 +115,7 @@ def _look(model, x, classes, *, num_classes, p, fill, walk):
     return arrived, classes, norms.per_example(nearest, direction) * norms.steepest(direction, p)
 
 
-def _shortest(gap, w, x):
+def _shortest(gap: Tensor, w: Tensor, x: Tensor) -> Tensor:
     """The smallest ||r||_1 with <w, r> = gap and x + r in [0, 1], (N,); infinite where there is none."""
     _, slope, room = _by_slope(w, x)
     gain = slope * room
@@ -122,21 +124,21 @@ def _shortest(gap, w, x):
     return torch.where(gain.sum(1) >= gap, used.sum(1), torch.inf)
 
 
-def _filled(length, w, x):
+def _filled(length: Tensor, w: Tensor, x: Tensor) -> Tensor:
     """r with ||r||_1 = ``length`` and the largest <w, r> for x + r in [0, 1]: one pixel after the other."""
     order, _, room = _by_slope(w, x)
     used = (length[:, None] - (room.cumsum(1) - room)).clamp(min=0).minimum(room)
     return torch.zeros_like(room).scatter_(1, order, used).view_as(w) * w.sign()
 
 
-def _by_slope(w, x):
+def _by_slope(w: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of the pixels of each image, those with the largest |w| first; their |w|; how far they can go along w."""
     room = torch.where(w > 0, 1 - x, x).flatten(1)
     slope, order = w.abs().flatten(1).sort(dim=1, descending=True, stable=True)
     return order, slope, room.gather(1, order)
 
 
-def _logits(model, x, graph):
+def _logits(model: nn.Module, x: Tensor, graph: bool) -> tuple[Tensor, Tensor]:
     with torch.set_grad_enabled(graph):
         leaf = x.detach().requires_grad_(graph)
         z = model(leaf)

@@ -104,13 +104,13 @@ def to_sphere(delta: Tensor, radius: Tensor, p: float) -> Tensor:
     return delta * norms.per_example(radius / torch.where(size > 0, size, 1), delta)
 
 
-def random_in_ball(x: Tensor, radius: Tensor, p: float, generator: torch.Generator) -> Tensor:
+def random_in_ball(x: Tensor, radius: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
     """A random perturbation of each example: uniform in the cube (p = inf), or of uniform direction and radius share.
 
     Drawn on the CPU and moved, so that it is the same wherever ``x`` is. ``ValueError`` for a generator elsewhere.
     """
-    if generator.device.type != "cpu":
-        raise ValueError(f"generator must be on the CPU, where random numbers are drawn, got one on {generator.device}")
+    if generator.device.type != "cpu":  # type: ignore[union-attr]
+        raise ValueError(f"generator must be on the CPU, where random numbers are drawn, got one on {generator.device}")  # type: ignore[union-attr]
     share = norms.per_example(radius, x)
     if p == norms.INF:
         return share * (2 * torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device) - 1)

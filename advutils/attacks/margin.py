@@ -50,7 +50,7 @@ def margin_pgd(
                 left, image = left[going], image[going]
                 if number == steps or len(left) == 0:
                     break
-                delta = image - x[left] + step * steepest(gradient[going], p)
+                delta = image - x[left] + step * steepest(gradient[going], p)  # type: ignore[index]
                 image = (x[left] + norms.project(delta, radius[left], p)).clamp_(0, 1)
     checks.result(best)
     return best

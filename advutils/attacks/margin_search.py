@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from advutils.core import checks, memory, norms, runtime
 
 BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # Adam's usual constants
 PENALTIES = ("squared", "norm")
-State = dict[str, Tensor]  # one row an example that is still searching; also what else ``decode`` needs, by row
+State = dict[str, Any]  # one row an example that is still searching; also what else ``decode`` needs, by row
 Decode = Callable[[State], tuple[Tensor, Tensor, Callable[[Tensor, Tensor], Tensor]]]
 
 
@@ -28,7 +29,7 @@ def closest_success(
     y: Tensor,
     decode: Decode,
     *,
-    needs: dict,
+    needs: dict[str, Any],
     penalty: str = "squared",
     steps: int,
     search_steps: int,

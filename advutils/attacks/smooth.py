@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -84,7 +86,7 @@ def smooth_carlini_wagner(
     """
     checks.attack(model, x, y)
     options = dict(steps=steps, search_steps=search_steps, lr=lr, initial_const=initial_const, confidence=confidence)
-    margin_search.check(**options)
+    margin_search.check(**options)  # type: ignore[arg-type]
     if penalty not in margin_search.PENALTIES:
         raise ValueError(f"penalty must be one of {', '.join(margin_search.PENALTIES)}, got {penalty!r}")
     _check(smoother, x)
@@ -96,11 +98,11 @@ def smooth_carlini_wagner(
         needs={"smoother": smoother},
         penalty=penalty,
         abort_early=abort_early,
-        **options,
+        **options,  # type: ignore[arg-type]
     )
 
 
-def _smoothed(s: margin_search.State):
+def _smoothed(s: margin_search.State) -> tuple[Tensor, Tensor, Callable[[Tensor, Tensor], Tensor]]:
     """r = s^(z), Eq. (17), at z = v; the gradient in r goes to z by the adjoint, Eq. (19)."""
     image, r, pull = clipped(s, s["smoother"](s["v"]))
     return image, r, lambda along_r, along_image: s["smoother"].adjoint(pull(along_r, along_image))

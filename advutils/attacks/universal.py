@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class Universal:
     """
 
     perturbation: Tensor
-    history: list[dict] = field(default_factory=list)
+    history: list[dict] = field(default_factory=list)  # type: ignore[type-arg]
     turn: int = 0  # how many batches have been visited: Algorithm 2 goes on with the next network
 
 
@@ -80,7 +81,7 @@ def universal_perturbation(
     checks.at_least(0, overshoot=overshoot)
     walk = {"num_classes": num_classes, "overshoot": overshoot, "max_iter": max_iter - 2, "p": 2, "clip": False}
 
-    def visit(out: Universal, x: Tensor, labels: Tensor, visits: list[tuple[int, Tensor]]) -> Counter:
+    def visit(out: Universal, x: Tensor, labels: Tensor, visits: list[tuple[int, Tensor]]) -> Counter[str]:
         counts = Counter(calls=0, skipped=0, updates=0, steps=0)
         for k, rows in visits:
             v, found = _add_increments(models[k], x[rows], labels[k, rows], out.perturbation, eps, p, walk)
@@ -131,7 +132,7 @@ def universal_ascent(
     _check(models, images, eps, p, passes, batch_size, schedule)
     checks.positive(step=step)
 
-    def visit(out: Universal, x: Tensor, labels: Tensor, visits: list[tuple[int, Tensor]]) -> Counter:
+    def visit(out: Universal, x: Tensor, labels: Tensor, visits: list[tuple[int, Tensor]]) -> Counter[str]:
         for k, rows in visits:
             with torch.enable_grad():
                 v = out.perturbation.detach().requires_grad_()
@@ -156,7 +157,13 @@ def universal_ascent(
     )
 
 
-def _check(models, images: Tensor, eps: float, p: float, passes: int, batch_size: int, schedule: str) -> None:
+# (perturbation so far, images, labels by network, visits) -> counts
+Visit = Callable[["Universal", Tensor, Tensor, list[tuple[int, Tensor]]], Mapping[str, int]]
+
+
+def _check(
+    models: Sequence[nn.Module], images: Tensor, eps: float, p: float, passes: int, batch_size: int, schedule: str
+) -> None:
     checks.images(images, name="images")
     checks.positive(eps=eps)
     checks.at_least(1, passes=passes, batch_size=batch_size)
@@ -169,19 +176,19 @@ def _check(models, images: Tensor, eps: float, p: float, passes: int, batch_size
 
 
 def _in_passes(
-    visit,
-    models,
+    visit: Visit,
+    models: Sequence[nn.Module],
     images: Tensor,
     *,
-    passes,
-    schedule,
-    batch_size,
-    draw,
-    watched,
-    start,
-    generator,
-    checkpoint,
-    callback,
+    passes: int,
+    schedule: str,
+    batch_size: int,
+    draw: Callable[[Tensor, torch.Generator], Tensor] | None,
+    watched: Mapping[str, Tensor],
+    start: Tensor | None,
+    generator: torch.Generator | None,
+    checkpoint: Path | None,
+    callback: Callable[[Universal], None] | None,
 ) -> Universal:
     """Show all images to ``visit``, in a new order in every pass and block by block; measure rates; keep each pass."""
     generator = runtime.generator(0) if generator is None else generator
@@ -195,12 +202,12 @@ def _in_passes(
         clean = {name: [classes(model, x) for model in models] for name, x in watched.items()}
         fixed = torch.stack([classes(model, images) for model in models]) if draw is None else None
         while len(out.history) < passes:
-            counts: Counter = Counter()
+            counts: Counter = Counter()  # type: ignore[type-arg]
             order = torch.randperm(len(images), generator=generator)
             for rows in order.split(max(1, BLOCK // batch_size) * batch_size):
                 x = images[rows] if draw is None else draw(images[rows], generator)
                 visits = _visits(torch.arange(len(x)).split(batch_size), len(models), schedule, out)
-                labels = fixed[:, rows] if draw is None else _visited_classes(models, x, visits)
+                labels = fixed[:, rows] if draw is None else _visited_classes(models, x, visits)  # type: ignore[index]
                 counts.update(visit(out, x, labels, visits))
             rates = {
                 name: [
@@ -217,7 +224,7 @@ def _in_passes(
     return out
 
 
-def _visits(batches, networks: int, schedule: str, out: Universal) -> list[tuple[int, Tensor]]:
+def _visits(batches: Sequence[Tensor], networks: int, schedule: str, out: Universal) -> list[tuple[int, Tensor]]:
     """Which network looks at which batch, in order."""
     if schedule == "each":
         return [(k, batch) for batch in batches for k in range(networks)]
@@ -225,7 +232,7 @@ def _visits(batches, networks: int, schedule: str, out: Universal) -> list[tuple
     return [((first + number) % networks, batch) for number, batch in enumerate(batches)]
 
 
-def _visited_classes(models, x: Tensor, visits) -> Tensor:
+def _visited_classes(models: Sequence[nn.Module], x: Tensor, visits: list[tuple[int, Tensor]]) -> Tensor:
     """(K, n) predictions of each network for the images that it visits."""
     labels = torch.full((len(models), len(x)), -1, device=x.device)
     for k, model in enumerate(models):
@@ -235,7 +242,9 @@ def _visited_classes(models, x: Tensor, visits) -> Tensor:
     return labels
 
 
-def _add_increments(model, x: Tensor, labels: Tensor, v: Tensor, eps: float, p: float, walk: dict):
+def _add_increments(
+    model: nn.Module, x: Tensor, labels: Tensor, v: Tensor, eps: float, p: float, walk: dict[str, Any]
+) -> tuple[Tensor, dict[str, int]]:
     """v after one batch, and counts: every image that v does not fool adds its walk, if those before it left it so."""
     found, taken = descend(model, x + v, labels=labels, **walk)
     skipped = taken > walk["max_iter"]

@@ -6,12 +6,14 @@ Declaring the missing operators (their schema only) lets everything written in P
 transforms. ``torchvision.ops.nms`` and ``torchvision.io`` stay unusable. This module acts only if the import fails.
 """
 
+from typing import Any
+
 import torch
 
-_declared = []  # the declaration lives as long as this object
+_declared = []  # type: ignore[var-annotated]  # the declaration lives as long as this object
 
 
-def torchvision():
+def torchvision() -> Any:
     """The torchvision module, imported with the work-around above if it is needed."""
     try:
         import torchvision as module

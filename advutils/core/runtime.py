@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def generator(seed: int) -> torch.Generator:
 
 
 @contextmanager
-def seeded(seed: int):
+def seeded(seed: int) -> Iterator[None]:
     """Run a block under the global seed ``seed`` and put the global random state back afterwards."""
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices=devices):
@@ -54,7 +55,7 @@ def seeded(seed: int):
 
 
 @contextmanager
-def precision(level: str):
+def precision(level: str) -> Iterator[None]:
     """Run a block with float32 products and convolutions of one precision and put every flag back afterwards.
 
     ``level`` "highest": float32. "medium": products of bfloat16 accumulated in float32 where a CPU has them, TF32 on a
@@ -66,11 +67,11 @@ def precision(level: str):
     if hasattr(backends.cudnn, "conv"):  # torch 2.9 and later, where "none" inherits and the old switch makes it "ieee"
         flags = [
             (kernels, "fp32_precision")
-            for kernels in (backends.cudnn.conv, backends.cuda.matmul, backends.mkldnn.matmul)
+            for kernels in (backends.cudnn.conv, backends.cuda.matmul, backends.mkldnn.matmul)  # type: ignore[attr-defined]
         ]
         convolutions = "tf32" if level == "medium" else "ieee"
     else:
-        flags, convolutions = [(backends.cudnn, "allow_tf32")], level == "medium"
+        flags, convolutions = [(backends.cudnn, "allow_tf32")], level == "medium"  # type: ignore[assignment]
     products, before = torch.get_float32_matmul_precision(), [getattr(*flag) for flag in flags]
     try:
         torch.set_float32_matmul_precision(level)
@@ -83,7 +84,7 @@ def precision(level: str):
 
 
 @contextmanager
-def evaluating(model: nn.Module):
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     """Put ``model`` in evaluation mode for a block and give every submodule its own mode back afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -95,23 +96,23 @@ def evaluating(model: nn.Module):
 
 
 @contextmanager
-def statistics_still(model: nn.Module):
+def statistics_still(model: nn.Module) -> Iterator[nn.Module]:
     """Let no pass of a block move the running statistics of ``model``'s normalisation layers.
 
     In training mode they still normalise by the minibatch, so that the passes give what they would give anyway.
     """
     tracking = [module for module in model.modules() if getattr(module, "track_running_stats", False)]
     for module in tracking:
-        module.track_running_stats = False
+        module.track_running_stats = False  # type: ignore[assignment]
     try:
         yield model
     finally:
         for module in tracking:
-            module.track_running_stats = True
+            module.track_running_stats = True  # type: ignore[assignment]
 
 
 @contextmanager
-def flushing_denormals():
+def flushing_denormals() -> Iterator[None]:
     """Round numbers below 1e-38 to zero for a block: saturated units make thousands of them, each slow on a CPU.
 
     For training only: a confident network's input gradient may be that small, and an attack must still see it.

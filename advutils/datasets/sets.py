@@ -10,6 +10,7 @@ import csv
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +120,7 @@ def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     return pixels[part], labels[part].astype(np.int64)
 
 
-def _class(name: str):
+def _class(name: str) -> Any:
     from advutils.core._torchvision import torchvision
 
     return {"mnist": torchvision().datasets.MNIST, "cifar10": torchvision().datasets.CIFAR10}[name]

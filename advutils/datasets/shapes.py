@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -81,7 +82,7 @@ def draw(
     return Pictures(images, torch.from_numpy(counts).float(), found, [row.tolist() for row in order])
 
 
-def _shape(template: np.ndarray, scale: int, degrees: int) -> np.ndarray:
+def _shape(template: np.ndarray, scale: int, degrees: int | np.integer) -> np.ndarray:
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return scale * (template - 0.5) @ turn
@@ -143,7 +144,7 @@ class Stream:
     :func:`draw`.
     """
 
-    def __init__(self, length: int, *, limit: int, seed: int, **options):
+    def __init__(self, length: int, *, limit: int, seed: int, **options: Any) -> None:
         self.kinds = tuple(options.get("kinds", ("triangle", "square")))
         self.counts = pair_counts(length, limit=limit, kinds=len(self.kinds), rng=np.random.default_rng(seed))
         self.labels = torch.from_numpy(self.counts).float()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,7 +33,7 @@ def residual_features(images: Tensor) -> Tensor:
     return torch.cat(columns, dim=1)
 
 
-def detectability(clean: np.ndarray, attacked: np.ndarray, *, folds: int = 5, resamples: int = 2000) -> dict:
+def detectability(clean: np.ndarray, attacked: np.ndarray, *, folds: int = 5, resamples: int = 2000) -> dict[str, Any]:
     """How well logistic regression on these features tells ``attacked`` from ``clean``, both (N, F), row by row a pair.
 
     Cross-validated: both images of a pair are in the same fold. Returns ``auc``, the area under the receiver's

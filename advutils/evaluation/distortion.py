@@ -54,7 +54,9 @@ def conditional_mean(distortion: np.ndarray, *, resamples: int = 2000) -> tuple[
     return float(found.mean()), float(low), float(high)
 
 
-def compared(first: np.ndarray, second: np.ndarray, *, resamples: int = 2000) -> dict[str, float | int | list | None]:
+def compared(
+    first: np.ndarray, second: np.ndarray, *, resamples: int = 2000
+) -> dict[str, float | int | list[float] | None]:
     """Two attacks on the same images: how far does the first go, of what the second needs?
 
     ``first``, ``second`` (N,): distortions of the same N images, inf where the attack failed. ``ratio``: of the mean
@@ -70,7 +72,7 @@ def compared(first: np.ndarray, second: np.ndarray, *, resamples: int = 2000) ->
         raise ValueError(f"first and second must be of the same images, got {len(first)} and {len(second)}")
     one, other = np.isfinite(first), np.isfinite(second)
     both, either = one & other, one | other
-    found: dict = {
+    found: dict = {  # type: ignore[type-arg]
         "ratio": None,
         "interval": None,
         "shorter": None,

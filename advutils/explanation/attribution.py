@@ -64,7 +64,7 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, *, layer: nn.Mod
     """
     outputs: list[Tensor] = []
 
-    def keep(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         outputs.append(output)
         return output.clone()  # a rectifier that works in place then leaves what was kept as it was
 
@@ -163,7 +163,7 @@ def change(first: Tensor, second: Tensor, *, how: str) -> Tensor:
 
     What is added up depends on how maps are :func:`normalised`, which the paper does not say.
     """
-    return (normalised(first, how) - normalised(second, how)).square().flatten(1).sum(1)
+    return (normalised(first, how) - normalised(second, how)).square().flatten(1).sum(1)  # type: ignore[arg-type]
 
 
 def curve(

@@ -85,7 +85,7 @@ def detect(
         place = heat.where(start & free, torch.full_like(heat, -1)).argmax()
         seed = torch.stack([place // heat.shape[1], place % heat.shape[1]])
         second = attribution.second_order_saliency(model, image, seed[None], of=of)[0]
-        mask = free & (second >= (otsu(second) if threshold == "otsu" else threshold))
+        mask = free & (second >= (otsu(second) if threshold == "otsu" else threshold))  # type: ignore[operator]
         mask[seed[0], seed[1]] = True
         free &= ~mask
         found.append(mask)
@@ -119,10 +119,10 @@ def how_many(model: nn.Module, image: Tensor, counted: Callable[[Tensor], Tensor
 def box(mask: Tensor) -> tuple[int, int, int, int]:
     """First column, first row, last column and last row of a mask (H, W) that is not empty."""
     rows, columns = mask.nonzero().unbind(1)
-    return columns.min().item(), rows.min().item(), columns.max().item(), rows.max().item()
+    return columns.min().item(), rows.min().item(), columns.max().item(), rows.max().item()  # type: ignore[return-value]
 
 
-def overlap(first: tuple, second: tuple) -> float:
+def overlap(first: tuple[int, ...], second: tuple[int, ...]) -> float:
     """Intersection over union of two boxes of pixels."""
     width = min(first[2], second[2]) - max(first[0], second[0]) + 1
     height = min(first[3], second[3]) - max(first[1], second[1]) + 1

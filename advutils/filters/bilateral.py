@@ -61,8 +61,8 @@ def magnification(x: Tensor, *, beta: float = 0.8, sigma_domain: float = 5.0, si
     """
     checks.images(x)
     options = {"sigma_domain": sigma_domain, "sigma_range": sigma_range}
-    rest = x - bilateral(x, **options)
-    local = bilateral(rest.square(), guide=x, **options).sqrt()
+    rest = x - bilateral(x, **options)  # type: ignore[arg-type]
+    local = bilateral(rest.square(), guide=x, **options).sqrt()  # type: ignore[arg-type]
     scale = beta * local + (1 - beta) * rest.flatten(2).std(dim=2, correction=0)[..., None, None]
     shown = scale > 1e-6  # below it there is only rounding
     return torch.where(shown, rest / torch.where(shown, scale, 1), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,7 +71,7 @@ class ImageSmoother:
         """s^(z), the same shape as the images; differentiable in z."""
         if z.shape != self.shape:
             raise ValueError(f"z must have the shape of the images, {tuple(self.shape)}, got {tuple(z.shape)}")
-        return _Smooth.apply(z, self)
+        return _Smooth.apply(z, self)  # type: ignore[no-untyped-call]
 
     @property
     def shape(self) -> torch.Size:
@@ -175,7 +176,7 @@ def _edges(images: Tensor, kernel: str, bandwidth: float, per_channel: bool) -> 
     scale = torch.where(degree > 0, degree, 1).rsqrt()  # a pixel without neighbours keeps its value
     across = torch.nn.functional.pad(across * scale[..., 1:] * scale[..., :-1], (0, 1))
     down = torch.nn.functional.pad(down * scale[..., 1:, :] * scale[..., :-1, :], (0, 0, 0, 1))
-    return tuple(part.to(images.dtype).expand_as(images).contiguous() for part in (across, down))
+    return tuple(part.to(images.dtype).expand_as(images).contiguous() for part in (across, down))  # type: ignore[return-value]
 
 
 def _views(out: Tensor, v: Tensor, across: Tensor, down: Tensor, width: int) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -209,10 +210,10 @@ def _ratio(a: Tensor, b: Tensor) -> Tensor:
 
 class _Smooth(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, z: Tensor, smoother: ImageSmoother) -> Tensor:
+    def forward(ctx: Any, z: Tensor, smoother: ImageSmoother) -> Tensor:
         ctx.smoother = smoother
         return smoother.solve(z) / smoother.ones
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.smoother.adjoint(gradient), None

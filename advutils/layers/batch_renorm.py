@@ -36,17 +36,17 @@ class BatchRenorm(nn.Module):
             mean, var = x.mean(over), x.var(over, unbiased=False)
             sd = (var + self.eps).sqrt()
             with torch.no_grad():
-                known = (self.running_var + self.eps).sqrt()
-                r = torch.minimum(torch.maximum(sd / known, 1 / self.r_max), self.r_max)
-                d = ((mean - self.running_mean) / known).clamp(-self.d_max, self.d_max)
+                known = (self.running_var + self.eps).sqrt()  # type: ignore[operator, union-attr]
+                r = torch.minimum(torch.maximum(sd / known, 1 / self.r_max), self.r_max)  # type: ignore[arg-type, operator]
+                d = ((mean - self.running_mean) / known).clamp(-self.d_max, self.d_max)  # type: ignore[arg-type, operator]
                 if self.track_running_stats:
                     count = x.numel() / x.shape[1]
-                    self.running_mean.lerp_(mean, 1 - self.decay)
-                    self.running_var.lerp_(var * count / max(count - 1, 1), 1 - self.decay)
+                    self.running_mean.lerp_(mean, 1 - self.decay)  # type: ignore[operator]
+                    self.running_var.lerp_(var * count / max(count - 1, 1), 1 - self.decay)  # type: ignore[operator]
             scale, shift = r / sd, d - mean * r / sd
         else:
-            scale = (self.running_var + self.eps).rsqrt()
-            shift = -self.running_mean * scale
+            scale = (self.running_var + self.eps).rsqrt()  # type: ignore[operator, union-attr]
+            shift = -self.running_mean * scale  # type: ignore[operator]
         return (x * scale.view(shape) + shift.view(shape)) * self.weight.view(shape) + self.bias.view(shape)
 
 
@@ -61,14 +61,14 @@ class Loosening:
     def __call__(self, loss: float) -> None:
         if not self.layers:
             return
-        now, waited = self.layers[0].r_max.item(), self.layers[0].waited.item() + 1
+        now, waited = self.layers[0].r_max.item(), self.layers[0].waited.item() + 1  # type: ignore[operator]
         wanted = now
         if now == 1.0 and loss < self.start:
             wanted = 1.1
         elif 1.0 < now < 1000 and waited >= self.wait:
             wanted = 10.0 if now < 10 else 10 * now
         for layer in self.layers:
-            layer.waited.fill_(0 if wanted != now else waited)
+            layer.waited.fill_(0 if wanted != now else waited)  # type: ignore[operator]
             if wanted != now:
-                layer.r_max.fill_(wanted)
-                layer.d_max.fill_(wanted)
+                layer.r_max.fill_(wanted)  # type: ignore[operator]
+                layer.d_max.fill_(wanted)  # type: ignore[operator]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Elastic(nn.Module):
     """s x with one learnable scalar s for the whole layer, (N, ...) -> the same; s starts at 1."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
 

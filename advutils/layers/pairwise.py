@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,10 +44,10 @@ class PairwiseDifference(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 2 or x.shape[1] != self.in_features:
             raise ValueError(f"x must have shape (N, {self.in_features}), got {tuple(x.shape)}")
-        return _Pairs.apply(x, self.weight, self.block) + self.bias
+        return _Pairs.apply(x, self.weight, self.block) + self.bias  # type: ignore[no-untyped-call]
 
     @classmethod
-    def from_ordered(cls, weight: Tensor, **options) -> PairwiseDifference:
+    def from_ordered(cls, weight: Tensor, **options: int) -> PairwiseDifference:
         """The layer equal to one with a weight for each ordered pair, ``weight`` (out, in, in)."""
         layer = cls(weight.shape[1], weight.shape[0], **options).to(weight)
         a, b = pairs(weight.shape[1])
@@ -67,7 +69,7 @@ def _shifts(n: int) -> list[tuple[int, int]]:
     return [(shift, n) for shift in range(1, (n + 1) // 2)] + ([(n // 2, n // 2)] if n % 2 == 0 else [])
 
 
-def _blocks(n: int, most: int):
+def _blocks(n: int, most: int) -> Iterator[tuple[int, int, int]]:
     """Runs of distances with one width and at most ``most`` pairs (at least one distance): (first, count, width)."""
     full, step = (n - 1) // 2, max(most // n, 1)
     yield from ((first, min(step, full + 1 - first), n) for first in range(1, full + 1, step))
@@ -79,7 +81,7 @@ class _Pairs(torch.autograd.Function):
     """sum_{a<b} weight_ab tanh((x_a - x_b) / 2) / sqrt(2), a block of pairs at a time."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, block: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, block: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.block = block
         out = x.new_zeros(len(x), weight.shape[1])
@@ -89,7 +91,7 @@ class _Pairs(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         gradient = gradient * ROOT
         n = x.shape[1]
@@ -108,7 +110,7 @@ class _Pairs(torch.autograd.Function):
         return None if to_x is None else to_x[:, :n] + to_x[:, n:], to_weight, None
 
 
-def _squashed(x: Tensor, most: int):
+def _squashed(x: Tensor, most: int) -> Iterator[tuple[Tensor, slice, tuple[int, int, int]]]:
     """tanh((x_a - x_b) / 2) a block at a time, (N, distances, width), the block's rows of weights, and the block."""
     n, done = x.shape[1], 0
     windows = torch.cat([x, x], 1).unfold(1, n, 1)  # windows[:, k, a] = x[(a + k) % n], a view

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 
 class _HalfTanh(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, double):
+    def forward(ctx: Any, x: Tensor, double: bool) -> Tensor:
         inner = x.double() if double else x
         y = (torch.tanh(inner * 0.5) * 0.5 + 0.5).to(x.dtype)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
         return grad * y * (1 - y), None
 
@@ -28,7 +30,7 @@ def tanh_sigmoid(x: Tensor, *, double: bool = False) -> Tensor:
     it is so from about 17 on at the right, and only below -38 at the left. ``torch.sigmoid`` has slopes down to e^-88
     at the left. For first derivatives only.
     """
-    return _HalfTanh.apply(x, double)
+    return _HalfTanh.apply(x, double)  # type: ignore[no-untyped-call]
 
 
 class TanhSigmoid(nn.Module):

@@ -27,7 +27,7 @@ class Whiten(nn.Module):
         self.register_buffer("matrix", matrix.to(images), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return ((contrast_normalised(x).flatten(1) - self.mean) @ self.matrix).reshape(x.shape)
+        return ((contrast_normalised(x).flatten(1) - self.mean) @ self.matrix).reshape(x.shape)  # type: ignore[operator]
 
 
 def contrast_normalised(images: Tensor) -> Tensor:

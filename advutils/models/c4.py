@@ -28,5 +28,5 @@ def c4(*, channels: int = 1, classes: int = 10) -> nn.Sequential:
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 layer.weight.normal_()
                 layer.weight /= layer.weight.flatten(1).norm(dim=1).reshape(-1, *[1] * (layer.weight.dim() - 1))
-                layer.bias.zero_()
+                layer.bias.zero_()  # type: ignore[union-attr]
     return network

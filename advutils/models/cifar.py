@@ -6,6 +6,8 @@ The networks of Schwartz, Alparslan and Kim 2020, which name them and say no mor
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from advutils.core._torchvision import torchvision
@@ -23,14 +25,14 @@ def resnet50(
     from timm.models.resnet import Bottleneck, ResNet
 
     network = ResNet(
-        Bottleneck,
+        Bottleneck,  # type: ignore[arg-type]
         tuple(blocks),
         num_classes=classes,
         channels=tuple(round(c * width) for c in (64, 128, 256, 512)),
         zero_init_last=False,
     )
-    network.conv1 = nn.Conv2d(3, 64, 3, stride, padding=1, bias=False)
-    network.maxpool = nn.Identity()
+    network.conv1 = nn.Conv2d(3, 64, 3, stride, padding=1, bias=False)  # type: ignore[assignment]
+    network.maxpool = nn.Identity()  # type: ignore[assignment]
     return network
 
 
@@ -48,7 +50,7 @@ def mobilenet(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
     return nn.Sequential(nn.Sequential(*layers), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, **options) -> list[nn.Module]:
+def _convolution(inputs: int, outputs: int, kernel: int, **options: Any) -> list[nn.Module]:
     return [
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False, **options),
         nn.BatchNorm2d(outputs),
@@ -67,7 +69,7 @@ def vgg16(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
     for layer in features:
         if isinstance(layer, nn.Conv2d):  # as torchvision starts its VGG; PyTorch's default leaves 16 layers silent
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return nn.Sequential(features, nn.Flatten(), nn.Linear(plan[-2], classes))
 
 
@@ -82,7 +84,7 @@ def vgg16_bn(*, classes: int = 10, width: float = 1.0) -> nn.Sequential:
     for layer in features:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return nn.Sequential(features, nn.Flatten(), nn.Linear(plan[-2], classes))
 
 
@@ -92,5 +94,5 @@ def last_maps(network: nn.Module) -> nn.Module:
     After the activation: the last stage of a ResNet, else the last rectifier.
     """
     if hasattr(network, "layer4"):
-        return network.layer4
+        return network.layer4  # type: ignore[return-value]
     return [module for module in network.modules() if isinstance(module, nn.ReLU | nn.ReLU6)][-1]

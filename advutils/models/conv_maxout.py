@@ -24,8 +24,8 @@ def conv_maxout_mnist(
     ):
         out = round(out * width)
         layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=False)
-        layer.max_norm = limit
-        layers += [layer, Dropout(keep)]
+        layer.max_norm = limit  # type: ignore[assignment]
+        layers += [layer, Dropout(keep)]  # type: ignore[list-item]
         channels, size = out, layer.out_size
     return _started(nn.Sequential(*layers, nn.Flatten(), _softmax(channels * size**2, classes)), spread)
 
@@ -52,24 +52,24 @@ def conv_maxout_cifar(
     ):
         out = round(out * width)
         layer = ConvMaxout(channels, out, pieces, kernel=kernel, padding=padding, pool=pool, size=size, tied=True)
-        layer.max_norm, layer.lr_scale = limit, lr_scale
-        layers += [layer, Dropout(keep)]
+        layer.max_norm, layer.lr_scale = limit, lr_scale  # type: ignore[assignment]
+        layers += [layer, Dropout(keep)]  # type: ignore[list-item]
         channels, size = out, layer.out_size
     dense = Maxout(channels * size**2, round(240 * width), 5)
-    dense.affine.max_norm = 1.9
+    dense.affine.max_norm = 1.9  # type: ignore[assignment]
     network = nn.Sequential(*layers, nn.Flatten(), dense, Dropout(keep), _softmax(round(240 * width), classes))
     return _started(network, spread)
 
 
 def _softmax(features: int, classes: int) -> nn.Linear:
     output = nn.Linear(features, classes)
-    output.max_norm = 1.9365
+    output.max_norm = 1.9365  # type: ignore[assignment]
     return output
 
 
 def _started(network: nn.Sequential, spread: float) -> nn.Sequential:
     for layer in network.modules():
         if hasattr(layer, "max_norm"):
-            nn.init.uniform_(layer.weight, -spread, spread)
-            nn.init.zeros_(layer.bias)
+            nn.init.uniform_(layer.weight, -spread, spread)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return network

@@ -18,7 +18,7 @@ class Stretched(nn.Module):
         self.register_buffer("rate", torch.tensor(base).log(), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        return nn.functional.softplus(self.rate * z) / self.rate
+        return nn.functional.softplus(self.rate * z) / self.rate  # type: ignore[operator]
 
 
 class Sine(nn.Module):
@@ -49,6 +49,7 @@ LARGE = (
     (3, 1, 0, 30),
     (3, 1, 0, 20),
 )
+Plan = tuple[tuple[int, int, int, int], ...]  # of each convolution: kernel, stride, padding, channels
 PLANS = {"small": SMALL, "large": LARGE}
 
 
@@ -78,13 +79,13 @@ def counter(
         out = max(round(out * width), 1)
         layers.append(nn.Conv2d(channels, out, kernel, stride, padding, bias=not renormalised))
         if renormalised:
-            layers.append(BatchRenorm(out, decay=0.99 if plan == "small" else 0.95))
-        layers.append(ACTIVATIONS[activation]())
+            layers.append(BatchRenorm(out, decay=0.99 if plan == "small" else 0.95))  # type: ignore[arg-type]
+        layers.append(ACTIVATIONS[activation]())  # type: ignore[arg-type]
         channels = out
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * sides(chosen, size)[-1] ** 2, kinds), nn.ReLU())
 
 
-def sides(plan: tuple, size: int) -> list[int]:
+def sides(plan: Plan, size: int) -> list[int]:
     """Pixels a side of the map after each convolution (0 and less: the picture is too small)."""
     found = []
     for kernel, stride, padding, _ in plan:
@@ -119,7 +120,7 @@ def fields(size: int, plan: str) -> list[tuple[int, int]]:
     return found
 
 
-def fitted(plan: tuple, size: int) -> tuple:
+def fitted(plan: Plan, size: int) -> Plan:
     """The plan with lower strides (the first of the largest first) that leaves as large a last map as 1,000 pixels do.
 
     A picture that is a tenth as large needs a tenth of the shrinking: then a shape, in proportion, covers as much of

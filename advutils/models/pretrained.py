@@ -104,7 +104,7 @@ def _fetched(name: str, size: int) -> nn.Sequential:
         network = timm.create_model(name, pretrained=True)
     except Exception as error:  # the hub's client raises its own, by version
         raise MissingWeights(f"timm cannot fetch {name}: {error}") from error
-    return nn.Sequential(Normalize(network.default_cfg["mean"], network.default_cfg["std"]), network).eval()
+    return nn.Sequential(Normalize(network.default_cfg["mean"], network.default_cfg["std"]), network).eval()  # type: ignore[arg-type, index]
 
 
 class GoogLeNet(nn.Module):

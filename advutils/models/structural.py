@@ -74,10 +74,10 @@ def structural(
     return nn.Sequential(
         Normalize((0.0,), (1 / 255,)),
         nn.Flatten(),
-        first(pixels, hidden),
+        first(pixels, hidden),  # type: ignore[operator]
         norm(hidden),
         between(),
-        second(hidden, hidden),
+        second(hidden, hidden),  # type: ignore[operator]
         norm(hidden),
         between(),
         _linear(hidden, classes),

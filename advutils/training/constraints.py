@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ UNITS = (nn.Linear, nn.Conv2d, ConvMaxout)  # layers whose weight has a row for 
 Limits = list[tuple[Tensor, float]]
 
 
-def groups(model: nn.Module) -> list[dict]:
+def groups(model: nn.Module) -> list[dict[str, Any]]:
     """Parameter groups for an optimizer, one for each rate: ``params`` and ``lr_scale``, what multiplies their rate.
 
     A layer's attribute ``lr_scale`` is that of its parameters, 1 where there is none. Parameters that want no gradients
@@ -26,7 +28,7 @@ def groups(model: nn.Module) -> list[dict]:
     found: dict[float, list[Tensor]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            found.setdefault(scales.get(parameter, 1.0), []).append(parameter)
+            found.setdefault(scales.get(parameter, 1.0), []).append(parameter)  # type: ignore[arg-type]
     return [{"params": parameters, "lr_scale": scale} for scale, parameters in found.items()]
 
 

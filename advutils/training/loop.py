@@ -146,7 +146,17 @@ def train(
     return history
 
 
-def _epoch(model, images, labels, objective, optimizer, limits, schedule, epoch, batch_size):
+def _epoch(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    limits: constraints.Limits,
+    schedule: Schedule,
+    epoch: int,
+    batch_size: int,
+) -> float:
     model.train()
     batches = torch.randperm(len(labels)).to(labels.device).split(batch_size)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
@@ -162,7 +172,7 @@ def _epoch(model, images, labels, objective, optimizer, limits, schedule, epoch,
             group["lr"] = schedule.rate((epoch - 1) * len(batches) + number) * group["lr_scale"]
         optimizer.step()
         constraints.limit(limits)
-        total += loss.detach() * len(index)
+        total += loss.detach() * len(index)  # type: ignore[assignment]
     optimizer.zero_grad()
     mean = float(total) / len(labels)
     if not mean < float("inf"):  # also catches NaN
@@ -179,7 +189,9 @@ def laid_out_like(weight: Tensor, gradient: Tensor) -> Tensor:
     return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
 
 
-def _save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History, best: dict | None) -> None:
+def _save(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History, best: dict[str, Tensor] | None
+) -> None:
     state = {
         "name": path.name,
         "model": model.state_dict(),
@@ -196,7 +208,9 @@ def _save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, histor
     files.write_sealed(path, buffer.getvalue())
 
 
-def _resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History) -> dict | None:
+def _resume(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, history: History
+) -> dict[str, Tensor] | None:
     """Load a checkpoint into ``model``, ``optimizer`` and ``history``; returns the best weights so far, if any."""
     if not path.exists():
         return None

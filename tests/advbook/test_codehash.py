@@ -6,15 +6,10 @@ import sys
 import time
 
 import pytest
+from hashes import forget
 
 from advbook import codehash, paths
-
-
-def forget(*, texts=True):
-    """Empty the caches: all, or all but what was read."""
-    for name, cached in vars(codehash).items():
-        if hasattr(cached, "cache_clear") and (texts or name != "_source"):
-            cached.cache_clear()
+from advbook.codehash import names, sources, tables, texts
 
 
 @pytest.fixture
@@ -48,7 +43,7 @@ def test_code_hash_follows_code_and_not_words(probe):
 
 def test_the_words_of_a_tree_are_those_of_python_3_11_whatever_runs():
     tree = ast.parse("@cache\ndef f(a, *, b=1.5, **c) -> int:\n    x: str\n    return [a, None, b'z', -b], {}").body[0]
-    assert "".join(codehash._read([tree], {}).words) == (
+    assert "".join(texts.read([tree], {}).words) == (
         "[FunctionDef(name='f', args=arguments(posonlyargs=[], args=[arg(arg='a')], kwonlyargs=[arg(arg='b')], "
         "kw_defaults=[Constant(value=1.5)], kwarg=arg(arg='c'), defaults=[]), body=[AnnAssign(target=Name(id='x', "
         "ctx=Store()), annotation=Name(id='str', ctx=Load()), simple=1), Return(value=Tuple(elts=[List(elts=["
@@ -58,8 +53,8 @@ def test_the_words_of_a_tree_are_those_of_python_3_11_whatever_runs():
     )
     if sys.version_info[:2] == (3, 11):
         for path in (paths.root() / "advutils").rglob("*.py"):
-            body = ast.parse(path.read_text()).body
-            assert "".join(codehash._read(body, {}).words) == f"[{', '.join(map(ast.dump, body))}]"
+            body = sources.bare(ast.parse(path.read_text())).body
+            assert "".join(texts.read(body, {}).words) == f"[{', '.join(map(ast.dump, body))}]"
 
 
 def test_a_hash_is_of_the_code_that_was_imported_and_not_of_a_later_edit(probe, tmp_path):
@@ -67,7 +62,7 @@ def test_a_hash_is_of_the_code_that_was_imported_and_not_of_a_later_edit(probe, 
     f = importlib.import_module("advutils_probe.probe").f
     codehash.remember_loaded()
     (tmp_path / "advutils_probe" / "probe.py").write_text("K = 2\ndef f():\n    return K\n")
-    forget(texts=False)
+    forget(sources=False)
     assert codehash.code_hash(f) == before
     for name in [name for name in sys.modules if name.startswith("advutils_probe")]:
         del sys.modules[name]
@@ -126,6 +121,52 @@ def test_code_hash_follows_names_from_definition_to_definition(text, seen, unsee
 
     base = digest(None)
     assert all(digest(name) != base for name in seen) and all(digest(name) == base for name in unseen)
+
+
+WORDED = """
+KINDS = {"a": 1, "b": 2}
+LIMIT = 3
+def text(x): return str(x)
+def f(x, *rest, kind="a", **more):
+    def inner(y): return y
+    if x > LIMIT: raise ValueError(f"x is {text(x)} and {LIMIT}: {x:.3f}") from None
+    if x < 0: raise ValueError("x is negative")
+    return inner(x), "word", KINDS[kind]
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, same",
+    [
+        ("def f(x, *rest, kind", "def f(x: float, *rest: int, kind: 'str'", True),
+        ("**more):", "**more: object) -> tuple[float, str]:", True),
+        ("def f(x", "def f(x: text", True),  # a name of ours that an annotation has
+        ("def inner(y): return y", "def inner(y: list[LIMIT]) -> LIMIT: return y", True),
+        ("x is negative", "x must not be negative", True),
+        ("x is negative", "b", True),  # no row of the table, though it is a key
+        ("x is {", "got x = {", True),
+        ("{LIMIT}: {x:.3f}", "{LIMIT}{x:.5f}", True),
+        ('"word"', '"another"', False),
+        ("{text(x)}", "{x}", False),  # a call in a message
+        ("{LIMIT}:", "{x}:", False),
+        ("return str(x)", "return repr(x)", False),
+        ("LIMIT = 3", "LIMIT = 4", False),
+        ('ValueError("x is neg', 'TypeError("x is neg', False),
+        ('"a": 1', '"a": 3', False),
+        ('"b": 2', '"b": 3', True),
+        ('kind="a"', 'kind="b"', False),
+        ("from None", "", False),
+        ("LIMIT = 3", "LIMIT: int = 3", False),  # of a constant or in a class (a field) the annotation counts
+    ],
+)
+def test_annotations_of_functions_and_the_words_of_errors_do_not_count(old, new, same, probe):
+    assert old in WORDED
+    assert (probe({"x": 1}, probe=WORDED) == probe({"x": 1}, probe=WORDED.replace(old, new))) is same
+
+
+def test_annotations_in_a_class_count(probe):
+    text = "class C:\n    x: int\ndef f(): return C\n"
+    assert probe(probe=text) != probe(probe=text.replace("int", "str"))
 
 
 HELPED = """
@@ -304,8 +345,8 @@ def test_one_use_as_a_whole_is_enough_and_a_table_walked_through_names_rows_of_o
 
 def test_what_keeps_and_describes_numbers_does_not_count():
     for name in ("advbook.ledger", "advutils.core.files", "advbook.codehash"):
-        assert codehash._lead(name, ["anything"]) == ("Stored(anything)", 1)
-    assert codehash._source("advbook.ledger") is None and codehash._source("advutils.core.norms") is not None
+        assert names.lead(name, ["anything"]) == ("Stored(anything)", 1)
+    assert sources.source_of("advbook.ledger") is None and sources.source_of("advutils.core.norms") is not None
 
 
 def test_a_name_that_leads_nowhere_is_an_error(probe):
@@ -340,8 +381,8 @@ def test_a_new_kind_of_network_leaves_the_records_of_others_as_they_are():
     """Of the real tables, only the rows of the kinds that a record names are chosen."""
     root = ("advbook.chapters.representation.defences", "judged")
     parameters = {"spec": {"data": "mnist", "kind": "GMR x 10"}, "against": {"data": "mnist", "kind": "S"}}
-    texts = frozenset(codehash._texts(parameters)) & codehash._keys(root)
-    chosen = dict(codehash._chosen(root, texts))
+    named = frozenset(tables.texts_in(parameters)) & tables.keys(root)
+    chosen = dict(tables.chosen_rows(root, named))
     assert chosen[root[0], "KINDS"] == {"S", "GMR x 10"}
 
 

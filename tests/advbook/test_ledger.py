@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from hashes import forget
 
 from advbook import claims, codehash, ledger, paths, provenance, withdrawn
 from advbook.cli import main
@@ -444,8 +445,7 @@ def written(tmp_path, monkeypatch):
         (tmp_path / "advutils_probe.py").write_text(text)
         sys.modules.pop("advutils_probe", None)
         importlib.invalidate_caches()
-        for cached in [each for each in vars(codehash).values() if hasattr(each, "cache_clear")]:
-            cached.cache_clear()
+        forget()
 
     yield write
     write("")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hashes import forget
 
-from advbook import codehash, ledger, networks
+from advbook import ledger, networks
 from advbook.chapters.gradient_regularization import convolutional
 from advbook.chapters.gradient_regularization import dense as chapter
 from advbook.chapters.representation import defences
+from advbook.codehash import sources
 from advutils.training import loop
 
 SPEC = dict(data="digits", network="sigmoid-mlp", penalty="none", epochs=2, seed=0, width=20, batch_size=25)
@@ -32,21 +34,15 @@ def edited(monkeypatch, old, new):
     """Let the code hash read another text of the chapter, as after an edit."""
     text = Path(chapter.__file__).read_text()
     assert text.count(old) == 1
-    parsed = codehash._parsed
+    parsed = sources.parsed
 
     def other(module):
         source, tree = parsed(module)
-        return source, ast.parse(text.replace(old, new)) if module == chapter.__name__ else tree
+        edited = sources.bare(ast.parse(text.replace(old, new)))
+        return source, edited if module == chapter.__name__ else tree
 
-    monkeypatch.setattr(codehash, "_parsed", other)
+    monkeypatch.setattr(sources, "parsed", other)
     forget()
-
-
-def forget():
-    """Empty every cache of the code hash, as a new process has it."""
-    for value in vars(codehash).values():
-        if hasattr(value, "cache_clear"):
-            value.cache_clear()
 
 
 @pytest.fixture(autouse=True)

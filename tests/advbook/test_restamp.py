@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import hashes
 import pytest
 from click.testing import CliRunner
 
@@ -59,8 +60,7 @@ NEW = (
 
 def forget():
     sys.modules.pop("advutils_probe", None)
-    for cached in [each for each in vars(codehash).values() if hasattr(each, "cache_clear")]:
-        cached.cache_clear()
+    hashes.forget()
 
 
 @pytest.fixture

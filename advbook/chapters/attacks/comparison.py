@@ -19,7 +19,7 @@ SCHEDULE = training.Schedule(lr=0.05, lr_divisor=1.0, momentum=(0.9, 0.9), momen
 
 def network(**spec) -> nn.Sequential:
     """The network of :func:`train_small`; kept, so that a second call only loads it."""
-    return networks.kept(train_small, spec)[0].eval()
+    return networks.kept(train_small, spec)[0].eval()  # type: ignore[return-value]
 
 
 def train_small(

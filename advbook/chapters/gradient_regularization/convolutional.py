@@ -84,7 +84,7 @@ def network(
 
 def trained(**spec) -> tuple[nn.Sequential, training.History]:
     """The network of :func:`train_convolutional` and its history; kept, so that a second call only loads it."""
-    return networks.kept(train_convolutional, spec)
+    return networks.kept(train_convolutional, spec)  # type: ignore[return-value]
 
 
 def train_convolutional(
@@ -254,7 +254,7 @@ def attacked(
     values |= {
         "sure": counts.sure / counts.looks,
         "distances": [
-            0.0 if early else length if late else None
+            0.0 if early else length if late else None  # type: ignore[misc]
             for early, late, length in zip(
                 masks["clean"][:search_images].tolist(), fooled.tolist(), lengths.tolist(), strict=True
             )
@@ -304,7 +304,7 @@ def one_step(*, spec: dict, images: int, lengths: list[float], seed: int) -> tup
     image's gradient, and along a random direction; ``classes``, among which a guess would be. Arrays: which images are
     wrong, as bits.
     """
-    (front, body), (x, y) = named(spec), loaded(spec["data"], "test")
+    (front, body), (x, y) = named(spec), loaded(spec["data"], "test")  # type: ignore[misc]
     seen, y = front(x[:images]), y[:images]
     with runtime.evaluating(body):
         parts = zip(seen.split(500), y.split(500), strict=True)
@@ -331,7 +331,7 @@ def fitted(*, spec: dict, images: int) -> tuple[dict, dict]:
     Values, without dropout: ``error``, ``loss`` (mean, nats), ``trials``, and ``sure``, the share of images with a
     margin over :data:`advutils.attacks.ascent.SURE`. Array: which images are ``wrong``, as bits.
     """
-    (front, body), (x, y) = named(spec), loaded(spec["data"], "train")
+    (front, body), (x, y) = named(spec), loaded(spec["data"], "train")  # type: ignore[misc]
     images = min(images, spec.get("train_size") or len(y))
     seen, y = torch.cat([front(part) for part in x[:images].split(1000)]), y[:images]
     with torch.no_grad(), runtime.evaluating(body):

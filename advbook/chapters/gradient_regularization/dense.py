@@ -72,7 +72,7 @@ def objective(*, penalty: str, p: float | str, sigma: float, stop_gradient: bool
 
 def trained(**spec) -> tuple[nn.Sequential, training.History]:
     """The network of :func:`train_dense` and its history, of both stages; kept, so that a second call only loads it."""
-    return networks.kept(train_dense, spec)
+    return networks.kept(train_dense, spec)  # type: ignore[return-value]
 
 
 def train_dense(
@@ -131,9 +131,11 @@ def train_dense(
         # pylearn2's second stage goes on with the learning rate and momentum of the best epoch
         steps = first.best_epoch * math.ceil(kept / batch_size)
         schedule = recipe["schedule"]
-        momentum = schedule.momentum_at(first.best_epoch)
+        momentum = schedule.momentum_at(first.best_epoch)  # type: ignore[attr-defined]
         continued = training.Schedule(
-            lr=schedule.rate(steps), lr_divisor=schedule.lr_divisor, momentum=(momentum, momentum)
+            lr=schedule.rate(steps),  # type: ignore[attr-defined]
+            lr_divisor=schedule.lr_divisor,  # type: ignore[attr-defined]
+            momentum=(momentum, momentum),
         )
         second = training.train(
             model,
@@ -192,7 +194,7 @@ def dense_network(
     some, truth = images[:attack_images], labels[:attack_images]
     for name, p, budgets in (("pgd_l2", 2, attack_l2), ("pgd_linf", "inf", attack_linf)):
         values[name] = [
-            evaluation.error_rate(
+            evaluation.error_rate(  # type: ignore[misc]
                 model, attacks.pgd(model, some, truth, eps=eps, step=2.5 * eps / 40, steps=40, p=p), truth
             )
             for eps in budgets

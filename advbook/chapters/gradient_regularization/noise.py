@@ -165,19 +165,19 @@ def softmax_noise(
     }
     for std in noise:
         changes = [_under_noise(model, images, labels, right, std, generator) for _ in range(draws)]
-        values["broken"].append([broken for broken, _ in changes])
-        values["repaired"].append([repaired for _, repaired in changes])
-        values["additional"].append([broken - repaired for broken, repaired in changes])
-        values["actual"].append([miss + broken - repaired for broken, repaired in changes])
-        values["eq_33"].append(eq_33(miss, mean, sd, std))
-        values["linear_density"].append(linear_density(miss, slope, std))
+        values["broken"].append([broken for broken, _ in changes])  # type: ignore[union-attr]
+        values["repaired"].append([repaired for _, repaired in changes])  # type: ignore[union-attr]
+        values["additional"].append([broken - repaired for broken, repaired in changes])  # type: ignore[union-attr]
+        values["actual"].append([miss + broken - repaired for broken, repaired in changes])  # type: ignore[union-attr]
+        values["eq_33"].append(eq_33(miss, mean, sd, std))  # type: ignore[union-attr]
+        values["linear_density"].append(linear_density(miss, slope, std))  # type: ignore[union-attr]
         tails = torch.special.ndtr(-boundary / std)
         for name, tail in {
             "distances": torch.special.ndtr(-distance.double() / std),
             "nearest": tails.amax(dim=1),
             "union": tails.sum(dim=1).clamp(max=1),
         }.items():
-            values[name].append(miss + (1 - miss) * tail.mean().item())
+            values[name].append(miss + (1 - miss) * tail.mean().item())  # type: ignore[union-attr]
     pictures = images[:8] + 0.01 * torch.randn(images[:8].shape, generator=generator).to(images)
     return values, {"clean": images[:8, 0].cpu().half().numpy(), "noisy": pictures[:, 0].cpu().half().numpy()}
 

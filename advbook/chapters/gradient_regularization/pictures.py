@@ -94,7 +94,7 @@ def transfer(*, images: int, sigmas: list[float], target_seed: int, **spec) -> d
     source, x, y = judged(images, **spec)
     target = judged(1, **spec | {"seed": target_seed})[0]
     softmax = _softmax(spec["data"], spec["seed"]).double().eval()
-    keep = ~sum(evaluation.wrong(m, x, y) for m in (source, target, softmax)).bool()
+    keep = ~sum(evaluation.wrong(m, x, y) for m in (source, target, softmax)).bool()  # type: ignore[union-attr]
     if not keep.any():
         raise ValueError("no test image is classified correctly by all three networks; train for more epochs")
     x, y = x[keep], y[keep]

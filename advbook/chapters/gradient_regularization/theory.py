@@ -189,7 +189,7 @@ def second_order(*, images: int, sigmas: list[float], **spec) -> tuple[dict, dic
         "trace_ratio": (trace / squared).median().item(),
         "mean_squared_gradient": squared.mean().item(),
         "mean_curvature": curvature.mean().item(),
-        "mean_trace": trace.mean().item(),
+        "mean_trace": trace.mean().item(),  # type: ignore[union-attr]
         "mean_fisher_trace": fisher.mean().item(),
         "expectation_gap": ((expected - fisher).abs() / fisher).max().item(),
         "rise": rises,
@@ -218,13 +218,13 @@ def second_order_family(*, powers: list[float | str], images: int, **spec) -> tu
         turned = torch.autograd.grad((g * v).sum(), leaf, retain_graph=True)[0]
         curved.append((turned * v).flatten(1).sum(1))
         squared.append(norms.norm(g.detach(), norms.dual(power)).square())
-    curved, squared = torch.stack(curved), torch.stack(squared)
+    curved, squared = torch.stack(curved), torch.stack(squared)  # type: ignore[assignment]
     values = {
-        "curvature": curved.mean(1).tolist(),
-        "squared": squared.mean(1).tolist(),
-        "ratio": (curved.mean(1) / squared.mean(1)).tolist(),
+        "curvature": curved.mean(1).tolist(),  # type: ignore[attr-defined]
+        "squared": squared.mean(1).tolist(),  # type: ignore[attr-defined]
+        "ratio": (curved.mean(1) / squared.mean(1)).tolist(),  # type: ignore[attr-defined]
     }
-    return values, {"curvature": curved.cpu().numpy(), "squared": squared.cpu().numpy()}
+    return values, {"curvature": curved.cpu().numpy(), "squared": squared.cpu().numpy()}  # type: ignore[attr-defined]
 
 
 def judged(images: int, **spec) -> tuple[nn.Module, Tensor, Tensor]:

@@ -87,10 +87,10 @@ def shown_digits(*, data: str, chooser: str, members: dict) -> tuple[dict, dict]
         candidates = right.nonzero().flatten()
         chosen.append(candidates[confidence[candidates].argmin()].item() if len(candidates) else chosen[label])
     rows = [
-        {"index": i, "label": labels[i].item(), "rival": rival[i].item(), "confidence": confidence[i].item()}
+        {"index": i, "label": labels[i].item(), "rival": rival[i].item(), "confidence": confidence[i].item()}  # type: ignore[index]
         for i in chosen
     ]
-    return {"digits": rows}, {"images": (images[chosen, 0] * 255).round().to(torch.uint8).cpu().numpy()}
+    return {"digits": rows}, {"images": (images[chosen, 0] * 255).round().to(torch.uint8).cpu().numpy()}  # type: ignore[index]
 
 
 def common_perturbation(

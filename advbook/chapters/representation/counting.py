@@ -348,7 +348,7 @@ def detection(*, spec: dict, method: str, images: int) -> tuple[dict, dict]:
     if method == "by hand":
         level, largest = by_hand(model, pictures(**seen, images=20, seed=spec["seed"] + 1_000_000))
         find, extra = (
-            partial(find, threshold=level),
+            partial(find, threshold=level),  # type: ignore[misc]
             {"threshold": level if np.isfinite(level) else None, "largest": largest},
         )
     rng = np.random.default_rng([2_000_000, spec["seed"]])

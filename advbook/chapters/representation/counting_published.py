@@ -133,7 +133,7 @@ def published_maps(*, data: str, image: str, tops: list[int], window: list[int])
         "agree": float((within & picture).sum() / (within | picture).sum()),
         "band": bands,
         "unseen": int(by_region[0].sum()),
-        "extent": [int(heat.any(axis).nonzero()[0].max()) + 1 for axis in (1, 0)],
+        "extent": [int(heat.any(axis).nonzero()[0].max()) + 1 for axis in (1, 0)],  # type: ignore[misc]
         "area": _named(by_region.sum(0) / size**2),
         "share": _named(saliency.sum(0) / saliency.sum()),
         "top": {str(count): _named(best(by_region, count)) for count in tops},

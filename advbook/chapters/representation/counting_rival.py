@@ -19,7 +19,7 @@ def patterns(images: Tensor) -> np.ndarray:
     number = sum(corners)
     diagonal = (number == 2) & (corners[0] == corners[3])
     kinds = number == 1, number == 3, diagonal, (number == 2) & ~diagonal, number == 4
-    return np.stack([kind.sum((1, 2)) for kind in kinds], 1).astype(float)
+    return np.stack([kind.sum((1, 2)) for kind in kinds], 1).astype(float)  # type: ignore[union-attr]
 
 
 def components_less_holes(found: np.ndarray) -> np.ndarray:

@@ -68,14 +68,14 @@ def network(kind: str, *, side: int, seed: int) -> nn.Sequential:
     """An untrained network of a kind."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    options = {name: value for name, value in KINDS[kind].items() if name not in TRAINING}
+    options = {name: value for name, value in KINDS[kind].items() if name not in TRAINING}  # type: ignore[attr-defined]
     with runtime.seeded(seed):
         return models.structural(pixels=side * side, **options).to(runtime.device())
 
 
 def squared(kind: str, logits: Tensor, y: Tensor, *, sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid) -> Tensor:
     """||c - o||^2 of each example (Section 3.3.1): c one-hot; o the sigmoid of the logits, where the kind has one."""
-    answers = logits if KINDS[kind].get("activation") == "none" else sigmoid(logits)
+    answers = logits if KINDS[kind].get("activation") == "none" else sigmoid(logits)  # type: ignore[attr-defined]
     return (F.one_hot(y, logits.shape[1]) - answers).square().sum(1)
 
 
@@ -88,7 +88,7 @@ def objective(kind: str) -> training.Objective:
     2019). "adversarial": no penalty, the loss of images that were moved by projected gradient ascent on it, or by one
     step of eps (the thesis' attack) where ``steps`` is 1.
     """
-    penalty, weight = KINDS[kind].get("penalty"), PENALTY * KINDS[kind].get("times", 1) / 255
+    penalty, weight = KINDS[kind].get("penalty"), PENALTY * KINDS[kind].get("times", 1) / 255  # type: ignore[attr-defined]
 
     def plain(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         return squared(kind, model(x), y).mean()
@@ -108,7 +108,7 @@ def objective(kind: str) -> training.Objective:
         return losses.mean() + weight * sizes / len(x)
 
     def adversarial(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        eps, steps, moved = KINDS[kind]["eps"], KINDS[kind]["steps"], x
+        eps, steps, moved = KINDS[kind]["eps"], KINDS[kind]["steps"], x  # type: ignore[index]
         for _ in range(steps):
             moved = sign_attack(kind, model, moved, y, eps=min(eps, 2.5 * eps / steps))
             moved = torch.minimum(torch.maximum(moved, x - eps), x + eps)
@@ -165,7 +165,7 @@ def train_defence(
         epochs=epochs,
         seed=seed,
         batch_size=BATCH,
-        schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)),
+        schedule=training.Schedule(KINDS[kind]["lr"], 1.0, momentum=(MOMENTUM, MOMENTUM)),  # type: ignore[index]
         monitor=monitor,
         patience=epochs,
         checkpoint=checkpoint,
@@ -201,7 +201,7 @@ def as_printed(
         other, _ = trained(**against, weights=weights)
         if name == "thesis":
             model, other = with_sigmoid(model, sigmoid), with_sigmoid(other, sigmoid)
-        found = values[name] = {"scales": [layer.scale.item() for layer in model if isinstance(layer, layers.Elastic)]}
+        found = values[name] = {"scales": [layer.scale.item() for layer in model if isinstance(layer, layers.Elastic)]}  # type: ignore[attr-defined]
         with mode(model), mode(other):
             found["clean"] = accuracy(model, x, y)
             for who, kind, source in (("white", spec["kind"], model), ("black", against["kind"], other)):

@@ -48,10 +48,10 @@ def masked(*, spec: dict, eps: float, images: int, arithmetic: str = "chainer cp
 def saturation(model: nn.Module, x: Tensor) -> float:
     """Share of the hidden sigmoids that are below .001 or above .999; 0 where there are none."""
     flat, total = 0, 0
-    for layer in model:
+    for layer in model:  # type: ignore[attr-defined]
         x = layer(x)
         if isinstance(layer, nn.Sigmoid | layers.ElasticSigmoid):
-            flat, total = flat + ((x < 1e-3) | (x > 1 - 1e-3)).sum().item(), total + x.numel()
+            flat, total = flat + ((x < 1e-3) | (x > 1 - 1e-3)).sum().item(), total + x.numel()  # type: ignore[assignment]
     return flat / total if total else 0.0
 
 
@@ -116,7 +116,7 @@ def neighbours(*, spec: dict, eps: float, images: int) -> dict:
         together = torch.cat([chapter.sign_attack(kind, model, *part, eps=eps) for part in chapter.parts(x, y)])
         values["clean"]["training"] = chapter.accuracy(model, x, y)
         values["attacked"]["training"] = chapter.accuracy(model, together, y)
-        values["crossed_back"] = chapter.accuracy(model, settled, y)
+        values["crossed_back"] = chapter.accuracy(model, settled, y)  # type: ignore[assignment]
         for part, truth in chapter.parts(x, y):
             leaf = part.clone().requires_grad_()
             losses = chapter.squared(kind, model(leaf), truth)

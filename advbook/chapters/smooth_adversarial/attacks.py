@@ -42,7 +42,7 @@ def adversarial_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def classifier(**spec) -> nn.Sequential:
     """The network of :func:`train_c4`; kept, so that a second call only loads it."""
-    return networks.kept(train_c4, spec)[0].eval()
+    return networks.kept(train_c4, spec)[0].eval()  # type: ignore[return-value]
 
 
 def train_c4(
@@ -94,7 +94,7 @@ def _photograph_net() -> nn.Sequential:
 def natural_network(name: str) -> nn.Sequential:
     """A network by name; "resnet8" is that of :func:`train_photograph_net`."""
     if name == "resnet8":
-        return networks.kept(train_photograph_net, dict(epochs=6, seed=0))[0].eval()
+        return networks.kept(train_photograph_net, dict(epochs=6, seed=0))[0].eval()  # type: ignore[return-value]
     return models.pretrained(name).to(runtime.device())
 
 
@@ -179,7 +179,7 @@ def judged(
     total, x, y = len(x), x[index], y[index]
     best = {kind: torch.full((len(x),), torch.inf) for kind in distortion.QUANTISED}
     closest, runs = x.clone(), []
-    for budget in eps or [None]:
+    for budget in eps or [None]:  # type: ignore[list-item]
         found, lengths, tried = 0, [], 0
         for rows in torch.arange(len(x)).split(batch):
             rows = rows if every_run else rows[best["float"][rows].isinf()]
@@ -208,9 +208,9 @@ def judged(
             }
         )
     values: dict = {"accuracy": len(x) / total, "correct": len(x), "runs": runs}
-    for kind, lengths in best.items():
-        probability, low, high = distortion.success_probability(lengths.numpy())
-        mean, *interval = distortion.conditional_mean(lengths.numpy())
+    for kind, lengths in best.items():  # type: ignore[assignment]
+        probability, low, high = distortion.success_probability(lengths.numpy())  # type: ignore[attr-defined]
+        mean, *interval = distortion.conditional_mean(lengths.numpy())  # type: ignore[attr-defined]
         values[kind] = {
             "success": probability,
             "interval": [low, high],

@@ -111,7 +111,7 @@ def magnified(*, photograph: str, window: list[int], network: str, calls: list[d
         return 1 - ((signal * pixels.neighbours(signal)).sum() / signal.square().sum()).item()
 
     values["roughness"] = [roughness(each[None].double()) for each in r]
-    values["noise"] = roughness(torch.randn(x.shape, dtype=torch.float64, generator=runtime.generator(0)).to(x.device))
+    values["noise"] = roughness(torch.randn(x.shape, dtype=torch.float64, generator=runtime.generator(0)).to(x.device))  # type: ignore[assignment]
     return values, {name: _bytes(array) for name, array in arrays.items()}
 
 

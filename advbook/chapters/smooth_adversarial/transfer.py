@@ -32,7 +32,7 @@ def transfer(
     for name in others:
         if models.input_size(name) != x.shape[-1]:
             raise ValueError(f"others must take images of {x.shape[-1]} pixels, {name} takes another size")
-        judges[name] = lambda z, other=natural_network(name): evaluation.predictions(other, z, batch_size=50)
+        judges[name] = lambda z, other=natural_network(name): evaluation.predictions(other, z, batch_size=50)  # type: ignore[misc]
     right = torch.stack([judge(x) == y for judge in judges.values()]).all(0)
     x, y = x[right], y[right]
     given = dict(options) | ({"smoother": ImageSmoother(x, **smoothing)} if smoothing else {})

@@ -131,7 +131,7 @@ def single_layer(*, data: str, activation_l1: float, weight_l1: float, epochs: i
         ).to(images.device)
 
     def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        with sparsity.recorded([model[1]]) as outputs:
+        with sparsity.recorded([model[1]]) as outputs:  # type: ignore[index]
             fit = F.cross_entropy(model(x), y)
         return fit + activation_l1 * sparsity.activation_penalty(outputs) + sparsity.weight_penalty(model, l1=weight_l1)
 

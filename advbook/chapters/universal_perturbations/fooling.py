@@ -68,7 +68,7 @@ def frames(*, data: str, split: int, training: int) -> tuple[Tensor, Tensor]:
     """
     generator = runtime.generator(SPLIT_SEED + split)
     if data not in ("nips2017", "photographs"):
-        return tuple(
+        return tuple(  # type: ignore[return-value]
             folder.images(Path(data) / part, count=count, side=sides(data)[0], generator=generator).to(runtime.device())
             for part, count in (("train", training), ("val", HELD_OUT))
         )
