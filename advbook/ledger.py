@@ -210,6 +210,7 @@ def measure(
         text = f"no {profile} record of {name}({_call(parameters)}); run `{command}`"
         why = withdrawn.reason(path)
         raise Withdrawn(text, why) if why else MissingRecord(text)
+    paths.must_be_writable(path.parent, paths.build())
     with files.locked(paths.build() / "locks" / path.stem):  # one process measures one record at a time
         found = _found(path, replay)  # another process may have been faster
         return found or _compute(function, parameters, path)

@@ -35,6 +35,16 @@ def build() -> Path:
     return root() / "_build"
 
 
+def must_be_writable(*folders: Path) -> None:
+    """Raise ``PermissionError`` that names a folder where nothing can be written: before an hour is computed."""
+    for folder in folders:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        if not os.access(there, os.W_OK):
+            raise PermissionError(
+                f"nothing can be written to {folder}; work in a checkout of your own (records: set ADVUTILS_RESULTS)"
+            )
+
+
 def chapters() -> list[str]:
     """Names of the chapters: the folders of ``notebooks`` that state claims."""
     return sorted(path.parent.name for path in (root() / "notebooks").glob("*/claims.yml"))

@@ -44,7 +44,10 @@ def fetch(name) -> None:
 @data.command()
 @click.argument("names", nargs=-1)
 def verify(names) -> None:
-    """Check data sets, and all weights, against their checksums; fails if one that is there is damaged."""
+    """Check data sets, and all weights, against their checksums.
+
+    Ends with 1 if one is torn (damaged, or there in part), or if one of NAMES is missing.
+    """
     from advutils import datasets
     from advutils.datasets import figures
     from advutils.models.pretrained import FILES, DamagedWeights, MissingWeights, checksum
@@ -58,13 +61,14 @@ def verify(names) -> None:
         click.echo(f"{name}: {state}")
         if state == "damaged" and name == figures.NAME:
             for file in figures.damaged():
-                click.echo(f"  {file}: not the file that was measured")
+                there = (figures.where() / file).exists()
+                click.echo(f"  {file}: {'not the file that was measured' if there else 'missing'}")
         elif state == "damaged":
             for split in datasets.splits(name):
                 try:
                     there = f"SHA-256 {datasets.checksum_there(name, split)}"
                 except Exception:  # a torn archive fails in as many ways as there are formats
-                    there = "cannot be read"
+                    there = "cannot be read, or a part of it is missing"
                 click.echo(f"  {split}: {there}, expected {datasets.checksum(name, split)}")
         if state == "damaged" or (names and state == "missing"):
             bad.append(name)
@@ -80,4 +84,12 @@ def verify(names) -> None:
     if torn:
         fail("; ".join(torn))
     if bad:
-        fail(f"not usable: {', '.join(bad)}; run `advbook data fetch NAME`")
+        fail(f"not usable: {', '.join(bad)}; delete what is torn under {datasets.where()}, then {_way(bad)}")
+
+
+def _way(names: list[str]) -> str:
+    """How to get these data sets."""
+    fetched = [name for name in names if name in ("mnist", "cifar10")]
+    others = [name for name in names if name not in fetched]
+    ways = [f"run `advbook data fetch {name}`" for name in fetched]
+    return "; ".join([*ways, *[f"put {name} there again (see *Running the book*)" for name in others]])

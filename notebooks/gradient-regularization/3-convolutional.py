@@ -24,11 +24,11 @@
 # **Time to learn**: 25 minutes. **You need** the [page on dense networks](2-mnist), and what a convolution is.
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: digits and photographs, any CPU | standard: MNIST, CIFAR-10 in part, hours on 2 cores | paper: all of both, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-epochs_digits: int | None = None  # epochs on digits
-epochs_colour: int | None = None  # epochs on colour images
+profile: str = "quick"  # quick: digits, photographs | standard: MNIST, part of CIFAR-10, hours | paper: all, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+epochs_digits: int = None  # epochs on digits; 1 to 10,000; None: the profile's
+epochs_colour: int = None  # epochs on colour images; 1 to 10,000; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

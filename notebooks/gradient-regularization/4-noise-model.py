@@ -24,9 +24,9 @@
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: digits, any CPU | standard: MNIST, minutes on 2 cores | paper: MNIST, more noise draws
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds of the noise; None: the profile's own
-max_iter: int | None = None  # largest number of L-BFGS iterations
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds of the noise; 1 to 100; None: the profile's
+max_iter: int = None  # largest number of L-BFGS iterations; 1 to 1,000,000; None: the profile's
 
 # %%
 from itertools import pairwise

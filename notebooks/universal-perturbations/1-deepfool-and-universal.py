@@ -23,9 +23,9 @@
 # **Time to learn**: 25 minutes. **You need** gradients, norms, and what singular values are.
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, minutes on 2 cores | paper: more images, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-network: str | None = None  # the network whose minimal perturbations are compared; None: the profile's own
+profile: str = "quick"  # quick: photographs | standard: NIPS 2017, minutes on 2 cores | paper: more images, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+network: str = None  # the network whose minimal perturbations are compared; one name; None: the profile's
 
 # %%
 from importlib import import_module
