@@ -20,6 +20,7 @@ for command in (
     judging.power,
     records.status,
     records.again,
+    records.compare,
     records.withdraw,
     records.restamp,
     data.data,

@@ -38,8 +38,8 @@ def build() -> Path:
 def must_be_writable(*folders: Path) -> None:
     """Raise ``PermissionError`` that names a folder where nothing can be written: before an hour is computed."""
     for folder in folders:
-        there = next(each for each in (folder, *folder.parents) if each.exists())
-        if not os.access(there, os.W_OK):
+        there = next(each for each in (folder, *folder.parents) if os.path.lexists(each) or each == each.parent)
+        if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(
                 f"nothing can be written to {folder}; work in a checkout of your own (records: set ADVUTILS_RESULTS)"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from advbook import compare as comparison
 from advbook import ledger, paths, provenance, to_measure, withdrawn
 from advbook.commands.output import fail, fail_if_damaged, table
 
@@ -130,3 +131,43 @@ def restamp(commit, only, dry_run, limit, unless) -> None:
     click.echo(", ".join(f"{n} {verdict}" for verdict, n in Counter(pair.verdict for pair in found).items()))
     if any(pair.verdict != "proved" for pair in found):
         sys.exit(1)
+
+
+@click.command()
+@click.argument("first", metavar="A", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="every number, and not only those that differ")
+def compare(first, second, everything) -> None:
+    """Compare two folders of records, number by number: `advbook compare results mine`.
+
+    What shares a seed, split or group of images is paired. Make records of your own, beside the book's, with
+    ADVUTILS_RESULTS=mine advbook run CHAPTER/NOTEBOOK --profile standard.
+    """
+    try:
+        rows, damaged = comparison.rows(first, second)
+    except ValueError as error:
+        fail(error)
+    shown = [row for row in rows if everything or row.verdict == comparison.DIFFERS]
+    if shown:
+        table(
+            ["measurement", "setting", "value", "A", "B", "n", "A - B, 95 %", "verdict"],
+            [
+                [
+                    row.measurement,
+                    ", ".join(f"{name}={value}" for name, value in row.setting.items()),
+                    row.value,
+                    f"{row.first:.4g}",
+                    f"{row.second:.4g}",
+                    row.n,
+                    f"{row.low:.2g} to {row.high:.2g}",
+                    row.verdict,
+                ]
+                for row in shown
+            ],
+        )
+    counts = Counter(row.verdict for row in rows)
+    for verdict, words in comparison.VERDICTS.items():
+        click.echo(f"{counts[verdict]:6} {verdict}: {words}")
+    judged = counts[comparison.AGREES] + counts[comparison.DIFFERS]
+    click.echo(f"Of {judged} numbers with an interval about {0.05 * judged:.0f} would differ by chance alone.")
+    fail_if_damaged(damaged)
