@@ -25,6 +25,9 @@ for command in (
     records.restamp,
     data.data,
     sources.pair,
+    sources.fork,
+    sources.pack,
+    sources.new_chapter,
     playground.export_web,
 ):
     main.add_command(command)

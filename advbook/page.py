@@ -182,7 +182,7 @@ class Page:
     def source(self, function) -> None:
         """Show the shipped source of a function."""
         name = f"{function.__module__}.{function.__qualname__}"
-        path = Path(inspect.getsourcefile(inspect.unwrap(function))).resolve().relative_to(paths.root())
+        path = Path(inspect.getsourcefile(inspect.unwrap(function))).resolve().relative_to(paths.code())
         self.say(f"`{name}` (file `{path}`):\n\n```python\n{inspect.getsource(function).rstrip()}\n```")
 
     def threat_model(self, *, norm: str, budget: str, pixels: str, clamp: str, goal: str, label: str) -> None:
