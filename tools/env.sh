@@ -4,12 +4,15 @@ set -eu
 cd "$(dirname "$0")/.."
 stop() { echo "env: $1" >&2; exit 1; }
 
+if command -v flock >/dev/null; then  # two `make` at once: the second waits, and finds .venv made
+  mkdir -p _build && exec 9>_build/env.lock && flock 9 || stop "nothing can be written here; work in a checkout of your own"
+fi
 lock=$(cat requirements.lock pyproject.toml | cksum)
 [ -f .venv/.complete ] && [ "$(cat .venv/.complete)" = "$lock" ] && exit 0
 
 python=
 found="none"
-for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3; do  # the records are 3.11's
+for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do  # the records are 3.11's
   version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
   found="$candidate is $version"
   case $version in 3.11|3.12|3.13) python=$candidate; break ;; esac

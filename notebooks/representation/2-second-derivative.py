@@ -22,10 +22,10 @@
 # **Time to learn**: 35 minutes. **You need** the [page on counting](1-counting) and the chain rule.
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: pictures of 64 pixels | standard: 128 pixels, the networks of the page on counting | paper: 1,000 pixels, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-looked_at: int | None = None  # pictures on which shapes are looked for
+profile: str = "quick"  # quick: 64 pixels | standard: 128 pixels, networks of 1-counting | paper: 1,000 pixels, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+looked_at: int = None  # pictures on which shapes are looked for; 1 to 10,000; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

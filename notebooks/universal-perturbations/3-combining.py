@@ -26,9 +26,9 @@
 # **Time to learn**: 20 minutes. **You need** the [page on transfer](2-transfer).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, hours on 2 cores | paper: longer runs, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-splits: int | None = None  # number of random splits; None: the profile's own
+profile: str = "quick"  # quick: photographs | standard: NIPS 2017, hours on 2 cores | paper: longer runs, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+splits: int = None  # number of random splits; 1 to 100; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt
