@@ -92,7 +92,7 @@ def canonical(value, called: str = "") -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
-        wrong = [f"{place} is {found!r}" for place, found in _leaves(value, called) if not _json(found)]
+        wrong = [f"{place} is {found!r}" for place, found in leaves(value, called) if not _json(found)]
         raise ValueError(
             f"not JSON: {', '.join(wrong[:5]) or error}; use numbers, strings, booleans, lists and dicts, "
             "'inf' for infinity"
@@ -206,6 +206,7 @@ def measure(
         text = f"no {profile} record of {name}({_call(parameters)}); run `{command}`"
         why = withdrawn.reason(path)
         raise Withdrawn(text, why) if why else MissingRecord(text)
+    paths.must_be_writable(path.parent, paths.build())
     with files.locked(paths.build() / "locks" / path.stem):  # one process measures one record at a time
         found = _found(path, replay)  # another process may have been faster
         return found or _compute(function, parameters, path)
@@ -303,7 +304,7 @@ def _weights(parameters: dict) -> dict | None:
     """SHA-256 of the files of the pretrained networks that the parameters name; ``DamagedWeights`` if one is wrong."""
     from advutils.models.pretrained import FILES, checksum
 
-    named = {value for _, value in _leaves(parameters) if isinstance(value, str)}
+    named = {value for _, value in leaves(parameters) if isinstance(value, str)}
     return {name: checksum(name) for name in sorted(named & set(FILES))} or None
 
 
@@ -401,15 +402,15 @@ def again(record: Record) -> list[tuple[str, object, object]]:
         raise LookupError(f"{record.provenance['function']} no longer exists; see commit {record.provenance['commit']}")
     with runtime.precision("highest"):
         result = function(**record.parameters)
-    now = dict(_leaves(json.loads(canonical(result[0] if isinstance(result, tuple) else result))))
-    then = dict(_leaves(record.values))
+    now = dict(leaves(json.loads(canonical(result[0] if isinstance(result, tuple) else result))))
+    then = dict(leaves(record.values))
     return [(name, then.get(name), now.get(name)) for name in dict.fromkeys([*then, *now])]
 
 
-def _leaves(values, place: str = "") -> Iterator[tuple[str, object]]:
+def leaves(values, place: str = "") -> Iterator[tuple[str, object]]:
     """Every number, text, truth value or null in nested dicts and lists, with its place."""
     if isinstance(values, dict | list):
         for name, value in values.items() if isinstance(values, dict) else enumerate(values):
-            yield from _leaves(value, f"{place}.{name}" if place else str(name))
+            yield from leaves(value, f"{place}.{name}" if place else str(name))
     else:
         yield place, values

@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-from advbook import claims, judgement, ledger, needs, paths
+from advbook import claims, judgement, knobs, ledger, needs, parameters, paths
 from advbook.codehash import remember_loaded
 
 needs("matplotlib")
@@ -35,7 +35,6 @@ BADGES = {
 }
 # of tqdm, which torch imports, where the notebook extension for progress bars is not installed
 warnings.filterwarnings("ignore", message="IProgress not found")
-_STANDARD_PARAMETERS = {"profile", "replay"}
 
 
 def _without_asides(source: str) -> str:
@@ -91,31 +90,22 @@ def badge(verdict: str) -> str:
 class Page:
     """One notebook of a chapter under one profile.
 
-    ``namespace`` is the notebook's ``globals()``: its parameters are the annotated names of the parameters cell. A
-    parameter that is not annotated there was injected by somebody who misspelt it: ``ValueError``. The cell that makes
-    the page may be run again, after others or with other parameters. A parameter named like a setting overrides the
-    profile's value unless it is None.
+    ``namespace`` is the notebook's ``globals()``: its parameters are the annotated names of the parameters cell. One
+    that is unknown or out of its range is refused (:mod:`advbook.parameters`, :mod:`advbook.knobs`). The cell that
+    makes the page may be run again, after others, with other parameters or other settings. A parameter named like a
+    setting overrides the profile's value unless it is None.
     """
 
     def __init__(self, chapter: str, notebook: str, namespace: dict, *, settings: dict[str, dict]):
         self.chapter, self.notebook = chapter, notebook
-        given = _parameters(namespace)
-        self.profile, self.replay = given["profile"], given["replay"]
+        given = parameters.given(namespace)
+        self.profile, self.replay = given.pop("profile"), given.pop("replay")
         if self.profile not in settings:
             raise ValueError(f"profile must be one of {', '.join(settings)}, got {self.profile!r}")
         if self.replay not in ledger.REPLAY:
             raise ValueError(f"replay must be one of {', '.join(ledger.REPLAY)}, got {self.replay!r}")
         self._settings = {name: dict(values) for name, values in settings.items()}
-        self.overrides = {
-            name: value for name, value in given.items() if name not in _STANDARD_PARAMETERS and value is not None
-        }
-        unused = set(given) - _STANDARD_PARAMETERS - set(settings[self.profile])
-        if unused:
-            raise ValueError(f"parameter {', '.join(sorted(unused))} is no setting of profile {self.profile!r}")
-        for name, value in self.overrides.items():
-            own = settings[self.profile][name]
-            if not isinstance(value, type(own)) and not (isinstance(own, float) and isinstance(value, int)):
-                raise ValueError(f"parameter {name} must be {type(own).__name__} like {own!r}, got {value!r}")
+        self.overrides = knobs.read(f"{chapter}/{notebook}", given, settings[self.profile])
         self.settings = SimpleNamespace(**{**settings[self.profile], **self.overrides})
         self.records: list[ledger.Record] = []
         if self.replay != "only":
@@ -128,7 +118,7 @@ class Page:
     @property
     def command(self) -> str:
         """The command that makes this page's records."""
-        extra = "".join(f" -p {name} {value}" for name, value in self.overrides.items())
+        extra = parameters.papermill_options(self.overrides)
         return f"papermill notebooks/{self.chapter}/{self.notebook}.ipynb out.ipynb -p profile {self.profile}{extra}"
 
     def measure(self, function, **parameters) -> ledger.Record:
@@ -198,7 +188,7 @@ class Page:
     def source(self, function) -> None:
         """Show the shipped source of a function."""
         name = f"{function.__module__}.{function.__qualname__}"
-        path = Path(inspect.getsourcefile(inspect.unwrap(function))).resolve().relative_to(paths.root())  # type: ignore[arg-type]
+        path = Path(inspect.getsourcefile(inspect.unwrap(function))).resolve().relative_to(paths.code())  # type: ignore[arg-type]
         self.say(f"`{name}` (file `{path}`):\n\n```python\n{_without_asides(inspect.getsource(function))}\n```")
 
     def threat_model(self, *, norm: str, budget: str, pixels: str, clamp: str, goal: str, label: str) -> None:
@@ -272,7 +262,7 @@ class Page:
                 f"**{older} of the {len(records)} records behind this page are older than their code.** The list "
                 "says which; `advbook again` compares one with what is measured now."
             )
-        extra = "".join(f" -p {name}={value}" for name, value in self.overrides.items())
+        extra = parameters.run_options(self.overrides)
         timings = sorted({r.name for r in records if r.provenance["function"].startswith("benchmarks.")})
         self.say(
             f"```sh\n{self.command} -p replay never\n"
@@ -372,29 +362,3 @@ def _plain(value) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(v) for v in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _parameters(namespace: dict) -> dict:
-    """The notebook's parameters; ``ValueError`` for a name that the parameters cell does not declare.
-
-    papermill sets what it is given before the notebook's own code runs. So only names that were there when a page was
-    first made in this namespace can be misspelt parameters; when its cell is run again, the others are the notebook's
-    own variables.
-    """
-    declared = set(namespace.get("__annotations__", {}))
-    plain = (str, int, float, bool, list, dict, tuple, type(None))
-    hidden = {"In", "Out", "exit", "quit", "open", "get_ipython"}
-    found = {
-        name: value
-        for name, value in namespace.items()
-        if not name.startswith("_") and name not in hidden and isinstance(value, plain)
-    }
-    unknown = set(found) & namespace.setdefault("_names_at_first", frozenset(found)) - declared
-    if unknown:
-        raise ValueError(
-            f"unknown parameter {', '.join(sorted(unknown))}; this notebook has {', '.join(sorted(declared))}"
-        )
-    missing = _STANDARD_PARAMETERS - set(found)
-    if missing:
-        raise ValueError(f"the parameters cell must declare {', '.join(sorted(missing))}")
-    return {name: found[name] for name in declared if name in found}

@@ -5,17 +5,24 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from advbook import paths
+from advbook import alone, editions, paths
 from advutils.core import files
 
 
 def generate(source: Path) -> str:
-    """The text of the ``.ipynb`` that belongs to a percent-format ``.py``: no outputs, the same bytes every time."""
+    """The text of the ``.ipynb`` that belongs to a percent-format ``.py``: no outputs, the same bytes every time.
+
+    It has a cell more, which makes it run alone, and its solutions are folded.
+    """
     import jupytext
+    import nbformat
 
     notebook = jupytext.read(source, fmt="py:percent")
+    notebook.cells = editions.folded(notebook.cells)
     for number, cell in enumerate(notebook.cells):  # jupytext draws random ids
         cell["id"] = hashlib.sha256(f"{source.stem} {number}".encode()).hexdigest()[:8]
+    first = nbformat.v4.new_code_cell(alone.cell(), id="alone", metadata={"tags": ["remove-cell"]})
+    notebook.cells.insert(1, first)  # behind the title
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python"}

@@ -10,19 +10,34 @@ PROFILES = ("quick", "standard", "paper")  # from smallest to largest
 
 
 def root() -> Path:
-    """The top of the checkout: the first folder with ``_toc.yml`` above this file or the current directory."""
-    return _root(Path.cwd())
+    """The book's folder, with ``_toc.yml`` and ``notebooks``.
+
+    ``ADVBOOK_ROOT`` if it is set; else a fork around the current directory; else the checkout that this package is run
+    from, or one around the current directory. ``FileNotFoundError`` if there is none.
+    """
+    return _root(Path.cwd(), os.environ.get("ADVBOOK_ROOT", ""))
 
 
 @cache
-def _root(start: Path) -> Path:
-    for folder in (*Path(__file__).resolve().parents, start, *start.parents):
-        if (folder / "_toc.yml").exists() and (folder / "notebooks").is_dir():
-            return folder
+def _root(start: Path, given: str) -> Path:
+    around = [folder for folder in (start, *start.parents) if _is_book(folder)]
+    forks = [folder for folder in around[:1] if not (folder / "advbook").is_dir()]  # it has no code of its own
+    own = [folder for folder in (code(), *code().parents) if _is_book(folder)]
+    for folder in [*([Path(given)] if given else []), *forks, *own, *around]:
+        return folder
     raise FileNotFoundError(
         "the book's folder (with _toc.yml and notebooks/) was not found; work inside a clone, "
         "installed with `pip install -e .` or `make env`"
     )
+
+
+def _is_book(folder: Path) -> bool:
+    return (folder / "_toc.yml").exists() and (folder / "notebooks").is_dir()
+
+
+def code() -> Path:
+    """The folder that the packages lie in: the checkout, or that of installed packages."""
+    return Path(__file__).resolve().parents[1]
 
 
 def results() -> Path:
@@ -33,6 +48,16 @@ def results() -> Path:
 def build() -> Path:
     """The folder for everything that can be made again."""
     return root() / "_build"
+
+
+def must_be_writable(*folders: Path) -> None:
+    """Raise ``PermissionError`` that names a folder where nothing can be written: before an hour is computed."""
+    for folder in folders:
+        there = next(each for each in (folder, *folder.parents) if os.path.lexists(each) or each == each.parent)
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(
+                f"nothing can be written to {folder}; work in a checkout of your own (records: set ADVUTILS_RESULTS)"
+            )
 
 
 def chapters() -> list[str]:

@@ -87,7 +87,7 @@ class Pair:
     @property
     def label(self) -> str:
         """The function and the words among its parameters."""
-        words = dict.fromkeys(str(text) for _, text in ledger._leaves(self.small) if isinstance(text, str | bool))
+        words = dict.fromkeys(str(text) for _, text in ledger.leaves(self.small) if isinstance(text, str | bool))
         return f"{self.function.rpartition('.')[2]}({', '.join(words)})"
 
 

@@ -37,9 +37,9 @@ def value(name: str, selection: dict, records: Iterable[ledger.Record]) -> Value
         if not matches(selection, record) or (number := number_of(selection, record)) is None:
             continue
         unit = unit_of(record.parameters)
-        settings |= {ledger.canonical(_setting(record.parameters)): record.parameters}
+        settings |= {ledger.canonical(setting_of(record.parameters)): record.parameters}
         if len(settings) > 1:
-            first, second = (dict(_leaves(_setting(each))) for each in settings.values())
+            first, second = (dict(_leaves(setting_of(each))) for each in settings.values())
             differ = sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
             raise ValueError(
                 f"value {name} takes two settings of {record.name} as one sample, which differ in "
@@ -65,10 +65,10 @@ def _number(parameters: dict, name: str) -> int | None:
     return next((place[name] for place in places if isinstance(place, dict) and isinstance(place.get(name), int)), None)
 
 
-def _setting(parameters: dict) -> dict:
+def setting_of(parameters: dict) -> dict:
     """The parameters without those that number units."""
     return {
-        key: _setting(one) if isinstance(one, dict) else one
+        key: setting_of(one) if isinstance(one, dict) else one
         for key, one in parameters.items()
         if isinstance(one, dict) or key.removeprefix("target_") not in NAMES
     }

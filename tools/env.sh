@@ -4,12 +4,15 @@ set -eu
 cd "$(dirname "$0")/.."
 stop() { echo "env: $1" >&2; exit 1; }
 
+if command -v flock >/dev/null; then  # two `make` at once: the second waits, and finds .venv made
+  mkdir -p _build && exec 9>_build/env.lock && flock 9 || stop "nothing can be written here; work in a checkout of your own"
+fi
 lock=$(cat requirements*.lock pyproject.toml | cksum)
 [ -f .venv/.complete ] && [ "$(cat .venv/.complete)" = "$lock" ] && exit 0
 
 python=
 found="none"
-for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3; do  # the records are 3.11's
+for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do  # the records are 3.11's
   version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
   found="$candidate is $version"
   case $version in 3.11|3.12|3.13) python=$candidate; break ;; esac
@@ -40,11 +43,12 @@ explain() {
 mkdir -p .venv/torch
 awk '/^torch==/ {on = 1} on {print} on && !/\\$/ {exit}' requirements.lock >.venv/torch/lock
 pip download -d .venv/torch "$(awk '/^torch==/ {print $1}' requirements.lock)"
-pip install --no-index --find-links .venv/torch --require-hashes -r .venv/torch/lock
+pip install --no-compile --no-index --find-links .venv/torch --require-hashes -r .venv/torch/lock
 rm -rf .venv/torch
-pip install --require-hashes -r requirements.lock
+# (--no-compile: Python compiles what is used when it is used, which is a third of the time here)
+pip install --no-compile --require-hashes -r requirements.lock
 if .venv/bin/python -c 'import importlib.metadata as m, sys; sys.exit("nvidia" not in str(m.requires("torch")))'; then
-  pip install --require-hashes -r requirements-cuda.lock
+  pip install --no-compile --require-hashes -r requirements-cuda.lock
 fi
 .venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -q -e . >>"$log" 2>&1 ||
   stop "the project itself does not install; see $log"

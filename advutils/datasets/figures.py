@@ -75,12 +75,12 @@ def checksum() -> str:
 
 
 def state() -> str:
-    """'ok', 'missing' (one file or more) or 'damaged'."""
-    if not all((where() / name).exists() for name in FILES):
+    """'ok', 'missing' (nothing of it is there) or 'damaged' (torn: a file is missing or another one)."""
+    if not any((where() / name).exists() for name in FILES):
         return "missing"
     return "damaged" if damaged() else "ok"
 
 
 def damaged() -> list[str]:
-    """The files that are there and are not those that were measured."""
-    return [name for name, known in FILES.items() if (where() / name).exists() and _digest(where() / name) != known]
+    """The files that are missing or are not those that were measured."""
+    return [name for name, known in FILES.items() if not (where() / name).exists() or _digest(where() / name) != known]

@@ -146,13 +146,17 @@ def splits(name: str) -> tuple[str, ...]:
     return ("test",) if name == "nips2017" else ("train", "test")
 
 
+FOLDERS = {"mnist": "MNIST", "cifar10": "cifar-10-batches-py", "nips2017": "nips2017"}  # under the data root
+
+
 def state(name: str) -> str:
-    """'ok', 'missing' or 'damaged'."""
+    """'ok', 'missing' (nothing of it is there) or 'damaged' (torn: a part is missing, cut or another one)."""
     try:
         for split in splits(name):
             load(name, split=split)
-    except MissingData:
-        return "missing"
+    except MissingData:  # also where a file is shorter than it says, or one of many is not there
+        there = where() / FOLDERS.get(name, name)
+        return "damaged" if any(path.is_file() for path in there.rglob("*")) else "missing"
     except Exception:  # a torn archive fails in as many ways as there are formats
         return "damaged"
     return "ok"

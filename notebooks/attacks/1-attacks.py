@@ -22,7 +22,7 @@
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: digits, any CPU | standard: MNIST, minutes on 2 cores | paper: as standard, more images
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
 
 # %%
 from importlib import import_module

@@ -24,8 +24,8 @@
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: digits, any CPU | standard: MNIST, minutes once 2-mnist has trained | paper: five seeds
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

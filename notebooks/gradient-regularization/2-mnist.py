@@ -23,13 +23,11 @@
 # **Time to learn**: 25 minutes. **You need** the [first notebook](1-theory) for the derivation of Eq. (3).
 
 # %% tags=["parameters"]
-profile: str = (
-    "quick"  # quick: digits, any CPU | standard: MNIST, hours on 2 cores | paper: MNIST, the paper's protocol, a GPU
-)
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-epochs_sigmoid: int | None = None  # epochs of the sigmoid network
-epochs_maxout: int | None = None  # epochs of the maxout network
+profile: str = "quick"  # quick: digits, any CPU | standard: MNIST, hours on 2 cores | paper: its protocol, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+epochs_sigmoid: int = None  # epochs of the sigmoid network; 1 to 10,000; None: the profile's
+epochs_maxout: int = None  # epochs of the maxout network; 1 to 10,000; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

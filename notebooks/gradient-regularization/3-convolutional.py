@@ -24,11 +24,11 @@
 # **Time to learn**: 25 minutes. **You need** the [page on dense networks](2-mnist), and what a convolution is.
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: digits and photographs, any CPU | standard: MNIST, CIFAR-10 in part, hours on 2 cores | paper: all of both, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-epochs_digits: int | None = None  # epochs on digits
-epochs_colour: int | None = None  # epochs on colour images
+profile: str = "quick"  # quick: digits, photographs | standard: MNIST, part of CIFAR-10, hours | paper: all, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+epochs_digits: int = None  # epochs on digits; 1 to 10,000; None: the profile's
+epochs_colour: int = None  # epochs on colour images; 1 to 10,000; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt
@@ -73,7 +73,7 @@ page = Page(
             spread_digits=0.03,
             spread_colour=0.05,
             held_out_colour=0,
-            width_digits=0.33,
+            width_digits=0.2,
             width_colour=0.1,
             sigma_scale=0.25,
             draws=1,
@@ -104,7 +104,7 @@ page = Page(
             spread_colour=0.02,
             held_out_colour=10000,
             width_digits=1.0,
-            width_colour=1.0,
+            width_colour=0.5,
             sigma_scale=1.0,
             draws=5,
             images=200,
@@ -117,8 +117,8 @@ page = Page(
             timed_rounds=3,
             timed_seeds=3,
             dense=dict(network="maxout-mlp", epochs=40, matmul="medium"),
-            **_short,
             **_budgets,
+            **_short | dict(variants_digits=["none", "p=2", "p=inf"]),
         ),
         "paper": dict(
             digits="mnist",
@@ -241,12 +241,12 @@ page.source(layers.Whiten)
 # * Minibatches are of 32 images instead of 128: four times as many steps in a pass over the images.
 # * Adam gives every weight a rate of its own, so that the twentieth, at which the files let CIFAR's convolutions learn, is left out.
 #
-# Dropout, limits of the norms, and on MNIST the starting weights are those of the files. Everything is computed in float32, which any processor can, in some twenty core-hours; bfloat16, as in the first edition, is faster on a few processors and many times slower on the others. On CIFAR-10 the networks see 40,000 images, as the paper's do in its first row; the last 10,000 of the training images are held out. The `paper` profile has none of these changes, and has never been run.
+# Dropout, limits of the norms, and on MNIST the starting weights are those of the files. Everything is computed in float32, which any processor can, in some twenty core-hours; bfloat16, as in the first edition, is faster on a few processors and many times slower on the others. On CIFAR-10 the networks have half as many maps; they see 40,000 images, as the paper's do in its first row; the last 10,000 of the training images are held out. The `paper` profile has none of these changes, and has never been run.
 #
 # ### Under which mask?
 #
 # Dropout switches features off, others in each pass. The perturbation needs a pass of its own, and the paper does not say under which mask. On the [dense network](2-mnist) this decides (`gr-maxout-mask`): under the mask of the outer pass (`shared`) $p = 2$ gains nothing in test errors, under an independent one (`fresh`) it makes a quarter fewer. A program that computes
-# $\epsilon$ in a call of its own would have an independent mask. So the rows below without a remark have that; on MNIST networks with the shared mask stand beside them.
+# $\epsilon$ in a call of its own would have an independent mask. So the rows below have that. Networks with the shared mask, and p = ∞ with the larger σ, are left to the `paper` profile: six more networks would cost five hours here.
 
 # %%
 alike = dict(optimizer=settings.optimizer, precision=settings.precision, keep=settings.keep)
@@ -587,7 +587,8 @@ judged = {
     **{f"dense, {label}": [dense_spec(label, seed) for seed in range(settings.seeds)] for label in ("none", "p=2")},
     **{
         f"convolutional, {label}": [spec_of("digits", label, seed) for seed in range(settings.seeds)]
-        for label in ("none", "p=2", "p=inf", "p=2, shared mask")
+        for label in settings.variants_digits
+        if label != "p=inf, large"
     },
 }
 attacks = {
@@ -679,12 +680,9 @@ page.table(
     ],
     caption=f"Error rates under attack on the first {settings.images} test images, and how far the closest error is that the attack of Carlini and Wagner finds on the first {settings.search['search_images']} of them (0 for images that were wrong already); seeds: {settings.seeds}",
 )
-large = {
-    label: 100 * np.mean([r["l2"][3] for r in attacks[f"convolutional, {label}"]])
-    for label in ("p=2", "p=2, shared mask", "p=inf")
-}
+large = {label: 100 * np.mean([r["l2"][3] for r in attacks[f"convolutional, {label}"]]) for label in ("p=2", "p=inf")}
 page.say(
-    f"How to read it: p = 2 and p = ∞ differ in more than the norm: a perturbation of .1 in every pixel has an l2 length of up to 2.8. Within an l2 length of {settings.eps_l2[3]:g} PGD makes {large['p=2']:.1f} % errors on the networks with p = 2, {large['p=inf']:.1f} % on those with p = ∞ and {large['p=2, shared mask']:.1f} % on those with p = 2 and the shared mask."
+    f"How to read it: p = 2 and p = ∞ differ in more than the norm: a perturbation of .1 in every pixel has an l2 length of up to 2.8. Within an l2 length of {settings.eps_l2[3]:g} PGD makes {large['p=2']:.1f} % errors on the networks with p = 2, and {large['p=inf']:.1f} % on those with p = ∞."
 )
 
 # %% [markdown]
@@ -806,16 +804,17 @@ page.say(
 #
 # * $\epsilon$ is a constant of the outer pass, and is added before the input's own dropout, as on the [dense page](2-mnist); under which mask it is computed, see above.
 # * A fixed number of epochs, far fewer than the published schedules have; the last weights, no second stage. CIFAR-10: 40,000 of the 50,000 training images, on which the whitening is fitted too.
-# * The quick profile has a third (digits) and a tenth (photographs) of the channels, a quarter of $\sigma$ and a few hundred minibatches of Adam, at higher rates and from larger weights than the standard profile's. Its networks learn something, not much; its numbers say nothing about the paper.
+# * On CIFAR-10 the networks of the standard profile have half of the file's maps and units, which makes an image four times as cheap; both kinds alike. `width_colour` in the settings is the share.
+# * The quick profile has a fifth (digits) and a tenth (photographs) of the channels, a quarter of $\sigma$ and a few hundred minibatches of Adam, at higher rates and from larger weights than the standard profile's. Its networks learn something, not much; its numbers say nothing about the paper.
 #
 # (gr-conv-known)=
 # ### What was known when the rules were written
 #
-# The rules of this page are those of the first edition, with what it measured known: all of it rested on scrambled gradients and is withdrawn. Changed before any new record: how long and on how many images is trained, three seeds in place of two, and premises against networks that have not learnt on MNIST as on CIFAR-10. `gr-conv-mask` is judged on MNIST alone; on CIFAR-10 three more networks would cost four hours.
+# The rules of this page are those of the first edition, with what it measured known: all of it rested on scrambled gradients and is withdrawn. Changed before any new record: how long and on how many images is trained, three seeds in place of two, and premises against networks that have not learnt on MNIST as on CIFAR-10. `gr-conv-mask` and `gr-t2-sigma-inf` wait for the networks of the `paper` profile.
 #
 # Of networks with right gradients these were known, one seed each: on MNIST without perturbation .66 % test errors after ten epochs of Adam (.001, falling, minibatches of 32), and .98 % after ten epochs of momentum (.5 to .7, rate .05, falling, minibatches of 128), which left chance in its third epoch; on CIFAR-10 without perturbation, from 10,000 images and 16 epochs, 27.9 % (rate .0003) and 24.9 % (.001).
 #
-# Trials of our own on MNIST, one seed each, without perturbation, trained on the first 20,000 training images and judged on the last 10,000: Adam as above has 3.5, 2.2, 1.9, 1.6, 1.4 and 1.2 % errors after its six epochs; the files' recipe answers one class after each of six (940 minibatches). On CIFAR-10 with $p = 2$ (on 10,000 images, the files' dropout, no warm-up) 70 % of 10,000 held-out images are wrong after the first epoch, so it learns from the start. None is recorded. Ten epochs on MNIST and six on CIFAR-10 were planned first; before any record they became six and four, for want of time.
+# Trials of our own on MNIST, one seed each, without perturbation, trained on the first 20,000 training images and judged on the last 10,000: Adam as above has 3.5, 2.2, 1.9, 1.6, 1.4 and 1.2 % errors after its six epochs; the files' recipe answers one class after each of six (940 minibatches). On CIFAR-10 with $p = 2$ (on 10,000 images, the files' dropout, no warm-up) 70 % of 10,000 held-out images are wrong after the first epoch, so it learns from the start. None is recorded. Ten epochs on MNIST and six on CIFAR-10 were planned first; before any record they became six and four, for want of time. For the same reason the maps on CIFAR-10 were halved and two kinds of network on MNIST left out, before any record of them.
 #
 # ## Verdicts
 #
@@ -871,8 +870,9 @@ page.errata(
 #
 # x = torch.zeros(1, 1, 9, 9)
 # x[0, 0, 8, 8] = 1
-# print(F.max_pool2d(x, 4, 2, ceil_mode=True).max(), F.max_pool2d(x, 4, 2).max())
-# assert F.max_pool2d(x, 4, 2, ceil_mode=True).shape[-1] == 4 and F.max_pool2d(x, 4, 2).max() == 0
+# hanging, inside = F.max_pool2d(x, 4, 2, ceil_mode=True), F.max_pool2d(x, 4, 2)
+# print(hanging.max().item(), inside.max().item())
+# assert hanging.shape[-1] == 4 and hanging.max() == 1 and inside.max() == 0
 # ```
 # ````
 #
@@ -913,7 +913,9 @@ page.errata(
 #     with runtime.seeded(0):
 #         model = models.maxout_mlp(units=60)
 #     training.train(model, images, labels, objective=objective, epochs=8, seed=0, batch_size=16, schedule=training.Schedule(lr=0.003), optimizer="adam")
-#     print(evaluation.error_rate(model, *test))
+#     error = evaluation.error_rate(model, *test)
+#     print(error)
+#     assert error < 0.3  # both learn
 # ```
 # ````
 #

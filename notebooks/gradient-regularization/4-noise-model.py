@@ -24,9 +24,9 @@
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: digits, any CPU | standard: MNIST, minutes on 2 cores | paper: MNIST, more noise draws
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds of the noise; None: the profile's own
-max_iter: int | None = None  # largest number of L-BFGS iterations
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds of the noise; 1 to 100; None: the profile's
+max_iter: int = None  # largest number of L-BFGS iterations; 1 to 1,000,000; None: the profile's
 
 # %%
 from itertools import pairwise
@@ -501,8 +501,9 @@ page.errata("gr-e-eq27", "gr-e-distortion", "gr-e-table7-label", "gr-e-table8-co
 #
 # for d in (10, 100, 1000):
 #     noise = torch.randn(5000, d, generator=torch.Generator().manual_seed(0))
-#     print(d, noise.norm(dim=1).mean().item(), noise[:, 0].std().item())
-# assert abs(noise[:, 0].std() - 1) < 0.05 and abs(noise.norm(dim=1).mean() / 1000**0.5 - 1) < 0.01
+#     length, projection = noise.norm(dim=1).mean(), noise[:, 0].std()
+#     print(d, length.item(), projection.item())
+#     assert abs(projection - 1) < 0.05 and abs(length / d**0.5 - 1) < 0.03
 # ```
 # ````
 #
@@ -523,8 +524,9 @@ page.errata("gr-e-eq27", "gr-e-distortion", "gr-e-table7-label", "gr-e-table8-co
 # from scipy.integrate import quad
 # from scipy.stats import norm
 #
-# assert abs(quad(lambda x: x * norm.sf(x), 0, math.inf)[0] - 0.25) < 1e-8
-# assert abs(quad(norm.sf, 0, math.inf)[0] - 1 / math.sqrt(2 * math.pi)) < 1e-8
+# linear = quad(lambda x: x * norm.sf(x), 0, math.inf)[0]
+# constant = quad(norm.sf, 0, math.inf)[0]
+# assert abs(linear - 1 / 4) < 1e-8 and abs(constant - 1 / math.sqrt(2 * math.pi)) < 1e-8
 # ```
 # ````
 #

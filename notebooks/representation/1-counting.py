@@ -22,10 +22,10 @@
 # **Time to learn**: 40 minutes. **You need** a convolution and a gradient; the [notation](../../book/notation).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: pictures of 64 pixels, a minute of training | standard: 128 pixels, hours on 2 cores | paper: 1,000 pixels, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-epochs: int | None = None  # passes over as many fresh pictures as `images`
+profile: str = "quick"  # quick: 64 pixels, a minute | standard: 128 pixels, hours | paper: 1,000 pixels, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+epochs: int = None  # passes over as many fresh pictures as `images`; 1 to 10,000; None: the profile's
 
 # %%
 from functools import reduce
@@ -55,15 +55,15 @@ page = Page(
             limit=4,
             plan="small",
             width=1.0,
-            images=800,
+            images=500,
             epochs=4,
             batch_size=20,
             lr=2e-3,
             precision="float32",
             seeds=1,
             more_sigmoids=0,
-            judged=100,
-            looked_at=20,
+            judged=50,
+            looked_at=10,
             figures="generated",
             windows={"image1": [0, 0, 128]},
         ),
@@ -210,7 +210,7 @@ counted = {
 # ## How well they count
 
 # %% tags=["hide-input"]
-seeds = ", ".join(f"{kind} {n}" for kind, n in SEEDS.items())
+seeds_of_kinds = ", ".join(f"{kind} {n}" for kind, n in SEEDS.items())
 bare = dict(unit="", scale=1)
 
 
@@ -233,7 +233,7 @@ page.table(
         ]
         for (kind, sizes), records in counted.items()
     ],
-    caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures: mean absolute errors in shapes, beside that of a straight line in the number of blue pixels, and the share of pictures with both numbers right; seeds: {seeds}",
+    caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures: mean absolute errors in shapes, beside that of a straight line in the number of blue pixels, and the share of pictures with both numbers right; seeds: {seeds_of_kinds}",
 )
 pairs = (settings.limit + 1) * (settings.limit + 2) // 2
 totals = np.arange(settings.limit + 1)
@@ -496,7 +496,7 @@ for field, caption in (
             ),
             *([kind, sizes, *shares(records, field)] for (kind, sizes), records in looked.items()),
         ],
-        caption=f"{caption}; seeds: {seeds}",
+        caption=f"{caption}; seeds: {seeds_of_kinds}",
     )
 fig, axes = plt.subplots(3, len(looked), figsize=(1.35 * len(looked), 4.4), layout="constrained")
 for column, ((kind, sizes), records) in zip(axes.T, looked.items(), strict=True):

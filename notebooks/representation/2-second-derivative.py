@@ -22,10 +22,10 @@
 # **Time to learn**: 35 minutes. **You need** the [page on counting](1-counting) and the chain rule.
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: pictures of 64 pixels | standard: 128 pixels, the networks of the page on counting | paper: 1,000 pixels, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-looked_at: int | None = None  # pictures on which shapes are looked for
+profile: str = "quick"  # quick: 64 pixels | standard: 128 pixels, networks of 1-counting | paper: 1,000 pixels, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+looked_at: int = None  # pictures on which shapes are looked for; 1 to 10,000; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt
@@ -51,19 +51,19 @@ page = Page(
             limit=4,
             plan="small",
             width=1.0,
-            images=800,
+            images=500,
             epochs=4,
             batch_size=20,
             lr=2e-3,
             precision="float32",
             seeds=1,
             more_sigmoids=0,
-            judged=100,
+            judged=50,
             larger=[13, 16],
             smaller=[4, 5],
-            looked_at=15,
+            looked_at=8,
             ceilings=[[64, [7, 12]], [128, [14, 24]]],
-            drawn=30,
+            drawn=15,
             figures="generated",
             windows={"image1": [0, 0, 128]},
         ),

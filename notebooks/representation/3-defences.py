@@ -22,9 +22,9 @@
 # **Time to learn**: 35 minutes. **You need** the chain rule and norms; the [fast gradient sign method](../attacks/1-attacks).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: digits, a network of a few epochs | standard: MNIST, a network of 100 epochs | paper: the same, more images
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
+profile: str = "quick"  # quick: digits, a few epochs | standard: MNIST, 100 epochs | paper: the same, more images
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

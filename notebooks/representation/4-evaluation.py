@@ -22,12 +22,10 @@
 # **Time to learn**: 25 minutes. **You need** the [four structures](3-defences); FGSM and PGD from the [page on attacks](../attacks/1-attacks).
 
 # %% tags=["parameters"]
-profile: str = (
-    "quick"  # quick: digits, 14 pixels, seconds of training | standard: MNIST, hours on 2 cores | paper: MNIST, a GPU
-)
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-epochs: int | None = None  # of training
+profile: str = "quick"  # quick: digits, seconds of training | standard: MNIST, hours on 2 cores | paper: MNIST, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+epochs: int = None  # epochs of training; 1 to 10,000; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

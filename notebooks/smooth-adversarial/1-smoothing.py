@@ -23,8 +23,8 @@
 # **Time to learn**: 25 minutes. **You need** linear algebra (eigenvalues, quadratic forms) and gradients.
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: a smaller crop | standard: a photograph of scikit-image, seconds | paper: as standard
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+profile: str = "quick"  # quick: a smaller crop | standard: a photograph, seconds | paper: as standard
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
 
 # %%
 import matplotlib.pyplot as plt

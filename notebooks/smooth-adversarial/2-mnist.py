@@ -23,10 +23,10 @@
 # **Time to learn**: 25 minutes. **You need** the [page on smoothing](1-smoothing) and the [page on attacks](../attacks/1-attacks).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: digits, any CPU | standard: MNIST, an hour or two on 2 cores | paper: all test images, five seeds, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of trained networks; None: the profile's own
-images: int | None = None  # test images that are attacked
+profile: str = "quick"  # quick: digits | standard: MNIST, an hour or two on 2 cores | paper: all images, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of trained networks; 1 to 100; None: the profile's
+images: int = None  # test images that are attacked; 1 to all there are; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt
@@ -46,9 +46,9 @@ page = Page(
     settings={
         "quick": dict(
             data="digits",
-            epochs=4,
+            epochs=3,
             seeds=1,
-            images=24,
+            images=10,
             long_images=0,
             l2_natural=[1.0, 2.0, 3.0],
             l2_adversarial=[1.0, 3.0, 5.0],

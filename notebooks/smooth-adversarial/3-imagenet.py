@@ -22,10 +22,10 @@
 # **Time to learn**: 25 minutes. **You need** the [page on MNIST](2-mnist).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, hours on 2 cores | paper: all of them, 9 x 100, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-networks: list | None = None  # networks that are attacked; None: the profile's own
-search_groups: int | None = None  # groups of 20 images that C&W and sC&W are run on
+profile: str = "quick"  # quick: photographs | standard: NIPS 2017, hours on 2 cores | paper: all images, 9 x 100, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+networks: list[str] = None  # networks that are attacked; a,b for several; None: the profile's
+search_groups: int = None  # groups of 20 images for C&W and sC&W; 1 to all there are; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

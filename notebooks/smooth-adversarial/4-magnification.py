@@ -20,8 +20,8 @@
 # **Time to learn**: 15 minutes. **You need** the [page on smoothing](1-smoothing).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: a smaller crop | standard: a photograph of scikit-image, a minute | paper: as standard
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
+profile: str = "quick"  # quick: a smaller crop | standard: a photograph, a minute | paper: as standard
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
 
 # %%
 import matplotlib.pyplot as plt

@@ -22,10 +22,10 @@
 # **Time to learn**: 15 minutes. **You need** gradient descent and a convolution; the [notation](../../book/notation).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: photographs, any CPU | standard: CIFAR-10, an hour on 2 cores | paper: more epochs and seeds, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-epochs: int | None = None  # passes over the training images
+profile: str = "quick"  # quick: photographs | standard: CIFAR-10, an hour on 2 cores | paper: more epochs, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+epochs: int = None  # passes over the training images; 1 to 10,000; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

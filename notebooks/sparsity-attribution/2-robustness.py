@@ -22,13 +22,11 @@
 # **Time to learn**: 25 minutes. **You need** the [page on sparsity](1-sparsity), and FGSM, PGD and DeepFool from the [page on attacks](../attacks/1-attacks).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: photographs, a tiny network | standard: CIFAR-10, narrow networks, hours on 2 cores | paper: the full networks, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-networks: list | None = (
-    None  # of resnet50, mobilenet, vgg16, resnet-small, mobilenet-small, vgg-small, vgg-small-bn, resnet-tiny
-)
-train_size: int | None = None  # training images
+profile: str = "quick"  # quick: photographs | standard: CIFAR-10, hours on 2 cores | paper: the full networks, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+networks: list[str] = None  # networks that are trained; a,b for several; None: the profile's
+train_size: int = None  # training images; 1 to all there are; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt
@@ -58,8 +56,8 @@ page = Page(
             attacks=["fgsm"],
             seeds=1,
             epochs=3,
-            train_size=900,
-            test_size=150,
+            train_size=600,
+            test_size=60,
             steps=3,
             deepfool_steps=3,
             judged=["resnet-tiny"],
@@ -68,7 +66,7 @@ page = Page(
             judged_epochs=[2, 4],
             factors=[1e-4, 1e-2],
             thrice=[1e-4, 1e-2],
-            images=60,
+            images=24,
             attack_steps=5,
         ),
         "standard": dict(

@@ -22,11 +22,11 @@
 # **Time to learn**: 20 minutes. **You need** the page [on sparsity](1-sparsity).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: photographs, a narrow network | standard: CIFAR-10, an hour or two on 2 cores | paper: full networks, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-seeds: int | None = None  # number of seeds; None: the profile's own
-networks: list | None = None  # of resnet50, mobilenet, vgg16, resnet-small, mobilenet-small, vgg-small, resnet-tiny
-images: int | None = None  # test images
+profile: str = "quick"  # quick: photographs | standard: CIFAR-10, hours on 2 cores | paper: full networks, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+seeds: int = None  # number of seeds; 1 to 100; None: the profile's
+networks: list[str] = None  # networks that are trained; a,b for several; None: the profile's
+images: int = None  # test images; 1 to all there are; None: the profile's
 
 # %%
 import functools
@@ -51,11 +51,11 @@ page = Page(
             data="photographs",
             networks=["resnet-tiny"],
             seeds=1,
-            epochs=6,
-            train_size=900,
+            epochs=4,
+            train_size=600,
             factor=1e-4,
-            images=20,
-            steps=16,
+            images=8,
+            steps=8,
         ),
         "standard": dict(
             data="cifar10",

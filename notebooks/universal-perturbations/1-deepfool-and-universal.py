@@ -23,9 +23,9 @@
 # **Time to learn**: 25 minutes. **You need** gradients, norms, and what singular values are.
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, minutes on 2 cores | paper: more images, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-network: str | None = None  # the network whose minimal perturbations are compared; None: the profile's own
+profile: str = "quick"  # quick: photographs | standard: NIPS 2017, minutes on 2 cores | paper: more images, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+network: str = None  # the network whose minimal perturbations are compared; one name; None: the profile's
 
 # %%
 from importlib import import_module
@@ -319,7 +319,7 @@ page.errata("up-e-dual", "up-e-line10", "up-e-gate", "up-e-candidates", "up-e-si
 # ````{solution} universal-3
 # :class: dropdown
 #
-# A start: `chapters.universal_perturbations_theory._singular(rows)` takes any rows. A gradient's sign is that of growing loss, so stacked gradients have a common orientation as minimal perturbations do; a singular vector has none: try both.
+# A start: `advbook.chapters.universal_perturbations.theory._singular(rows)` takes any rows. A gradient's sign is that of growing loss, so stacked gradients have a common orientation as minimal perturbations do; a singular vector has none: try both.
 # ````
 #
 # ## Further reading

@@ -22,15 +22,13 @@
 # **Time to learn**: 15 minutes. **You need** the [page on the algorithm](1-deepfool-and-universal).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, hours on 2 cores | paper: larger networks, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-passes: int | None = None  # passes over the training images; None: the profile's own
-sources: list | None = (
-    None  # networks that perturbations are made on; any of torchvision's, too: vgg16, vgg19, resnet152, googlenet
-)
-data: str | None = None  # a folder with train and val in it, as ImageNet's; None: the profile's own images
-training: int | None = None  # images that perturbations are made on
-splits: int | None = None  # random splits
+profile: str = "quick"  # quick: photographs | standard: NIPS 2017, hours on 2 cores | paper: larger networks, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+passes: int = None  # passes over the training images; 1 to 10,000; None: the profile's
+sources: list[str] = None  # where perturbations are made, also torchvision's; a,b for several; None: the profile's
+data: str = None  # a folder with train and val in it, as ImageNet's; or photographs, nips2017; None: the profile's
+training: int = None  # images that perturbations are made on; 1 to all there are; None: the profile's
+splits: int = None  # random splits; 1 to 100; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt

@@ -26,9 +26,9 @@
 # **Time to learn**: 20 minutes. **You need** the [page on transfer](2-transfer).
 
 # %% tags=["parameters"]
-profile: str = "quick"  # quick: crops of photographs, any CPU | standard: NIPS 2017 images, hours on 2 cores | paper: longer runs, a GPU
-replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: recorded numbers or an error
-splits: int | None = None  # number of random splits; None: the profile's own
+profile: str = "quick"  # quick: photographs | standard: NIPS 2017, hours on 2 cores | paper: longer runs, a GPU
+replay: str = "auto"  # auto: measure what is not recorded | never: measure again | only: records or an error
+splits: int = None  # number of random splits; 1 to 100; None: the profile's
 
 # %%
 import matplotlib.pyplot as plt
@@ -49,10 +49,10 @@ page = Page(
             networks=["photographs-0", "photographs-1"],
             splits=1,
             fewer=1,
-            training=20,
+            training=10,
             passes=2,
-            num_classes=4,
-            many_classes=6,
+            num_classes=3,
+            many_classes=4,
             short=1,
             draws=1,
             ascent=1,

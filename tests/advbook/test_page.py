@@ -41,7 +41,7 @@ def test_profile_values_and_overrides():
 @pytest.mark.parametrize(
     "extra, word",
     [
-        ({"epoch": 3}, "epoch"),
+        ({"In": ["", "# Parameters\nepoch = 3\n"]}, "unknown parameter epoch"),
         ({"profile": "fast"}, "profile"),
         ({"replay": "maybe"}, "replay"),
         ({"epochs": "many"}, "epochs"),
@@ -52,17 +52,26 @@ def test_a_bad_parameter_is_an_error_that_names_it(extra, word):
         Page("c", "n", namespace(**extra), settings=SETTINGS)
 
 
-def test_the_cell_of_a_page_can_be_run_again_and_still_refuses_what_is_no_parameter():
-    kernel = namespace()
+CELL = 'profile: str = "quick"\nreplay: str = "auto"\nepochs: int = None'
+
+
+def test_the_cell_of_a_page_can_be_run_again_after_any_other_and_still_refuses_what_is_no_parameter():
+    kernel = namespace(In=["", "width = 3\nshown: int = 4", CELL], width=3, shown=4)  # a cell of the reader's above
+    kernel["__annotations__"]["shown"] = int
     Page("c", "n", kernel, settings=SETTINGS)
     kernel |= {"rows": [1], "common": {}, "label": "x"}  # the notebook's own variables
     assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 2
+    assert Page("c", "n", kernel, settings={"quick": SETTINGS["quick"] | {"eps": [9]}}).settings.eps == [9]
     kernel["epochs"] = 9  # the parameters cell is edited and run again
     assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 9
-    kernel["__annotations__"]["epoch"], kernel["epoch"] = int, 3
-    with pytest.raises(ValueError, match="epoch is no setting"):
-        Page("c", "n", kernel, settings=SETTINGS)
-    misspelt = namespace(epoch=3)
+    for wrong, message in ((f"{CELL}\nepoch: int = 3", "epoch is no setting"), (f"{CELL}\nepoch = 3", "unknown")):
+        kernel["In"].append(wrong)
+        kernel["epoch"] = 3
+        with pytest.raises(ValueError, match=message):
+            Page("c", "n", kernel, settings=SETTINGS)
+        kernel["In"].append(CELL)  # mended
+        assert Page("c", "n", kernel, settings=SETTINGS).settings.epochs == 9
+    misspelt = namespace(In=["", CELL, "# Parameters\nepoch = 3\n"], epoch=3)
     for _ in range(2):  # running the cell again does not make it right
         with pytest.raises(ValueError, match="unknown parameter epoch"):
             Page("c", "n", misspelt, settings=SETTINGS)

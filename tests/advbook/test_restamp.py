@@ -321,7 +321,7 @@ def test_every_whole_number_of_committed_records_that_makes_a_run_long_is_capped
     found = restamp.pairs(ledger.records("standard"))
     assert len(found) > 200
     for pair in found:
-        for place, value in ledger._leaves(pair.small):
+        for place, value in ledger.leaves(pair.small):
             names = set(place.split("."))
             if isinstance(value, int) and value > 24 and not names & {"window", "spots"}:
                 assert names & sizes, (pair.label, place, value)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from advbook import cli, ledger, paths, runner, withdrawn
+from advbook.commands import output
 
 PARAMETERS = 'profile: str = "quick"\nreplay: str = "auto"\nseeds: int | None = None'
 START = """from advbook.page import Page
@@ -182,7 +183,7 @@ def test_a_page_whose_record_is_withdrawn_is_published_without_numbers_and_says_
     box = page.cells[1].source
     assert "The gradient was scrambled." in box and "withdrawn.csv" in box and len(page.cells) == 5
     assert "[`t-one`](#t-one) It doubles." in box and "t-two" not in box
-    cli._closing_table([result])
+    output.closing_table([result])
     assert "is published without its numbers" in capsys.readouterr().out
     assert runner._up_to_date(path, {}, "published") is None
 
@@ -319,7 +320,7 @@ def test_the_stamp_follows_arrays_and_withdrawn_records(tiny):
 
 def test_the_table_at_the_end_says_how_many_records_are_older_than_their_code(monkeypatch, capsys):
     monkeypatch.setattr(runner.claims, "evaluate", lambda: [])
-    cli._closing_table([runner.Result("tiny/1-tiny", 1.0, 2, 40, older=17)])
+    output.closing_table([runner.Result("tiny/1-tiny", 1.0, 2, 40, older=17)])
     told = " ".join(capsys.readouterr().out.split())
     assert "older than their code" in told and "2 40 17" in told
 

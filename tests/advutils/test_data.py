@@ -68,9 +68,50 @@ def test_wrong_content_is_detected(root):
     assert datasets.state("mnist") == "damaged"
     (root / "MNIST" / "raw" / "train-labels-idx1-ubyte").write_bytes(b"torn")
     told = CliRunner().invoke(main, ["data", "verify", "mnist"])
-    assert told.exit_code and "train: cannot be read" in told.output
+    assert told.exit_code == 1 and "train: cannot be read" in told.output
     there = datasets.checksum_there("mnist", "test")
     assert f"test: SHA-256 {there}, expected {datasets.checksum('mnist', 'test')}" in told.output
+
+
+def write_pictures(root):
+    from PIL import Image
+
+    folder = root / "nips2017"
+    folder.mkdir()
+    (folder / "labels.csv").write_text("image,label\n0.png,1\n1.png,2\n")
+    for number in range(2):
+        Image.new("RGB", (4, 4)).save(folder / f"{number}.png")
+
+
+def write_cifar(root):
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir()
+    for name in ("batches.meta", "test_batch", *(f"data_batch_{k}" for k in range(1, 6))):
+        (folder / name).write_bytes(b"not what it was")
+
+
+@pytest.mark.parametrize(
+    "name, write, torn",
+    [
+        ("mnist", lambda root: write_mnist(root, 7), "MNIST/raw/t10k-images-idx3-ubyte"),
+        ("cifar10", write_cifar, "cifar-10-batches-py/data_batch_3"),
+        ("nips2017", write_pictures, "nips2017/1.png"),
+    ],
+)
+@pytest.mark.parametrize("tear", ["cut", "missing"])
+def test_a_torn_data_set_is_told_from_a_missing_one(root, name, write, torn, tear):
+    told = CliRunner().invoke(main, ["data", "verify", name])
+    assert told.exit_code == 1 and f"{name}: missing" in told.output
+    write(root)
+    path = root / torn
+    if tear == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for names in ([name], []):  # also where nobody asked for it by name
+        told = CliRunner().invoke(main, ["data", "verify", *names])
+        assert told.exit_code == 1 and f"{name}: damaged" in told.output
+        assert f"not usable: {name}; delete what is torn under {root}" in told.output
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,15 @@ def test_a_published_picture_is_read_missed_and_refused(two):
     told = CliRunner().invoke(cli.main, ["data", "verify", figures.NAME])
     assert told.exit_code != 0 and "1.png: not the file" in told.output
     (two / "1.png").unlink()
-    assert figures.state() == "missing"
+    assert figures.state() == "damaged" and figures.damaged() == ["1.png"]  # torn: the other one is there
+    told = CliRunner().invoke(cli.main, ["data", "verify", figures.NAME])
+    assert told.exit_code == 1 and "1.png: missing" in told.output
     with pytest.raises(datasets.MissingData, match=figures.SOURCE):
         figures.load("1.png")
     with pytest.raises(ValueError, match="name must be"):
         figures.load("2.png")
+    (two / "0.png").unlink()
+    assert figures.state() == "missing"
 
 
 def test_the_files_stand_in_the_provenance():

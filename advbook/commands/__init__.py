@@ -1,0 +1,1 @@
+"""What the command ``advbook`` can do: a file a subject; :mod:`advbook.cli` puts them together."""
