@@ -22,7 +22,7 @@ def test_the_cell_does_nothing_in_a_clone(monkeypatch):
 
 
 def test_the_repository_s_address_is_that_of_the_configuration_everywhere():
-    """Notebooks are generated with it; the other files that need one cannot read it: whoever changes it changes them."""
+    """Notebooks are generated with it; the other files that need one cannot read it, and are changed with it."""
     import yaml
 
     address = yaml.safe_load((paths.root() / "_config.yml").read_text())["repository"]["url"]
