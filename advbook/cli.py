@@ -28,6 +28,7 @@ for command in (
     sources.fork,
     sources.pack,
     sources.new_chapter,
+    sources.figures_command,
     playground.export_web,
 ):
     main.add_command(command)

@@ -37,12 +37,10 @@ def run(target, profile, seeds, jobs, replay, pairs) -> None:
             paths.must_be_writable(paths.results(), paths.build())
         with _alone(wanted), Progress() as progress:
             results: dict = {}
-            for own in _distinct(list(shares.values())):
+            common: dict = dict(profile=profile, replay=replay, jobs=jobs, report=progress)
+            for own in _distinct(list(shares.values())):  # pages with the same knobs share the cores
                 some = [path for path, source in zip(wanted, sources, strict=True) if shares[source] == own]
-                done = runner.run(
-                    some, profile=profile, replay=replay, jobs=jobs, parameters=own, report=progress
-                )  # one call for all pages with the same knobs: they share the cores
-                results |= dict(zip(some, done, strict=True))
+                results |= dict(zip(some, runner.run(some, parameters=own, **common), strict=True))
     except (ValueError, OSError) as error:
         fail(error)
     closing_table([results[path] for path in wanted])

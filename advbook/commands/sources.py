@@ -69,3 +69,17 @@ def new_chapter(name) -> None:
         f"Now `advbook run {name}`, then change these files one by one; CONTRIBUTING.md has the check-list. "
         f"`python -m pytest tests/chapters/test_{name.replace('-', '_')}.py` runs its tests."
     )
+
+
+@click.command("figures")
+@click.argument("target")
+@click.argument("folder", metavar="DEST", type=click.Path(file_okay=False, path_type=Path))
+def figures_command(target, folder) -> None:
+    """Write the figures of executed pages (CHAPTER or CHAPTER/NOTEBOOK) into DEST, with captions.md."""
+    from advbook import figures
+
+    try:
+        written = figures.extract(target, folder)
+    except (ValueError, OSError) as error:
+        fail(error)
+    click.echo(f"{len(written)} figures and captions.md in {folder}")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import nbformat
 import papermill
 import papermill.cli
 import pytest
@@ -47,22 +48,51 @@ def test_parameters_cells_are_what_the_tool_writes():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@each_page
-def test_a_page_sets_no_knob_itself(source):
-    """Else its cell could not be run again: the knob would hold what the page computed."""
-    body = [node for node in ast.parse(source.read_text()).body if not isinstance(node, ast.FunctionDef)]
-    inner = (ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.Lambda, ast.FunctionDef)
+INNER = (ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.Lambda, ast.FunctionDef)
 
-    def stored(node):
-        if isinstance(node, inner):
-            return
+
+def stored(node):
+    """The names that code sets at top level."""
+    if not isinstance(node, INNER):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         for child in ast.iter_child_nodes(node):
             yield from stored(child)
 
-    names = [name for node in body if not isinstance(node, ast.AnnAssign) for name in stored(node)]
-    assert not set(names) & set(parameters.declared(source))
+
+@each_page
+def test_a_page_sets_no_knob_itself(source):
+    """Else its cell could not be run again: the knob would hold what the page computed."""
+    body = [node for node in ast.parse(source.read_text()).body if not isinstance(node, ast.AnnAssign)]
+    assert not {name for node in body for name in stored(node)} & set(parameters.declared(source))
+
+
+@each_page
+def test_a_setting_can_be_edited_and_its_cell_run_again_when_the_page_has_run(source, monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path))
+    monkeypatch.setattr("IPython.display.display", lambda *_: None)
+    cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    codes = [
+        cell.source for cell in cells if cell.cell_type == "code" and "remove-cell" not in cell.metadata.get("tags", [])
+    ]
+    number = next(k for k, code in enumerate(codes) if "Page(" in code)
+    kernel = {"In": [""]}
+
+    def run(code):
+        kernel["In"].append(code)
+        exec(compile(code, "cell", "exec"), kernel)
+
+    for code in codes[: number + 1]:
+        run(code)
+    rest = "\n".join(codes[number + 1 :])
+    kernel |= dict.fromkeys(stored(ast.parse(rest)), [1]) | {"page": kernel["page"], "settings": kernel["settings"]}
+    own = vars(kernel["page"].settings)
+    name = next(name for name, value in own.items() if isinstance(value, list | dict | str) and name != "data")
+    edited = "from advbook.page import Page as _Page\n\n\ndef Page(*words, settings):\n"
+    edited += f"    settings['quick']['{name}'] = 'edited'\n    return _Page(*words, settings=settings)\n"
+    run(edited)
+    run(codes[number].replace("from advbook.page import Page", "from advbook.page import Page as _unused"))
+    assert kernel["page"].settings.__dict__[name] == "edited"
 
 
 WRONG = [0, -1, -1e9, -1000000000, 1e12, 10**12, True, False, 2.5, math.nan, math.inf, "", "many", [], [1], {"a": 1}]
