@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from advbook.judgement import Finding
 from advbook.outcomes import FAILS, HOLDS, OPEN, TREND
@@ -57,7 +58,7 @@ def rows(claims: Sequence[dict]) -> tuple[list[Row], list[Row]]:
     for claim in claims:
         if claim["verdict"] not in MARKS or not claim["findings"]:
             continue
-        found = _main(claim["findings"])
+        found = main(claim["findings"])
         if math.isnan(found.estimate.mean):  # the sides share no unit, and there is no effect to draw
             continue
         unit = _unit(found)
@@ -75,7 +76,7 @@ def rows(claims: Sequence[dict]) -> tuple[list[Row], list[Row]]:
     return beside, alone
 
 
-def _main(findings: list[Finding]) -> Finding:
+def main(findings: list[Finding]) -> Finding:
     worst = [FAILS, OPEN, TREND, HOLDS]
     kinds = [lambda each: not isinstance(each.part, Number) and _unit(each), _unit, lambda each: True]
     some = next(found for kind in kinds if (found := [each for each in findings if kind(each)]))
@@ -200,13 +201,14 @@ def matrix(counts: dict[str, Counter], verdicts: Sequence[str]) -> str:
     for column, verdict in enumerate(verdicts):
         x = left + step * (column + 0.5)
         lines.append(f'<text transform="translate({x:.1f} {top - 12}) rotate(-40)">{verdict}</text>')
-        for line, count in enumerate(counts.values()):
+        for line, (title, count) in enumerate(counts.items()):
             if count[verdict]:
                 y, kind = top + size * (line + 0.5), MARKS.get(verdict, ("not-attempted",))[0]
                 radius = 8 + 8 * math.sqrt(count[verdict] / most)
                 lines.append(
                     f'<g class="{kind}"><circle class="soft" cx="{x:.1f}" cy="{y}" r="{radius:.1f}"/></g>'
-                    f'<text x="{x:.1f}" y="{y + 4}" text-anchor="middle">{count[verdict]}</text>'
+                    f'<a href="scoreboard.html?{html.escape(urlencode({"paper": title, "verdict": verdict}))}">'
+                    f'<text x="{x:.1f}" y="{y + 4}" text-anchor="middle">{count[verdict]}</text></a>'
                 )
     lines += [
         f'<text x="{left - 12}" y="{top + size * (line + 0.5) + 4}" text-anchor="end">{html.escape(title)}</text>'
@@ -230,3 +232,16 @@ def _figure(content: str, height: float, caption: str, told: str) -> str:
         f'aria-label="{html.escape(told, quote=True)}">{content}</svg>'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
+
+
+def strip(claim: dict) -> str:
+    """The main effect of one claim as a picture of one row; empty if there is nothing to draw."""
+    beside, alone = rows([claim])
+    if not beside and not alone:
+        return ""
+    found, span, words, ticks = (
+        (beside, PAPER_RANGE, ("no effect", "the paper's"), (0.0, 1.0))
+        if beside
+        else (alone, OWN_RANGE, ("none", ""), (0.0,))
+    )
+    return _panel(found, span, words, ticks, claim["id"], paper=bool(beside))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import inspect
-import io
 import json
 import os
 import re
@@ -14,8 +11,10 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-from advbook import claims, judgement, knobs, ledger, needs, parameters, paths
+from advbook import claims, judgement, knobs, ledger, needs, parameters, paths, record_list
 from advbook.codehash import remember_loaded
+from advbook.picture import Picture
+from advbook.record_list import RecordList
 
 needs("matplotlib")
 
@@ -169,21 +168,11 @@ class Page:
     def figure(self, fig, *, caption: str, alt: str) -> None:
         """Show a matplotlib figure with its caption (Markdown-free text; $math$ works) and alternative text."""
         import matplotlib.pyplot as plt
-        from IPython.display import HTML, display
+        from IPython.display import display
 
-        if not caption.strip() or not alt.strip():
-            raise ValueError("a figure needs a caption and an alternative text, for readers who cannot see it")
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+        shown = Picture.of(fig, caption=caption, alt=alt)
         plt.close(fig)
-        source = base64.b64encode(buffer.getvalue()).decode()
-        display(
-            HTML(
-                f'<figure class="result"><img alt="{html.escape(alt, quote=True)}" '
-                f'src="data:image/png;base64,{source}"><figcaption class="tex2jax_process">'
-                f"{html.escape(caption, quote=False)}</figcaption></figure>"
-            )
-        )
+        display(shown)
 
     def source(self, function) -> None:
         """Show the shipped source of a function."""
@@ -253,11 +242,11 @@ class Page:
 
     def provenance(self) -> None:
         """The last cell: how to run this page again, and what stands behind each of its numbers."""
-        from IPython.display import HTML, display
+        from IPython.display import display
 
         records = list({record.path: record for record in self.records}.values())
-        states = [ledger.stale(record) for record in records]
-        if older := sum(state is not False for state in states):
+        told = [record_list.told(record) for record in records]
+        if older := sum(each["code"] != "as then" for each in told):
             self.say(
                 f"**{older} of the {len(records)} records behind this page are older than their code.** The list "
                 "says which; `advbook again` compares one with what is measured now."
@@ -276,80 +265,9 @@ class Page:
             )
             + "; without `replay never` what is recorded is only read. One "
             "record alone, compared with what is measured now:\n\n"
-            + (f"```sh\nadvbook again {_place(records[0])}\n```" if records else "(this page has none)")
+            + (f"```sh\nadvbook again {told[0]['record']}\n```" if records else "(this page has none)")
         )
-        rows = []
-        for record, state in zip(records, states, strict=True):
-            origin, machine = record.provenance, record.provenance["machine"]
-            cells = [
-                origin["function"],
-                ", ".join(f"{k}={_given(v)}" for k, v in _seed_first(record.parameters)),
-                (origin["commit"] or "no git")[:8] + ("+" if origin["dirty"] else ""),
-                {False: "as then", True: "changed", None: "gone"}[state],
-                f"{origin['seconds']:.1f} s",
-                f"{machine.get('processor') or machine['device']}, {machine['device']}, {machine['threads']} threads",
-                origin["date"][:10],
-            ]
-            cells.insert(4, _networks(origin.get("networks")))
-            place = html.escape(str(_place(record)))
-            cells = [html.escape(str(cell)) for cell in cells]
-            cells[0] = cells[0].replace(".", ".<wbr>")  # a long name may break there
-            cells.insert(2, f'<a class="record" href="../../{place}">{place}</a>')
-            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        head = "".join(
-            f"<th>{name}</th>"
-            for name in (
-                "measurement",
-                "parameters",
-                "record",
-                "commit",
-                "code",
-                "networks",
-                "time of the call",
-                "machine",
-                "date",
-            )
-        )
-        display(
-            HTML(
-                f'<details class="provenance"><summary>The {len(rows)} records behind this page</summary>'
-                "<p>“+”: our code differed from the commit. “changed”: code that the measurement can "
-                "reach has changed since. “networks”: the keys of the trained networks that a record rests on; "
-                "“weights not kept”: made before networks were records. A network that was trained before is only "
-                "loaded in the time of the call.</p>"
-                f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-                "</div></details>"
-            )
-        )
-
-
-def _networks(used: list[dict] | None) -> str:
-    """The trained networks that a record rests on, by key, for the list of records."""
-    if used is None:
-        return "weights not kept"
-    return ", ".join(f"{each['function'].rpartition('.')[2]} {each['key'][:8]}" for each in used) or "none"
-
-
-def _place(record: ledger.Record) -> Path:
-    """A record's file, from the root of the checkout (where the records lie elsewhere: as if they lay there)."""
-    return Path("results") / record.path.relative_to(paths.results())
-
-
-def _given(value) -> str:
-    """A parameter for the list of records."""
-    if value in ({}, []):
-        return "none"
-    if isinstance(value, dict):
-        return f"({', '.join(f'{k}={_given(v)}' for k, v in _seed_first(value))})"
-    return _plain(value)
-
-
-def _seed_first(parameters: dict) -> list[tuple]:
-    """The parameters, first the seed or what has it inside."""
-    return sorted(
-        parameters.items(),
-        key=lambda item: item[0] != "seed" and "seed" not in (item[1] if isinstance(item[1], dict) else ()),
-    )
+        display(RecordList(told))
 
 
 SCOPE = {"paper": "", "identity": " (an identity)", "ours": " (our question)"}

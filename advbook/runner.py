@@ -127,7 +127,7 @@ def _one_gpu(names: list[str]) -> Iterator[None]:
 
 
 def execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int, on: Sequence[str] = ()) -> Result:
-    """Execute one notebook in a kernel of its own, over ipc sockets in a folder of its own: nothing can clash.
+    """Execute one notebook in this process, without a kernel (:mod:`advbook.engine`).
 
     ``on`` are GPUs (see :func:`gpus`); it has one of them alone while it runs.
     """
@@ -135,33 +135,40 @@ def execute(path: Path, parameters: dict, output: Path, progress: Path, threads:
         return _execute(path, parameters, output, progress, threads)
 
 
+def _forked(environment: dict[str, str], *given) -> Result:
+    """:func:`execute` in a process that was forked from another one, whose environment may be older."""
+    os.environ.clear()
+    os.environ.update(environment)
+    return execute(*given)
+
+
 def _execute(path: Path, parameters: dict, output: Path, progress: Path, threads: int) -> Result:
     os.environ |= {"ADVBOOK_PROGRESS": str(progress), "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    for name, value in ALLOCATOR.items():
-        os.environ.setdefault(name, value)
     import papermill
-    from traitlets.config import Config
+    import torch
 
+    from advbook import engine
+
+    torch.set_num_threads(threads)
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}")
     started, error = time.perf_counter(), ""
     sources = _digest(_sources(path), parameters)  # before the run: a file may be edited while it lasts
-    with tempfile.TemporaryDirectory(prefix="ab") as runtime:  # short: a socket's path has at most 107 characters
-        os.environ["JUPYTER_RUNTIME_DIR"] = runtime
-        try:
-            papermill.execute_notebook(
-                str(path),
-                str(part),
-                parameters=parameters,
-                progress_bar=False,
-                cwd=str(paths.root()),
-                kernel_name="python3",
-                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}}),
-            )
-        except papermill.PapermillExecutionError as failure:
-            error = f"{failure.ename}: {failure.evalue} (In [{failure.exec_count}]; as far as it came: {part})"
-        except (OSError, RuntimeError, ValueError) as failure:
-            error = f"{type(failure).__name__}: {failure}"
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(part),
+            parameters=parameters,
+            progress_bar=False,
+            cwd=str(paths.root()),
+            kernel_name="python3",
+            engine_name=engine.NAME,
+            autosave_cell_every=0,
+        )
+    except papermill.PapermillExecutionError as failure:
+        error = f"{failure.ename}: {failure.evalue} (In [{failure.exec_count}]; as far as it came: {part})"
+    except (OSError, RuntimeError, ValueError) as failure:
+        error = f"{type(failure).__name__}: {failure}"
     events = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
     finished = [event for event in events if "done" in event]
     result = Result(
@@ -238,12 +245,11 @@ def run(
 
 
 def _run_all(todo, given, edition, folder, jobs, threads, on, report) -> dict[Path, Result]:
-    context = multiprocessing.get_context("spawn")  # papermill and torch threads do not survive a fork
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=_context(), max_tasks_per_child=1) as pool:
         futures: dict[Path, Future] = {}
         for number, path in enumerate(todo):
             output, progress = executed_path(path, edition), folder / str(number)
-            futures[path] = pool.submit(execute, path, given, output, progress, threads, on)
+            futures[path] = pool.submit(_forked, dict(os.environ), path, given, output, progress, threads, on)
         started = time.perf_counter()
         while not all(future.done() for future in futures.values()):
             if report:
@@ -253,6 +259,19 @@ def _run_all(todo, given, edition, folder, jobs, threads, on, report) -> dict[Pa
                 )
             time.sleep(0.2)
         return {path: _outcome(path, future) for path, future in futures.items()}
+
+
+def _context():
+    """Where processes come from: forked from one that has imported torch and judged the claims (:mod:`advbook.warm`).
+
+    That one is new, and has no threads, which would not survive a fork. glibc reads its settings when a process starts.
+    """
+    for name, value in ALLOCATOR.items():
+        os.environ.setdefault(name, value)
+    os.environ["MPLBACKEND"] = "agg"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["advbook.warm"])
+    return context
 
 
 def _outcome(path: Path, future: Future) -> Result:

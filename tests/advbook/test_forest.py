@@ -98,7 +98,7 @@ def test_every_judged_claim_of_the_book_is_drawn():
     beside, alone = forest.rows(judged)
     drawn = {row.id for row in (*beside, *alone)}
     assert drawn == {
-        each["id"] for each in judged if each["verdict"] in forest.MARKS and forest._main(each["findings"]).estimate.n
+        each["id"] for each in judged if each["verdict"] in forest.MARKS and forest.main(each["findings"]).estimate.n
     }
     assert len(beside) > 20 and not any(math.isnan(row.mean) for row in (*beside, *alone))
 

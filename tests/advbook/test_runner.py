@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -66,16 +68,46 @@ def test_measured_then_replayed(tiny):
     assert output.metadata["advbook"]["measurements"] == 2 and "papermill" not in output.metadata
 
 
-def test_the_kernel_keeps_the_memory_of_large_tensors_unless_told_otherwise(tiny, monkeypatch):
-    write, execute, _ = tiny
-    monkeypatch.delenv("MALLOC_MMAP_MAX_")
-    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123456")
+def around() -> tuple[dict[str, str], int]:
+    """The environment that the parent of this process started with, and how many threads it has."""
+    parent = Path(f"/proc/{os.getppid()}")
+    pairs = (entry.split("=", 1) for entry in (parent / "environ").read_text().split("\0") if "=" in entry)
+    return dict(pairs), len(list((parent / "task").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc here")
+def test_pages_are_forked_from_a_process_without_threads_that_keeps_the_memory_of_large_tensors(monkeypatch):
+    for name in runner.ALLOCATOR:
+        monkeypatch.delenv(name, raising=False)
+    with ProcessPoolExecutor(1, mp_context=runner._context(), max_tasks_per_child=1) as pool:
+        environment, threads = pool.submit(around).result()
+    assert {name: environment.get(name) for name in runner.ALLOCATOR} == runner.ALLOCATOR and threads == 1
+
+
+def test_a_forked_page_has_the_environment_of_now(tiny, monkeypatch):
+    write, _, folder = tiny
+    write(PARAMETERS, "import os\nassert os.environ['BOOK_TRIAL'] == 'now'")
+    monkeypatch.setenv("BOOK_TRIAL", "now")
+    monkeypatch.setattr(paths, "build", lambda: folder)
+    path = folder / "tiny" / "1-tiny.ipynb"
+    assert [result.error for result in runner.run([path, path], jobs=2)] == ["", ""]
+
+
+def test_cells_of_a_page_show_what_a_kernel_would_show(tiny):
+    write, execute, folder = tiny
     write(
         PARAMETERS,
-        "import os\nfound = os.environ['MALLOC_MMAP_MAX_'], os.environ['MALLOC_TRIM_THRESHOLD_']\n"
-        "assert found == ('0', '123456'), found",
+        "def f():\n    return 1\nprint('said')\nassert f.__module__ == '__main__' and 'f' in globals()",
+        "from IPython.display import Markdown, display\ndisplay(Markdown('**shown**'))\n'the last value'",
+        "import sys\nprint('warned', file=sys.stderr)",
     )
     assert execute(1).error == ""
+    cells = nbformat.read(folder / "out.ipynb", as_version=4).cells
+    assert [output.text for output in cells[-3].outputs] == ["said\n"]
+    shown = [output.data for output in cells[-2].outputs]
+    assert shown[0]["text/markdown"] == "**shown**" and shown[1]["text/plain"] == "'the last value'"
+    assert (cells[-1].outputs[0].name, cells[-1].outputs[0].text) == ("stderr", "warned\n")
+    assert sys.modules["__main__"].__name__ != "tiny" and execute(2).error == ""
 
 
 def test_more_seeds_measure_only_what_is_new(tiny):

@@ -1,47 +1,33 @@
-"""The generated tables and the builder; then the built site in a real browser, with the network off.
+"""The generated pages and tables of the site, and the builder with a stand-in for Sphinx."""
 
-The tests of the built site need `make site` (or `make book`) and Chromium; they carry the marker `browser`.
-"""
-
-import functools
-import http.server
+import csv
+import io
+import json
 import re
-import shutil
 import subprocess
-import threading
 
 import nbformat
 import pytest
+import yaml
 
-from advbook import claims, paths, rules, site, statistics
+from advbook import claims, ledger, paths, rules, statistics, summary
 from advbook.judgement import Finding
-
-SITE = paths.build() / "site"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_site = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/site; run `make site`")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-PAGES = sorted(
-    str(path.relative_to(SITE)) for folder in ("book", "notebooks") for path in (SITE / folder).rglob("*.html")
+from advbook.picture import Picture, data_of
+from advbook.record_list import RecordList
+from advbook.site import (
+    build,
+    cards,
+    config,
+    errata,
+    extension,
+    pages,
+    prose,
+    scoreboard,
+    search,
+    short,
+    tables,
+    weight,
 )
-
-
-def in_browser(test):
-    """A test that needs the built site and Chromium."""
-    return pytest.mark.browser(needs_site(needs_chromium(test)))
-
-
-# the luminance contrast of WCAG 2, in the page
-CONTRAST = """element => {
-  const rgb = colour => colour.match(/[\\d.]+/g).map(Number);
-  const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) => .2126 * linear(r) + .7152 * linear(g) + .0722 * linear(b);
-  const ground = e => (rgb(getComputedStyle(e).backgroundColor)[3] ?? 1) || !e.parentElement
-    ? getComputedStyle(e).backgroundColor : ground(e.parentElement);
-  const [a, b] = [light(rgb(getComputedStyle(element).color)), light(rgb(ground(element)))];
-  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) }"""
-
-
-# -- what the builder generates --------------------------------------------------------------------------------
 
 CLAIM = {
     "id": "x-one",
@@ -50,7 +36,7 @@ CLAIM = {
     "claim": "Half | of it.",
     "paper": {"a": 0.9},
     "metric": "%",
-    "values": {"a": {}, "b": {}},
+    "values": {"a": {"from": "f", "take": "a"}, "b": {"from": "f", "take": "b"}},
     "samples": {"a": claims.Sample.of([1.0, 1.1])},
     "n": 2,
     "reproduced": "near(a, 0.9, 0.1)",
@@ -80,7 +66,8 @@ ERRATUM = {
 
 @pytest.fixture
 def judged(monkeypatch):
-    monkeypatch.setattr(site, "chapter_titles", lambda: {CLAIM["chapter"]: "A chapter"})
+    monkeypatch.setattr(tables, "chapter_titles", lambda: {CLAIM["chapter"]: "A chapter (Author 2020)"})
+    monkeypatch.setattr(cards, "chapter_titles", tables.chapter_titles)
     monkeypatch.setattr(
         claims,
         "evaluate",
@@ -92,295 +79,342 @@ def judged(monkeypatch):
         ],
     )
     monkeypatch.setattr(claims, "errata", lambda: [ERRATUM])
+    monkeypatch.setattr(ledger, "survey", lambda *_: ([], []))
 
 
-def test_scoreboard_counts_verdicts_and_anchors_every_claim(judged):
-    short, full = site.scoreboard_short({}), site.scoreboard({})
-    assert "2 claims of the paper" in short and "1 questions of ours" in short and "One seed." in full
-    assert "1 reproduced in trend<" in short and "1 not reproduced<" in short
+# -- claims --------------------------------------------------------------------------------------------------------
+
+
+def test_the_counts_are_of_chapters_in_the_contents(judged):
+    told = scoreboard.short()
+    assert "2 claims of the paper" in told and "1 questions of ours" in told
+    assert "1 reproduced in trend<" in told and "1 not reproduced<" in told
+    assert "**A chapter (Author 2020)**" in told and "without a page" not in told
+
+
+def test_the_bar_counts_all_verdicts_and_leads_to_them(judged):
+    bar = scoreboard.bar()
+    assert "3 statements" in bar and bar.count("<b>1</b>") == 3
+    assert 'href="scoreboard.html?verdict=not+reproduced"' in bar
+
+
+def test_the_scoreboard_has_a_row_a_claim_with_sentence_numbers_and_verdict(judged):
+    board = scoreboard.table()
+    assert board.count("<tr id=") == 3 and "x-later" not in board
+    row = re.search(r'<tr id="x-two".*?</tr>', board)[0]
+    assert 'href="cards-fake.html#x-two">Half | of it.</a>' in row and "Author 2020" in row
+    assert ">0.9</td>" in row and "1.05 [0.415, 1.69]" in row and ">2</td>" in row and "not reproduced</span>" in row
+    assert 'data-verdict="not reproduced" data-scope="paper"' in row
+    assert "<caption>" in board and board.count('scope="col"') == 6
+
+
+def test_a_card_says_numbers_rule_tolerance_and_where_to_report_an_error(judged):
+    page = cards.pages()["cards-fake"]
     for name in ("x-one", "x-two"):
-        assert f"({name})=" in full and f"[{name}](#{name})" in full
-    assert "| `a` | 0.9 | 1.05 ± 0.071 (n = 2) |" in full and "| `b` | – | – |" in full  # both sides, or a dash
-    assert "near(a, 0.9, 0.1)" in full and "because" in full and "[fake/1-page](../notebooks/fake/1-page)" in full
-    assert "**A chapter**" in short and "x-later" not in full and "without a page" not in short
+        assert f"({name})=" in page
+    assert "| `a` | 0.9 | 1.05 ± 0.071 (n = 2) |" in page and "| `b` | – | – |" in page  # both sides, or a dash
+    assert "near(a, 0.9, 0.1)" in page and "because" in page and "[fake/1-page](../notebooks/fake/1-page)" in page
+    assert "One seed." in page and "/issues/new?title=Error+in+x-one" in page
 
 
 def test_a_card_with_a_rule_in_parts_shows_what_each_part_found_and_both_scales(judged, monkeypatch):
     part, found = rules.part({"effect": "a - b", "paper": 1.0}), statistics.mean([1.0, 1.1, 0.9])
-    finding = Finding(part, found, part.outcome(found, 1, 0.05), 2)
     claim = {
         **CLAIM,
         "rule": [{"effect": "a - b", "paper": 1.0}],
         "premise": [{"effect": "2 - a"}],
-        "findings": [finding],
+        "findings": [Finding(part, found, part.outcome(found, 1, 0.05), 2)],
         "scales": {"paper": "reproduced", "standard": "inconclusive"},
+        "page": None,
     }
     monkeypatch.setattr(claims, "evaluate", lambda: [claim])
-    full = site.scoreboard({})
+    full = cards.card(claim)
     assert "judged only if `effect 2 - a`; all of `effect a - b, paper 1.0`" in full
     assert "`a - b` 1 [0.752, 1.25] (n = 3, 2 left out)" in full and "paper: reproduced, standard: inconclusive" in full
-    assert '<figure class="forest">' in full and "1 reproduced in trend" in site.matrix({})
+    assert '<figure class="forest">' in full and "1 reproduced in trend" in scoreboard.matrix()
+    assert summary.of(claim).text() == "paper 1 → ours 1 [0.752, 1.25], n = 3"
+
+
+@pytest.mark.parametrize(
+    "number, text",
+    [(0.78, "0.78"), (0.012345, "0.0123"), (1234.5, "1,234"), (-2.5, "−2.5"), (0, "0"), (3e-9, "3e−09"), (100, "100")],
+)
+def test_numbers_have_three_digits_and_no_exponent_where_that_is_readable(number, text):
+    assert summary.short(number) == text
+
+
+def test_a_card_lists_its_own_records_unit_by_unit():
+    """Of every judged claim: as many numbers of a value as its sample has, and their mean."""
+    told = 0
+    for claim in claims.evaluate():
+        if claim["verdict"] in ("not attempted", "withdrawn") or not claim["samples"]:
+            continue
+        found = cards.evidence.of(claim)
+        for name, sample in claim["samples"].items():
+            numbers = [each.number for each in found if each.value == name]
+            if isinstance(claim["values"][name], dict):
+                assert sum(numbers) / len(numbers) == pytest.approx(sample.mean, nan_ok=True), (claim["id"], name)
+                told += 1
+    assert told > 300
+
+
+def test_the_files_for_programs_have_every_claim(judged):
+    rows = list(csv.DictReader(io.StringIO(scoreboard.as_csv(scoreboard.rows(), scoreboard.FIELDS).decode())))
+    assert [row["id"] for row in rows] == ["x-later", "x-one", "x-two", "x-three"]
+    assert rows[1]["paper"] == "0.9" and float(rows[1]["ours"]) == pytest.approx(1.05) and rows[1]["n"] == "2"
+    assert [claim["id"] for claim in json.loads(scoreboard.as_json())] == [row["id"] for row in rows]
+    listed = list(csv.DictReader(io.StringIO(scoreboard.as_csv(errata.rows(), errata.FIELDS).decode())))
+    assert listed[0]["printed"] == "a |b|"
+
+
+def test_errata_name_their_test_and_escape_bars(judged):
+    text = errata.entries()
+    assert "(x-e)=" in text and "`tests/t.py::t`" in text and r"a \|b\|" in text
+    assert '<a href="#x-e">Eq. (1)</a>' in errata.board() and 'data-kind="misprint"' in errata.board()
+
+
+# -- prose ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_verdict_in_prose_is_todays_and_leads_to_its_card(judged):
-    text = site._filled("A sentence <!-- verdict: x-one: reproduced -->, and on.", {})
+    text = prose.filled("A sentence <!-- verdict: x-one: reproduced -->, and on.", {})
     assert text == 'A sentence [<span class="verdict trend">reproduced in trend</span>](#x-one), and on.'
 
 
 def test_a_number_in_prose_is_the_recorded_mean_of_a_claims_value(judged):
-    assert site._filled("From <!-- number: x-one: a --> to <!-- number: x-one: b --> %.", {}) == (
+    assert prose.filled("From <!-- number: x-one: a --> to <!-- number: x-one: b --> %.", {}) == (
         "From 1.05 to (not measured) %."
     )
     with pytest.raises(KeyError, match="x-one has no value c"):
-        site._filled("<!-- number: x-one: c -->", {})
+        prose.filled("<!-- number: x-one: c -->", {})
 
 
 def test_numbers_in_prose_are_of_claims_and_their_values():
     values = {claim["id"]: claim["values"] for claim in claims.evaluate()}
-    prose = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
-    told = site.NUMBER.findall(prose)
-    assert len(told) == prose.count("<!-- number") > 5  # a misspelt one would be a comment that nobody sees
+    text = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
+    told = prose.NUMBER.findall(text)
+    assert len(told) == text.count("<!-- number") > 5  # a misspelt one would be a comment that nobody sees
     assert [(name, value) for name, value in told if value not in values.get(name, {})] == []
 
 
 def test_sentences_in_prose_were_written_for_todays_verdicts():
     """Where a verdict has changed, its sentence has to be read again."""
     verdicts = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
-    prose = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
-    told = site.VERDICT.findall(prose)
-    assert len(told) == prose.count("<!-- verdict") > 30  # a misspelt one would be a comment that nobody sees
+    text = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
+    told = prose.VERDICT.findall(text)
+    assert len(told) == text.count("<!-- verdict") > 30  # a misspelt one would be a comment that nobody sees
     assert [(name, verdict) for name, verdict in told if verdicts.get(name) != verdict] == []
 
 
-def test_errata_name_their_test_and_escape_bars(judged):
-    text = site.errata({})
-    assert "(x-e)=" in text and "`tests/t.py::t`" in text and r"a \|b\|" in text
+def test_numbers_get_their_zero():
+    assert tables.sentence("from .94 to\n.78 %, not 1.5 or v.2") == "from 0.94 to 0.78 %, not 1.5 or v.2"
+
+
+def test_references_lead_to_what_they_cite():
+    without = [name for name in short._works() if not short.address(name)]
+    assert without == ["cutilli2021"]  # a thesis without an address that we know
+
+
+# -- pages ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn():
+    import matplotlib.pyplot as plt
+
+    fig, (left, right) = plt.subplots(1, 2)
+    left.plot([0, 1], [2.5, 3], label="error")
+    left.axvline(0.5)
+    left.set_title("Left")
+    right.bar(["a", "b"], [1, 4])
+    yield fig
+    plt.close(fig)
+
+
+def test_the_data_of_a_figure_are_its_lines_and_bars_and_not_its_rules(drawn):
+    rows = list(csv.reader(io.StringIO(data_of(drawn))))
+    assert rows[:3] == [["panel", "series", "x", "y"], ["Left", "error", "0", "2.5"], ["Left", "error", "1", "3"]]
+    assert [row[0] for row in rows[3:]] == ["panel 2", "panel 2"] and [row[3] for row in rows[3:]] == ["1", "4"]
+
+
+def test_lines_become_a_drawing_and_pixels_an_image_of_the_same_bytes_every_time(drawn):
+    first, second = (Picture.of(drawn, caption="c", alt="a") for _ in range(2))
+    assert first.kind == "svg" and first == second and f'width="{first.width}"' in first.html()
+    drawn.axes[0].imshow([[0, 1], [1, 0]])
+    assert Picture.of(drawn, caption="c", alt="a").kind == "webp"
+
+
+@pytest.fixture
+def executed(tmp_path, drawn):
+    """An executed notebook with a title, its settings, an injected cell, a figure and its records."""
+    picture = Picture.of(drawn, caption="c", alt="what it shows")
+    told = {"record": "results/standard/fake/f/1.json", "function": "m.f", "parameters": {"seed": 1}, "data": "mnist"}
+    listed = RecordList([told | dict(seconds=1, commit="1", code="as then", machine="cpu", date="2026", values={})])
+    new, code = nbformat.v4.new_output, nbformat.v4.new_code_cell
+    cells = [
+        nbformat.v4.new_markdown_cell("# A title\n\nText of {cite}`lyu2015`. **Time to learn**: 7 minutes."),
+        code("profile: str = 'quick'", metadata={"tags": ["parameters"]}),
+        code("profile = 'standard'", metadata={"tags": ["injected-parameters"]}),
+        code("import x\npage = Page('fake')"),
+        code("page.figure(fig)", outputs=[new("display_data", data=picture._repr_mimebundle_())]),
+        code("page.provenance()", outputs=[new("display_data", data=listed._repr_mimebundle_())]),
+    ]
+    path = tmp_path / "1-page.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_a_page_starts_with_the_answer_and_ends_with_its_settings(judged, executed):
+    made = pages.page("fake/1-page", executed)
+    sources = [cell.source for cell in made.notebook.cells]
+    assert sources[0].startswith("# A title\n\n") and sources[-3].startswith("## How it was measured")
+    assert sources[-2:] == ["profile: str = 'quick'", "import x\npage = Page('fake')"]
+    assert all(cell.metadata["tags"] == ["hide-cell"] for cell in made.notebook.cells[-2:])
+    assert not any("profile = 'standard'" in source for source in sources)
+    box = sources[0]
+    assert "Measured on MNIST · cpu · 7 minutes to read" in box and "https://arxiv.org/abs/1511.06385" in box
+    assert "paper 0.9 → ours 1.05 [0.415, 1.69], n = 2" in box and box.index("</aside>") < box.index("Text of")
+    assert 'src="../../pictures/fake/1-page-1.svg"' in box
+
+
+def test_pictures_data_and_records_of_a_page_are_files(judged, executed):
+    made = pages.page("fake/1-page", executed)
+    assert set(made.files) == {"pictures/fake/1-page-1.svg", "pictures/fake/1-page-1.csv", "records/fake/1-page.json"}
+    shown = made.notebook.cells[1].outputs[0].data
+    assert set(shown) == {"text/html"} and "data:image" not in shown["text/html"]
+    assert 'loading="lazy"' in shown["text/html"] and "1-page-1.csv" in shown["text/html"]
+    assert json.loads(made.files["records/fake/1-page.json"])[0]["parameters"] == {"seed": 1}
+    assert b"base64" not in made.text()
+
+
+def test_every_page_asks_a_question_and_names_claims_of_its_own():
+    judged = {claim["id"]: claim["page"] for claim in claims.evaluate()}
+    for source in paths.notebooks():
+        told = short.declared(source.parent.name)[source.stem]
+        assert told["question"].endswith("?") and len(told["claims"]) <= short.MOST
+        assert {judged.get(name) for name in told["claims"]} <= {f"{source.parent.name}/{source.stem}"}, source
+    told = {
+        f"{folder.name}/{name}" for folder in paths.root().glob("notebooks/*") for name in short.declared(folder.name)
+    }
+    assert told == {f"{source.parent.name}/{source.stem}" for source in paths.notebooks()}
+
+
+# -- what becomes of the HTML --------------------------------------------------------------------------------------
+
+TABLE = '<div class="pst-scrollable-table-container"><table class="table">\n<thead>\n'
+HEAD = '<tr class="row-odd"><th class="head"><p>a</p></th>\n</tr>\n</thead>'
+
+
+def test_a_table_has_its_caption_its_scopes_and_a_region_that_the_keyboard_reaches():
+    told = extension.tables(f"<p><em>Errors by <code>kind</code></em></p>\n{TABLE}{HEAD}")
+    assert 'role="region" tabindex="0" aria-label="Errors by kind"' in told
+    assert "<caption>Errors by <code>kind</code></caption>" in told and '<th scope="col" class="head">' in told
+    assert "<p><em>" not in told
+
+
+def test_a_table_without_a_caption_is_named_after_its_heading_for_who_cannot_see_it():
+    heading = '<h2>Results<a class="headerlink" href="#r">#</a></h2><p>Text.</p>'
+    told = extension.tables(f"{heading}{TABLE}{HEAD}")
+    assert '<caption class="visually-hidden">Table 1 under “Results”</caption>' in told and "<p>Text.</p>" in told
+
+
+def test_a_table_of_pairs_has_no_empty_head():
+    empty = '<tr class="row-odd"><th class="head"><p></p></th>\n<th class="head"><p></p></th>\n</tr>\n</thead>'
+    assert "thead" not in extension.tables(f"<p><strong>Threat model</strong></p>{TABLE}{empty}")
+
+
+def test_icons_and_their_font_go_and_other_rules_stay():
+    style = (
+        "@font-face{font-family:Font Awesome\\ 6 Free;src:url(x)}.fa-a:before,.fa-b:before{content:'x'}"
+        '.fas,.fa-solid{font:x}.bd-main .fa-x{color:red}.face{color:blue}html{--pst-icon-bell:"";--pst-y:1}'
+    )
+    told = weight.without_icons(style)
+    assert "Awesome" not in told and ".fa-a" not in told and ".fas" not in told
+    assert ".face{color:blue}" in told and '--pst-icon-bell:"";--pst-y:1' in told
+
+
+PAGE = """<nav><p>menu</p></nav><article><section id="one"><h1>One<a class="headerlink" href="#one">#</a></h1><p>Prose of
+<em>one</em>.</p><pre>code</pre><section id="two"><h2>Two</h2><table><tr><td>cell</td></tr></table>
+<figure><img alt="x"><figcaption>A caption.</figcaption></figure></section></section></article>"""
+
+
+def test_search_reads_prose_and_captions_and_no_code_tables_or_menus():
+    one, two = search.sections(PAGE)
+    assert (one.title, one.anchor, " ".join(" ".join(one.words).split())) == ("One", "one", "Prose of one .")
+    assert (two.title, two.anchor, two.words) == ("Two", "two", ["A caption."])
+
+
+def test_search_has_one_entry_a_claim_with_its_numbers(judged, tmp_path):
+    found = search.entries(tmp_path)
+    assert ["Half | of it. Table I", "book/cards-fake.html#x-one"] in [entry[:2] for entry in found]
+    assert sum("x-one" in entry[2] for entry in found) == 1 and any("paper 0.9" in entry[2] for entry in found)
+
+
+def test_cards_stand_under_the_scoreboard_in_the_contents():
+    made = yaml.safe_load(build.contents((paths.root() / "_toc.yml").read_text(), ["cards-a", "cards-b"]))
+    board = next(e for part in made["parts"] for e in part["chapters"] if e["file"] == "book/scoreboard")
+    assert board["sections"] == [{"file": "book/cards-a"}, {"file": "book/cards-b"}]
+
+
+# -- the builder ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def small_book(tmp_path, monkeypatch):
-    """A book of one prose page and one executed notebook, and a stand-in for Jupyter Book that counts its calls."""
+    """A book of one prose page and one executed notebook, and a stand-in for Sphinx that counts its calls."""
     (tmp_path / "book").mkdir()
     (tmp_path / "_config.yml").write_text("title: t\n")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nparts: []\n")
-    record = tmp_path / "results" / "quick" / "fake" / "f" / "1.json"
-    record.parent.mkdir(parents=True)
-    record.write_text("{}")
-    monkeypatch.delenv("ADVUTILS_RESULTS", raising=False)
+    monkeypatch.setenv("ADVUTILS_RESULTS", str(tmp_path / "results"))
+    (tmp_path / "results").mkdir()
     (tmp_path / "book" / "intro.md").write_text("# T\n\n<!-- generated: pages -->\n")
+    (tmp_path / "notebooks" / "fake").mkdir(parents=True)
     notebook = nbformat.v4.new_notebook(metadata={"advbook": {"profile": "quick", "measurements": 3, "seconds": 1.5}})
     nbformat.write(notebook, tmp_path / "executed.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "notebooks" / "fake" / "1-page.ipynb")
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    monkeypatch.setattr(config, "edition", lambda: "version 0")
+    monkeypatch.setattr(claims, "evaluate", lambda: [])
+    monkeypatch.setattr(weight, "mathjax", lambda target: None)
     calls = []
 
-    def build(command, **_):
+    def build_html(command, **_):
         calls.append(command)
-        html = tmp_path / "_build" / "html" / "_build" / "html"
-        html.mkdir(parents=True, exist_ok=True)
+        html = tmp_path / "_build" / "html" / "html"
+        (html / "_static").mkdir(parents=True, exist_ok=True)
         (html / "index.html").write_text("built")
-        return subprocess.CompletedProcess(command, build.code, stdout="", stderr="page.md:3: WARNING: no such target")
+        (html / "search.html").write_text("<body></body>")
+        warned = "page.md:3: WARNING: no such target"
+        return subprocess.CompletedProcess(command, build_html.code, stdout="", stderr=warned)
 
-    build.code = 0
-    monkeypatch.setattr(subprocess, "run", build)
-    return tmp_path, {"fake/1-page": tmp_path / "executed.ipynb"}, build, calls
+    build_html.code = 0
+    monkeypatch.setattr(subprocess, "run", build_html)
+    return tmp_path, {"fake/1-page": tmp_path / "executed.ipynb"}, build_html, calls
 
 
 def test_a_site_is_staged_built_and_not_built_twice(small_book):
     root, executed, _, calls = small_book
     (root / "results" / "withdrawn.csv").write_text("record\n")
-    assert (site.build_site(executed) / "index.html").read_text() == "built"
+    site = build.build_site(executed)
+    assert (site / "index.html").read_text() == "built"
     assert (root / "_build/source/notebooks/fake/1-page.ipynb").exists()
-    assert (root / "_build/site/results/withdrawn.csv").read_text() == "record\n"
-    assert (root / "_build/site/results/quick/fake/f/1.json").read_text() == "{}"
+    assert (site / "results/withdrawn.csv").read_text() == "record\n"
+    assert (site / "_sources/notebooks/fake/1-page.ipynb").exists() and "bookEntries" in (
+        site / "_static/search-data.js"
+    ).read_text()
     assert "| quick | 3 | 1.5 |" in (root / "_build/source/book/intro.md").read_text()
-    site.build_site(executed)
+    build.build_site(executed)
     assert len(calls) == 1
     (root / "book" / "intro.md").write_text("# Changed\n")
-    site.build_site(executed)
+    build.build_site(executed)
     assert len(calls) == 2
 
 
 def test_a_warning_is_an_error_and_leaves_the_old_site(small_book):
-    root, executed, build, _ = small_book
-    folder = site.build_site(executed)
-    build.code = 1
+    root, executed, build_html, _ = small_book
+    folder = build.build_site(executed)
+    build_html.code = 1
     (root / "book" / "intro.md").write_text("# Changed\n")
     with pytest.raises(RuntimeError, match="no such target"):
-        site.build_site(executed)
+        build.build_site(executed)
     assert (folder / "index.html").read_text() == "built"
-
-
-# -- the built site --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def address():
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(SITE)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--no-first-run",
-            ],
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Open a page with everything but localhost blocked; returns the page, with its complaints in ``page.trouble``."""
-    contexts = []
-
-    def go(path, *, width=1200):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="light")
-        contexts.append(context)
-        page = context.new_page()
-        page.trouble = []
-
-        def route(request):
-            if request.request.url.startswith((address, "data:")):
-                return request.continue_()
-            page.trouble.append(f"asked the network for {request.request.url}")
-            return request.abort()
-
-        page.route("**/*", route)
-        page.on("console", lambda m: page.trouble.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda error: page.trouble.append(f"error: {error}"))
-        page.on("response", lambda r: page.trouble.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-        page.goto(address + path)
-        page.wait_for_load_state("networkidle")
-        page.evaluate("window.MathJax && MathJax.Hub && new Promise(done => MathJax.Hub.Queue(done))")
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-
-
-@pytest.mark.browser
-@needs_site
-def test_the_book_has_its_pages():
-    assert len(PAGES) >= 10
-    for source in paths.notebooks():
-        assert f"notebooks/{source.parent.name}/{source.stem}.html" in PAGES
-
-
-@pytest.mark.browser
-@needs_site
-@pytest.mark.parametrize("path", PAGES)
-def test_no_page_shows_a_warning_or_a_folder_of_the_machine_that_built_it(path):
-    text = (SITE / path).read_text()
-    assert "output stderr" not in text and str(paths.root()) not in text
-
-
-def loads_offline(page):
-    assert page.trouble == []
-    assert len(page.inner_text("article")) > 200
-    written = page.locator(".math.notranslate").count()
-    shown = page.locator(".math .MathJax, .math .MathJax_Display").count()
-    assert shown >= written and page.locator(".MathJax_Error, .merror, .noError").count() == 0
-    assert not re.search(r"\\(frac|sigma|nabla|epsilon)\b", page.inner_text("article").replace("\\\\", ""))
-    for image in page.locator("article img").all():
-        alt = image.get_attribute("alt") or ""
-        assert len(alt) > 15 and not re.search(r"\.(png|svg|jpe?g)$", alt), alt
-        assert image.evaluate("i => i.complete && i.naturalWidth > 0")
-
-
-def is_readable(page, scheme):
-    page.wait_for_function(f"document.documentElement.dataset.theme === {scheme!r}")
-    for selector in (
-        "article p",
-        "article td",
-        "article h2",
-        "article .verdict",
-        "article figcaption",
-        "article a",
-        "article code",
-        "article li",
-        "article summary",
-        "pre span",
-        "nav a",
-    ):
-        for element in page.locator(selector).all()[:5]:
-            if element.is_visible():
-                assert element.evaluate(CONTRAST) >= 4.5, (scheme, selector, element.inner_text()[:40])
-
-
-@in_browser
-@pytest.mark.parametrize("path", PAGES)
-def test_page_loads_offline_and_is_readable_in_light_dark_and_on_a_phone(path, visit):
-    """One visit for all: most of the time goes into typesetting the mathematics."""
-    page = visit(path)
-    loads_offline(page)
-    is_readable(page, "light")
-    page.emulate_media(color_scheme="dark")
-    is_readable(page, "dark")
-    page.set_viewport_size({"width": 375, "height": 900})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 376
-
-
-@in_browser
-def test_search_finds_maxout(visit):
-    page = visit("search.html?q=Maxout")
-    page.wait_for_selector("#search-results li")
-    found = page.inner_text("#search-results")
-    assert "MNIST" in found and page.trouble == []
-
-
-@in_browser
-def test_links_and_launch_buttons_point_at_things_that_exist(visit):
-    page = visit("notebooks/gradient-regularization/2-mnist.html")
-    links = [a.get_attribute("href") or "" for a in page.locator("a").all()]
-    for host in ("colab.research.google.com", "mybinder.org"):
-        target = next(link for link in links if host in link)
-        path = re.search(r"notebooks/gradient-regularization/[\w-]+\.ipynb", target.replace("%2F", "/"))[0]
-        assert (paths.root() / path).exists()
-    assert any(link.endswith("2-mnist.ipynb") for link in links)  # the download
-
-
-@pytest.mark.browser
-@needs_site
-def test_internal_links_are_not_broken():
-    for path in PAGES:
-        text = (SITE / path).read_text()
-        for link in re.findall(r'href="([^"#?:]+)(?:#[^"]*)?"', text):
-            if link.endswith((".html", ".css", ".ipynb", ".json")):
-                assert ((SITE / path).parent / link).exists(), (path, link)
-
-
-@pytest.mark.browser
-@needs_site
-def test_nothing_is_loaded_from_the_network():
-    for path in SITE.rglob("*.html"):
-        for tag in re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*>", path.read_text()):
-            if re.search(r'rel="(?:canonical|license|author)"', tag):
-                continue
-            assert not re.search(r'(?:src|href)="(?:https?:)?//', tag), (path.name, tag)
-
-
-@in_browser
-def test_the_menu_of_a_phone_opens(visit):
-    page = visit("book/intro.html", width=375)
-    link = page.locator(".bd-sidebar-primary, dialog").get_by_text("Notation and threat models").first
-    assert not link.is_visible()
-    page.locator("button.primary-toggle:visible").first.click()
-    link.wait_for(state="visible")
-    assert page.trouble == []

@@ -1,0 +1,141 @@
+"""One page of result cards a chapter: each claim with its numbers, its rule, its picture and its own records."""
+
+from __future__ import annotations
+
+import html
+import json
+
+from advbook import claims, forest, judgement, ledger, provenance, record_list, summary
+from advbook.page import SCOPE, badge
+from advbook.site import evidence, verdicts
+from advbook.site.tables import by_chapter, chapter_titles, sentence, table
+
+
+def name_of(chapter: str) -> str:
+    """The page of a chapter's cards, in ``book``."""
+    return f"cards-{chapter}"
+
+
+def address(claim: dict) -> str:
+    """A card, from another page of ``book``."""
+    return f"{name_of(claim['chapter'])}.html#{claim['id']}"
+
+
+def pages() -> dict[str, str]:
+    """Name -> Markdown of every page of cards."""
+    folders = {title: chapter for chapter, title in chapter_titles().items()}
+    return {
+        name_of(folders[title]): "\n".join(
+            [f"# Cards: {title}", "", forest.forest(judged, title), "", *map(card, judged)]
+        )
+        for title, judged in by_chapter(verdicts.judged()).items()
+    }
+
+
+def files() -> dict[str, bytes]:
+    """Chapter -> JSON of the records that its cards rest on: ``{file of the record: what it says}``."""
+    found: dict[str, dict[str, ledger.Record]] = {}
+    for claim in verdicts.judged():
+        own = found.setdefault(claim["chapter"], {})
+        for each in evidence.of(claim):
+            own.setdefault(record_list.place(each.record), each.record)
+    return {
+        chapter: json.dumps({k: record_list.told(v) for k, v in own.items()}, separators=(",", ":")).encode()
+        for chapter, own in found.items()
+    }
+
+
+def card(claim: dict) -> str:
+    """One result card: verdict, claim, the paper's numbers beside the recorded ones, metric, rule, records."""
+    names = dict.fromkeys([*claim["values"], *claim["paper"]])
+    rows = [
+        [
+            f"`{name}`",
+            claim["paper"].get(name, "–"),
+            claims.show(claim["samples"][name]) if name in claim["samples"] else "–",
+        ]
+        for name in names
+    ]
+    made = f"recorded ({claim['profile']} profile)" if claim["samples"] else "recorded"
+    scales = ", ".join(f"{profile}: {verdict}" for profile, verdict in claim.get("scales", {}).items())
+    facts = {
+        "Metric": claim["metric"],
+        "Rule": rule(claim),
+        "Effects": judgement.told(claim["findings"]),
+        "Tolerance": claim["tolerance"],
+        "Note": claim["why"],
+        "At both scales": scales if len(claim.get("scales", {})) > 1 else "",
+        "Known when the rule was written": claim.get("known"),
+        "Page": claim["page"] and f"[{claim['page']}](../notebooks/{claim['page']})",
+    }
+    return "\n".join(
+        [
+            f"({claim['id']})=",
+            f"## {claim['id']}",
+            "",
+            f"{badge(claim['verdict'])}{SCOPE[claim['scope']]} {sentence(claim['claim'])} *{sentence(claim['where'])}*",
+            "",
+            forest.strip(claim),
+            "",
+            f"*Numbers of {claim['id']}*",
+            "",
+            table(["value", "paper", made], rows),
+            "",
+            *(f"{name}\n: {sentence(text)}\n" for name, text in facts.items() if text),
+            own_records(claim),
+            "",
+            f'<p class="report"><a href="{report(claim)}">Report an error in this claim</a></p>',
+            "",
+        ]
+    )
+
+
+def own_records(claim: dict) -> str:
+    """The numbers of a claim unit by unit, folded, with the line that measures one again."""
+    found = evidence.of(claim)
+    if not found:
+        return ""
+    rows = "".join(
+        f"<tr><th scope='row'><code>{html.escape(each.value)}</code></th><td>{html.escape(each.unit)}</td>"
+        f"<td>{summary.short(each.number)}</td><td><code>{each.record.path.stem}</code></td></tr>"
+        for each in found
+    )
+    places = list(dict.fromkeys(record_list.place(each.record) for each in found))
+    return (
+        f'<details class="own-records"><summary>Its {len(places)} records, unit by unit</summary>'
+        f"<table><caption>Numbers behind {claim['id']}</caption><thead><tr>"
+        + "".join(f'<th scope="col">{word}</th>' for word in ("value", "unit", "number", "record"))
+        + f"</tr></thead><tbody>{rows}</tbody></table><p>All of them, with parameters, code and machine: "
+        f'<a href="../records/cards/{claim["chapter"]}.json">{claim["chapter"]}.json</a>. '
+        "To measure the first one again and compare:</p>"
+        f"<pre><code>advbook again {places[0]}</code></pre></details>"
+    )
+
+
+def report(claim: dict) -> str:
+    """The address at which a reader opens an issue about a claim, with its text."""
+    from urllib.parse import urlencode
+
+    from advbook.site.config import repository
+
+    words = f"Claim {claim['id']}, verdict {claim['verdict']}, version {(provenance.commit()['commit'] or '')[:8]}.\n\n"
+    ask = "What is wrong, and how one can see it:\n"
+    title = {"title": f"Error in {claim['id']}", "body": words + ask}
+    return html.escape(f"{repository()}/issues/new?{urlencode(title)}", quote=True)
+
+
+def rule(claim: dict) -> str:
+    """The rule of a card."""
+    if "rule" in claim:
+        words = {"premise": "judged only if", "rule": "all of"}
+        return "; ".join(
+            f"{word} " + ", ".join(f"`{_part(each)}`" for each in claim[kind])
+            for kind, word in words.items()
+            if kind in claim
+        )
+    kinds = {"premise": "judged only if", "reproduced": "reproduced if", "trend": "in trend if"}
+    return "; ".join(f"{words} `{claim[kind]}`" for kind, words in kinds.items() if kind in claim)
+
+
+def _part(entry: dict) -> str:
+    return ", ".join(f"{key} {value}" for key, value in entry.items())
