@@ -46,12 +46,13 @@ def _shell() -> Iterator[InteractiveShell]:
     main, hook, display = sys.modules["__main__"], sys.displayhook, getattr(builtins, "display", None)
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance(user_module=types.ModuleType("__main__"), colors="nocolor")
-    shell.history_manager.enabled = False
+    shell.history_manager.enabled = False  # type: ignore[union-attr]
     try:
         yield shell
     finally:
         InteractiveShell.clear_instance()
-        sys.modules["__main__"], sys.displayhook, builtins.display = main, hook, display
+        sys.modules["__main__"], sys.displayhook = main, hook
+        setattr(builtins, "display", display)  # noqa: B010 (type checkers do not know it)
 
 
 def _run(shell: InteractiveShell, source: str) -> tuple[list, BaseException | None]:

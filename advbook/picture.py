@@ -106,12 +106,12 @@ def _series(axes) -> Iterator[tuple[str, np.ndarray]]:
     for bars in axes.containers:
         if patches := [each for each in bars if hasattr(each, "get_height")]:
             centres = [(each.get_x() + each.get_width() / 2, each.get_y() + each.get_height()) for each in patches]
-            yield _label(bars, "bars"), centres
+            yield _label(bars, "bars"), np.array(centres)
     for number, each in enumerate(axes.collections, 1):
         if isinstance(each, PathCollection):
             yield _label(each, f"points {number}"), np.asarray(each.get_offsets())
         elif isinstance(each, PolyCollection) and each.get_paths():
-            yield _label(each, f"band {number}"), each.get_paths()[0].vertices
+            yield _label(each, f"band {number}"), np.asarray(each.get_paths()[0].vertices)
 
 
 def _label(artist, otherwise: str) -> str:

@@ -50,7 +50,8 @@ def of(claim: dict) -> Summary | None:
     for, else its first value; None if nothing is recorded."""
     if claim["findings"]:
         found = forest.main(claim["findings"])
-        return Summary(found.part.expression, found.part.paper, *found.ends, found.estimate.n)
+        ours, low, high = found.ends
+        return Summary(found.part.expression, found.part.paper, ours, low, high, found.estimate.n)  # type: ignore[attr-defined]
     samples = claim["samples"]
     name = next((name for name in claim["paper"] if name in samples), next(iter(samples), None))
     if name is None:

@@ -79,9 +79,9 @@ def stage(executed: dict[str, Path]) -> Staged:
     sources[Path("_toc.yml")] = contents((root / "_toc.yml").read_text(), list(made)).encode()
     for path in sorted((root / "book").rglob("*")):
         if path.is_file() and path.relative_to(root / "book").parts[0] != "playground":
-            page = path.suffix == ".md"
+            prosaic = path.suffix == ".md"
             sources[path.relative_to(root)] = (
-                prose.filled(path.read_text(), executed).encode() if page else path.read_bytes()
+                prose.filled(path.read_text(), executed).encode() if prosaic else path.read_bytes()
             )
     for name, text in made.items():
         sources[Path("book") / f"{name}.md"] = text.encode()

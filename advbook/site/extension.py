@@ -79,7 +79,7 @@ def tables(body: str) -> str:
         under = next((text for place, text in reversed(headings) if place < match.start()), "the page")
         caption, hidden = match["caption"], ""
         if match["own"]:
-            named = re.search(r"<caption[^>]*>(.*?)</caption>", body[match.start() :], re.S)[1]
+            named = re.search(r"<caption[^>]*>(.*?)</caption>", body[match.start() :], re.S)[1]  # type: ignore[index]
         elif caption:
             named = caption
         else:

@@ -41,7 +41,7 @@ def page(name: str, path: Path) -> Page:
     pictures = [picture for cell in cells if cell.cell_type == "code" for picture in _outputs(made, cell)]
     first = next((k for k, cell in enumerate(cells) if cell.cell_type == "markdown" and TITLE.match(cell.source)), None)
     if first is not None:
-        title = TITLE.match(cells[first].source)[0].rstrip("\n")
+        title = TITLE.match(cells[first].source)[0].rstrip("\n")  # type: ignore[index]
         rest = cells[first].source[len(title) :]
         box = short.box(name, made.records, pictures, rest)
         cells[first].source = f"{title}\n\n{box}\n{rest}"

@@ -124,7 +124,7 @@ def rows() -> list[dict]:
     found = []
     for claim in verdicts.judged():
         number = summary.of(claim)
-        row = {key: sentence(claim.get(key) or "") for key in FIELDS[:8]}
+        row: dict = {key: sentence(claim.get(key) or "") for key in FIELDS[:8]}
         if number:
             row |= {"what": number.what, "paper": number.paper, "ours": number.mean, "low": number.low}
             row |= {"high": number.high, "n": number.n}

@@ -53,9 +53,9 @@ def status(executed: dict[str, Path]) -> str:
             chapter.setdefault((profile, record.name), []).append(record)
     columns = ["measurement", "profile", "records", "time in all", "machine", "last", "code changed since"]
     parts = []
-    for chapter, found in groups.items():
+    for folder, found in groups.items():
         rows = [[f"`{name}`", profile, *_summary(records)] for (profile, name), records in found.items()]
-        parts.append(f"**{chapter_titles().get(chapter, chapter)}**\n\n{table(columns, rows)}")
+        parts.append(f"**{chapter_titles().get(folder, folder)}**\n\n{table(columns, rows)}")
     return "\n\n".join(parts)
 
 
@@ -70,7 +70,7 @@ def _summary(records: list[ledger.Record]) -> list:
 
 def versions(executed: dict[str, Path]) -> str:
     """What the committed records were made with, and what built this site."""
-    made = Counter()
+    made: Counter[str] = Counter()
     for record in ledger.records():
         if ledger.profile_of(record) != "quick":
             origin = record.provenance

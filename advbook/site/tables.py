@@ -31,7 +31,8 @@ def chapter_titles() -> dict[str, str]:
 
 def by_chapter(entries: list[dict]) -> dict[str, list[dict]]:
     """Entries of claims or errata under the titles of their chapters; without those of chapters in no contents yet."""
-    titles, grouped = chapter_titles(), {}
+    titles = chapter_titles()
+    grouped: dict[str, list[dict]] = {}
     for entry in entries:
         if entry["chapter"] in titles:
             grouped.setdefault(titles[entry["chapter"]], []).append(entry)

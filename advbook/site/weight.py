@@ -47,7 +47,7 @@ ICON_SIGN = re.compile(r'(--pst-icon-[\w-]+):"[^"]*"')
 
 def mathjax(target: Path) -> None:
     """Copy the files of MathJax that pages load into ``target``."""
-    static = Path(find_spec("jupyter_server_mathjax").origin).parent / "static"
+    static = Path(find_spec("jupyter_server_mathjax").origin).parent / "static"  # type: ignore[arg-type, union-attr]
     for pattern in MATHJAX:
         for path in static.glob(pattern):
             copy = target / path.relative_to(static)

@@ -333,8 +333,8 @@ def test_icons_and_their_font_go_and_other_rules_stay():
     assert ".face{color:blue}" in told and '--pst-icon-bell:"";--pst-y:1' in told
 
 
-PAGE = """<nav><p>menu</p></nav><article><section id="one"><h1>One<a class="headerlink" href="#one">#</a></h1><p>Prose of
-<em>one</em>.</p><pre>code</pre><section id="two"><h2>Two</h2><table><tr><td>cell</td></tr></table>
+PAGE = """<nav><p>menu</p></nav><article><section id="one"><h1>One<a class="headerlink" href="#one">#</a></h1><p>Prose
+of <em>one</em>.</p><pre>code</pre><section id="two"><h2>Two</h2><table><tr><td>cell</td></tr></table>
 <figure><img alt="x"><figcaption>A caption.</figcaption></figure></section></section></article>"""
 
 
