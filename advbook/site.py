@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from advbook import changes, claims, forest, judgement, ledger, paths, provenance, withdrawn
+from advbook import changes, claims, forest, judgement, ledger, paths, provenance, reference, withdrawn
 from advbook.page import BADGES, SCOPE, badge
 from advutils.core import files
 
@@ -373,4 +373,5 @@ GENERATED = {
     "changes": changed,
     "status": status,
     "versions": versions,
+    **reference.PAGES,
 }
