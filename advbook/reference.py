@@ -93,4 +93,4 @@ def _rst(lines: list[str]) -> str:
     return "\n".join(["````{eval-rst}", *lines, "````"])
 
 
-PAGES = {f"reference_{name}": partial(room, name=name) for name in ROOMS}
+PAGES: dict[str, Callable[[dict[str, Path]], str]] = {f"reference_{name}": partial(room, name=name) for name in ROOMS}

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -364,7 +365,7 @@ def versions(executed: dict[str, Path]) -> str:
     return table(["", ""], [*rows, ["this site", f"{here}; {platform.system()} {platform.machine()}"]])
 
 
-GENERATED = {
+GENERATED: dict[str, Callable[[dict[str, Path]], str]] = {
     "scoreboard_short": scoreboard_short,
     "scoreboard": scoreboard,
     "matrix": matrix,
