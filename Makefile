@@ -2,7 +2,7 @@
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test slow check site serve bench peers env lint clean playground
+.PHONY: book test coverage slow check site serve bench peers env lint clean playground
 
 book: env  ## run every notebook (quick profile) and build the site from that run
 	@$(BIN)/advbook run --profile quick
@@ -18,6 +18,10 @@ serve:  ## show the built site on localhost
 
 test: env  ## the fast tests
 	@$(BIN)/python -m pytest -q -n auto -m "not slow and not check and not browser"
+
+coverage: env  ## the fast tests, and which statements of advutils and advbook they run
+	@$(BIN)/python -m pytest -q -n auto -m "not slow and not check and not browser" \
+	  --cov=advutils --cov=advbook --cov-report=term:skip-covered
 
 check: env  ## what takes longer than CI should: every notebook twice in one kernel
 	@$(BIN)/python -m pytest -q -m check

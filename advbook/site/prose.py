@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from advbook import reference
 from advbook.page import badge
 from advbook.site import cite, errata, front, scoreboard, status, verdicts
 
@@ -25,6 +26,7 @@ GENERATED = {
     "changes": status.changed,
     "status": status.status,
     "versions": status.versions,
+    **reference.PAGES,
 }
 
 

@@ -33,6 +33,12 @@ def deepfool(
     class, or ``x`` itself where ``max_iter`` steps found none.
 
     Raises ``ValueError`` naming the argument: num_classes < 2, overshoot < 0, max_iter < 1, p < 1, or bad images.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> model(deepfool(model, torch.tensor([[0.6, 0.4]]))).argmax(1)
+    tensor([1])
     """
     checks.images(x)
     return descend(model, x, num_classes=num_classes, overshoot=overshoot, max_iter=max_iter, p=p)[0]

@@ -20,6 +20,13 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: floa
     :func:`advutils.attacks.ascent_direction`, which a sure network does not hide in float32.
 
     Raises ``ValueError`` naming the argument for bad input, and for a model of one class.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> fgsm(model, x, y, eps=0.1)
+    tensor([[0.5000, 0.5000]])
     """
     checks.attack(model, x, y)
     radius = norms.per_example(checks.budget(eps, x), x)
@@ -58,6 +65,13 @@ def pgd(
     every step, so that every gradient is taken at an image; its perturbations are shorter where pixels are near 0 or 1.
 
     Shapes, ranges and errors as in :func:`fgsm`; also ``ValueError`` for step <= 0, steps < 1, another p or ``sphere``.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> pgd(model, x, y, eps=0.3, step=0.1, steps=2)
+    tensor([[0.4000, 0.6000]])
     """
     checks.attack(model, x, y)
     radius = checks.budget(eps, x)

@@ -37,7 +37,12 @@ def per_example(values: Tensor, like: Tensor) -> Tensor:
 
 
 def norm(v: Tensor, p: float = 2) -> Tensor:
-    """||v_n||_p of each example: (N, ...) -> (N,)."""
+    """||v_n||_p of each example: (N, ...) -> (N,).
+
+    >>> import torch
+    >>> norm(torch.tensor([[3.0, 4.0]]))
+    tensor([5.])
+    """
     return torch.linalg.vector_norm(v.flatten(1), ord=check_p(p), dim=1)
 
 
@@ -49,6 +54,12 @@ def steepest(g: Tensor, p: float = 2) -> Tensor:
     <g, u> = ||g||_p*. Where g = 0 the result is 0.
 
     Shapes: (N, ...) -> (N, ...), same dtype.
+
+    >>> import torch
+    >>> steepest(torch.tensor([[3.0, -4.0]]), 2)
+    tensor([[ 0.6000, -0.8000]])
+    >>> steepest(torch.tensor([[3.0, -4.0]]), float("inf"))
+    tensor([[ 1., -1.]])
     """
     p = check_p(p)
     if p == INF:

@@ -53,6 +53,10 @@ def load(name: str, *, split: str = "train") -> tuple[Tensor, Tensor]:
 
     Raises :class:`MissingData` (with the way to get it) if the files are not there, :class:`DamagedData` if their
     content is not what was published, ``ValueError`` for an unknown name or split.
+
+    >>> images, labels = load("digits", split="test")
+    >>> tuple(images.shape), tuple(labels.shape)
+    ((500, 1, 28, 28), (500,))
     """
     if name not in NAMES:
         raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")

@@ -73,6 +73,10 @@ def wilson(errors: float, trials: int, *, z: float = 1.959964) -> tuple[float, f
     """Wilson score interval of a rate: ``errors`` of ``trials`` -> (low, high) in [0, 1]; z = 1.96 for 95 %.
 
     Raises ``ValueError`` unless 0 <= errors <= trials and trials > 0.
+
+    >>> low, high = wilson(3, 100)
+    >>> f"{low:.4f} to {high:.4f}"
+    '0.0103 to 0.0845'
     """
     if trials <= 0 or not 0 <= errors <= trials:
         raise ValueError(f"errors must be in [0, trials] and trials > 0, got {errors} of {trials}")

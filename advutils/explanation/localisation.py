@@ -123,7 +123,11 @@ def box(mask: Tensor) -> tuple[int, int, int, int]:
 
 
 def overlap(first: tuple[int, ...], second: tuple[int, ...]) -> float:
-    """Intersection over union of two boxes of pixels."""
+    """Intersection over union of two boxes of pixels.
+
+    >>> overlap((0, 0, 1, 1), (1, 0, 2, 1))  # they share two pixels of six
+    0.3333333333333333
+    """
     width = min(first[2], second[2]) - max(first[0], second[0]) + 1
     height = min(first[3], second[3]) - max(first[1], second[1]) + 1
     both = max(width, 0) * max(height, 0)

@@ -33,6 +33,11 @@ class ImageSmoother:
     grow with the number of iterations. (For "cg" short of convergence it is the adjoint up to the solver's error.)
 
     ``images`` (N, C, H, W) in [0, 1]; z of the same shape. Raises ``ValueError`` naming the argument.
+
+    >>> import torch
+    >>> smoother = ImageSmoother(torch.full((1, 1, 4, 4), 0.5))
+    >>> bool(torch.allclose(smoother(torch.ones(1, 1, 4, 4)), torch.ones(1, 1, 4, 4)))  # what is constant stays
+    True
     """
 
     def __init__(

@@ -12,6 +12,10 @@ class Normalize(nn.Module):
     """(x - mean) / std per channel, so that a model's public input stays in [0, 1]. (N, C, H, W) -> the same.
 
     Raises ``ValueError`` unless there is one mean and one positive ``std`` a channel.
+
+    >>> import torch
+    >>> Normalize((0.5,), (0.25,))(torch.tensor([[[[0.5, 1.0]]]]))
+    tensor([[[[0., 2.]]]])
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]):

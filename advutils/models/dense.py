@@ -32,6 +32,10 @@ def maxout_mlp(*, pixels: int = 784, units: int = 240, pieces: int = 5, classes:
 
     Two layers of 240 units x 5 pieces; pixels kept with probability .8 and not rescaled, hidden units kept with
     .5 and doubled; weights uniform in +-.005, biases 0.
+
+    >>> import torch
+    >>> maxout_mlp()(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
     first, second = Maxout(pixels, units, pieces), Maxout(units, units, pieces)
     output = nn.Linear(units, classes)

@@ -24,6 +24,9 @@ class Schedule:
 
     ``lr`` is divided by ``lr_divisor`` after every minibatch down to ``lr_floor``; the momentum goes linearly from
     ``momentum[0]`` in epoch 1 to ``momentum[1]`` in epoch ``momentum_epochs``.
+
+    >>> Schedule(lr=0.1).rate(1000)
+    0.09960079973121408
     """
 
     lr: float = 0.1

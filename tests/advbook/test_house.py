@@ -104,6 +104,16 @@ def test_documents():
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
 
 
+def test_the_readme_says_where_things_are_and_they_are_there():
+    section = (ROOT / "README.md").read_text().split("## Where is what")[1].split("| folder")[0]
+    places = re.findall(r"`([\w./-]+/[\w./-]*)`", section)
+    assert len(places) > 8 and all((ROOT / place).exists() for place in places), places
+    names = re.findall(r"`(\w+)` in `([\w./]+)`", section)
+    assert len(names) >= 5
+    for name, place in names:
+        assert re.search(rf"^def {name}\(", (ROOT / place).read_text(), re.M), (name, place)
+
+
 @pytest.fixture
 def clone(tmp_path):
     """A checkout with only what the environment script reads, and a PATH with only basic commands and a fake Python."""
