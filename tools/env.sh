@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 stop() { echo "env: $1" >&2; exit 1; }
 
 if command -v flock >/dev/null; then  # two `make` at once: the second waits, and finds .venv made
-  mkdir -p _build && exec 9>_build/env.lock && flock 9 || stop "nothing can be written here; work in a checkout of your own"
+  mkdir -p _build && exec 9>_build/env.lock && flock 9 ||
+    stop "nothing can be written to $PWD; work in a checkout of your own"
 fi
 lock=$(cat requirements.lock pyproject.toml | cksum)
 [ -f .venv/.complete ] && [ "$(cat .venv/.complete)" = "$lock" ] && exit 0
@@ -21,8 +22,10 @@ done
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
   stop "$python has no venv module; on Debian or Ubuntu: apt-get install python3-venv"
 free=$(df -Pk . | awk 'NR==2 {print $4}')
-[ "$free" -ge "${MIN_FREE_KIB:-3145728}" ] ||
-  stop "$((free / 1024)) MiB are free here, 3 GiB are needed; make room and run this again"
+# the index's torch for Linux brings 5.6 GB of CUDA libraries; a CPU wheel that pip is led to does not
+needed=8; [ -z "${PIP_FIND_LINKS:-}${PIP_EXTRA_INDEX_URL:-}" ] || needed=3
+[ "$free" -ge "${MIN_FREE_KIB:-$((needed * 1048576))}" ] ||
+  stop "$((free / 1024)) MiB are free here, $needed GiB are needed (3 with a CPU wheel of torch); make room and rerun this"
 
 echo "env: making .venv with $("$python" --version) from requirements.lock"
 rm -rf .venv
@@ -30,7 +33,8 @@ rm -rf .venv
 log=.venv/install.log
 .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock "setuptools>=77" \
   >"$log" 2>&1 || {
-  grep -m1 -iE 'no space left' "$log" >/dev/null && stop "the disk is full; make room and run this again"
+  grep -m1 -iE 'no space left' "$log" >/dev/null &&
+    stop "the disk is full at $PWD/.venv (or ${TMPDIR:-/tmp}); make room and run this again"
   grep -m1 -iE 'connection|resolve|timed out|network|retries' "$log" >/dev/null &&
     stop "the Python package index cannot be reached; check the network or PIP_INDEX_URL and run this again"
   stop "pip failed: $(grep -m1 -i '^error' "$log" || tail -n 1 "$log") (all of it: $log)"
