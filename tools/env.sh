@@ -25,7 +25,7 @@ free=$(df -Pk . | awk 'NR==2 {print $4}')
 # the index's torch for Linux brings 5.6 GB of CUDA libraries; a CPU wheel that pip is led to does not
 needed=8; [ -z "${PIP_FIND_LINKS:-}${PIP_EXTRA_INDEX_URL:-}" ] || needed=3
 [ "$free" -ge "${MIN_FREE_KIB:-$((needed * 1048576))}" ] ||
-  stop "$((free / 1024)) MiB are free here, $needed GiB are needed (3 with a CPU wheel of torch); make room and rerun this"
+  stop "$((free / 1024)) MiB are free here, $needed GiB are needed (3 with a CPU wheel of torch); make room, run again"
 
 echo "env: making .venv with $("$python" --version) from requirements.lock"
 rm -rf .venv
