@@ -117,9 +117,21 @@ def wheel(folder: Path) -> Path:
     return folder / WHEEL
 
 
+def benchmarks() -> list[Path]:
+    """The code behind recorded timings, which is in no wheel: without it these records look as if it were gone."""
+    return sorted((paths.root() / "benchmarks").glob("*.py"))
+
+
+def copy_benchmarks(folder: Path) -> None:
+    """Lay the code behind recorded timings into ``folder``."""
+    for path in benchmarks():
+        files.write_atomic(folder / "benchmarks" / path.name, path.read_bytes())
+
+
 def _archive(target: Path) -> Path:
     root, buffer = paths.root(), io.BytesIO()
     wanted = [root / "_toc.yml", root / "LICENSE", *paths.sources(), *sorted(root.glob("notebooks/*/*.yml"))]
+    wanted += benchmarks()
     wanted += [path for path in sorted((root / "results").rglob("*")) if path.is_file() and "quick" not in path.parts]
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in wanted:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from advbook import ledger, statistics, units
 
-EQUAL, AGREES, DIFFERS, OPEN = "equal", "agrees", "differs", "open"
+EQUAL, ROUNDED, AGREES, DIFFERS, OPEN = "equal", "rounding", "agrees", "differs", "open"
+ROUNDING = 1e-6  # relative: some units in the last place of float32, in which most of the book computes
 VERDICTS = {
     EQUAL: "to the last digit",
+    ROUNDED: f"no two differ by more than {ROUNDING:g} of their size, which other processors explain",
     AGREES: "the 95 % interval of the difference contains 0",
     DIFFERS: "it does not",
     OPEN: "fewer than two seeds, splits or groups a side: no interval",
@@ -84,8 +86,10 @@ def _row(measurement: str, setting: str, value: str, a: Numbers, b: Numbers) -> 
         one, two = list(a.values()), list(b.values())
         estimate = statistics.welch(one, two)
     low, high = estimate.interval()
-    if one == two and both:
+    if both and one == two:
         verdict, low, high = EQUAL, 0.0, 0.0
+    elif both and all(math.isclose(x, y, rel_tol=ROUNDING) for x, y in zip(one, two, strict=True)):
+        verdict = ROUNDED
     elif math.isinf(high):
         verdict = OPEN
     else:

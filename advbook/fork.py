@@ -14,7 +14,7 @@ from advutils.core import files
 EDITIONS: dict[str, Callable] = {"student": editions.student, "instructor": editions.instructor}
 README = """# {title}
 
-{what} It comes from *{book}* ({address}). Code: MIT; text and figures: CC BY 4.0. Use both, change both, and say where
+{what} They come from *{book}* ({address}). Code: MIT; text and figures: CC BY 4.0. Use both, change both, and say where
 they come from.
 
     python3 -m venv .venv
@@ -73,6 +73,7 @@ def _beside(chapter: str, folder: Path, *, teachers: bool) -> None:
     for path in sorted((root / "notebooks" / chapter).glob("*.yml")):
         if teachers or path.name != "exercises.yml":
             shutil.copy(path, folder / "notebooks" / chapter)
+    alone.copy_benchmarks(folder)
     for path in (root / "results" / "standard" / chapter, root / "results" / "withdrawn.csv"):
         target = folder / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,9 @@ def _own(sources: list[Path], folder: Path, edition: str) -> None:
     contents = {"format": "jb-book", "root": names[0], "chapters": [{"file": name} for name in names[1:]]}
     files.write_atomic(folder / "_toc.yml", yaml.safe_dump(contents, sort_keys=False).encode())
     shutil.copy(paths.root() / "LICENSE", folder)
-    shutil.copy(paths.root() / "_config.yml", folder)
+    own = {name: config[name] for name in ("title", "author", "repository")}  # also what `jupyter-book build` needs
+    own |= {"execute": {"execute_notebooks": "off"}, "sphinx": {"extra_extensions": ["sphinx_exercise"]}}
+    files.write_atomic(folder / "_config.yml", yaml.safe_dump(own, sort_keys=False).encode())
     files.write_atomic(folder / "requirements.txt", f"./{alone.WHEEL}[page]\njupyterlab>=4\n".encode())
     readme = README.format(
         title=", ".join(names).removeprefix("notebooks/"),

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 stop() { echo "env: $1" >&2; exit 1; }
 
 if command -v flock >/dev/null; then  # two `make` at once: the second waits, and finds .venv made
-  mkdir -p _build && exec 9>_build/env.lock && flock 9 || stop "nothing can be written here; work in a checkout of your own"
+  mkdir -p _build && exec 9>_build/env.lock && flock 9 ||
+    stop "nothing can be written to $PWD; work in a checkout of your own"
 fi
 lock=$(cat requirements*.lock pyproject.toml | cksum)
 [ -f .venv/.complete ] && [ "$(cat .venv/.complete)" = "$lock" ] && exit 0
@@ -21,8 +22,10 @@ done
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
   stop "$python has no venv module; on Debian or Ubuntu: apt-get install python3-venv"
 free=$(df -Pk . | awk 'NR==2 {print $4}')
-[ "$free" -ge "${MIN_FREE_KIB:-3145728}" ] ||
-  stop "$((free / 1024)) MiB are free here, 3 GiB are needed; make room and run this again"
+# the index's torch for Linux brings 5.6 GB of CUDA libraries; a CPU wheel that pip is led to does not
+needed=8; [ -z "${PIP_FIND_LINKS:-}${PIP_EXTRA_INDEX_URL:-}" ] || needed=3
+[ "$free" -ge "${MIN_FREE_KIB:-$((needed * 1048576))}" ] ||
+  stop "$((free / 1024)) MiB are free here, $needed GiB are needed (3 with a CPU wheel of torch); make room, run again"
 
 echo "env: making .venv with $("$python" --version) from requirements.lock"
 rm -rf .venv
@@ -30,7 +33,7 @@ rm -rf .venv
 log=.venv/install.log
 pip() { .venv/bin/python -m pip "$@" --disable-pip-version-check --progress-bar off --no-deps >>"$log" 2>&1 || explain; }
 explain() {
-  grep -m1 -iE 'no space left' "$log" >/dev/null && stop "the disk is full; make room and run this again"
+  grep -m1 -iE 'no space left' "$log" >/dev/null && stop "the disk is full at $PWD/.venv (or ${TMPDIR:-/tmp}); make room and run this again"
   got=$(awk '/^ +[A-Za-z].* from /{name=$1} /^ +Got /{print name " has the hash " $2; exit}' "$log")
   [ -z "$got" ] || stop "the lock has another hash than the file found: $got; if you trust that file, add its hash there"
   grep -m1 -iE 'connection|resolve|timed out|network|retries' "$log" >/dev/null &&

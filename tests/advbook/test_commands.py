@@ -36,7 +36,7 @@ HOW = {
     "advbook run gradient-regularization/2-mnist": SLOW,
     "advbook claims gradient-regularization": SLOW,
     "advbook power gradient-regularization": SLOW,
-    "ADVUTILS_RESULTS=mine advbook run gradient-regularization/1-theory --profile quick --jobs 1": SLOW,
+    "ADVUTILS_RESULTS=mine advbook run smooth-adversarial/1-smoothing --profile standard --jobs 1": SLOW,
     "advbook compare results mine": SLOW,
     "advbook pair": FAST,
     "advbook pack release": SLOW,
@@ -46,9 +46,10 @@ HOW = {
     "advbook new-chapter my-paper": SLOW,
 }
 ANOTHER_WAY = {"advbook again": SLOW}  # its argument is a record's file
+MINE = "ADVUTILS_RESULTS=mine advbook run smooth-adversarial/1-smoothing --profile standard --jobs 1"
 BEFORE = {  # what the text runs before
     "advbook figures gradient-regularization/2-mnist slides": "advbook run gradient-regularization/2-mnist",
-    "advbook compare results mine": "ADVUTILS_RESULTS=mine advbook run gradient-regularization/1-theory --jobs 1",
+    "advbook compare results mine": MINE,
 }
 LEAVES = {  # what must be there afterwards
     "advbook pack release": "release/advutils-*.whl",
@@ -139,6 +140,9 @@ def shell(tmp_path_factory):
     return folder, run
 
 
+WRITES = {"advbook compare results mine": r"\n +\d+ equal"}  # what must be said
+
+
 def cases(*kinds):
     for command in dict.fromkeys(command for _, command in printed()):
         if how(command) in kinds:
@@ -155,6 +159,7 @@ def test_a_printed_command_does_what_it_says(shell, command):
     code, output = run(command)
     own = re.search(r"(?m)^advbook: (cannot download|not usable)", output)  # no network, or torn data
     assert "Traceback" not in output and (code == 0 or "data" in command and own), output[-3000:]
+    assert re.search(WRITES.get(command, ""), output), output[-2000:]
     if command in LEAVES:
         assert list(folder.glob(LEAVES[command]))
 

@@ -38,7 +38,7 @@ def test_a_verdict_for_each_number(monkeypatch, tmp_path):
     tiny = make(monkeypatch, tmp_path / "tiny", range(3), shift=1e-12)
     assert verdicts(book, same) == {"rate": "equal", "curve.0": "equal", "curve.1": "equal"}
     assert verdicts(book, other) == {"rate": "differs", "curve.0": "equal", "curve.1": "equal"}
-    assert verdicts(book, tiny)["curve.1"] == "equal"  # the seeds that both have
+    assert verdicts(book, tiny) == {"rate": "rounding", "curve.0": "equal", "curve.1": "equal"}  # the seeds of both
 
 
 def test_pairs_see_what_unpaired_numbers_do_not(monkeypatch, tmp_path):
@@ -52,6 +52,8 @@ def test_pairs_see_what_unpaired_numbers_do_not(monkeypatch, tmp_path):
 
 def test_one_seed_a_side_is_open_unless_equal(monkeypatch, tmp_path):
     book, other = make(monkeypatch, tmp_path / "a", [0]), make(monkeypatch, tmp_path / "b", [0], shift=0.1)
+    near = make(monkeypatch, tmp_path / "near", [0], shift=1e-5)
+    assert verdicts(book, near)["rate"] == "open"
     assert verdicts(book, other) == {"rate": "open", "curve.0": "equal", "curve.1": "equal"}
 
 

@@ -51,6 +51,9 @@ def test_a_new_chapter_runs_and_its_tests_pass(copy):
     folder, run = copy
     done = run("advbook", "new-chapter", "my-paper")
     assert done.returncode == 0, done.stderr
+    for words in (["check"], ["format", "--check"]):
+        linted = run("ruff", *words, "advbook/chapters/my_paper", "notebooks/my-paper", "tests/chapters")
+        assert linted.returncode == 0, linted.stdout
     ran = run("advbook", "run", "my-paper", "-p", "seeds=3", "--jobs", "1")
     assert ran.returncode == 0 and "my-paper/1-first" in ran.stdout, ran.stdout + ran.stderr
     assert len(list((folder / "results" / "quick" / "my-paper").rglob("*.json"))) == 3
