@@ -227,7 +227,7 @@ def matrix(counts: dict[str, Counter], verdicts: Sequence[str]) -> str:
 
 def _figure(content: str, height: float, caption: str, told: str) -> str:
     return (
-        f'<figure class="forest"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'<figure class="forest"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="group" '
         f'aria-label="{html.escape(told, quote=True)}">{content}</svg>'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
