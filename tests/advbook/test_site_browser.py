@@ -12,8 +12,6 @@ from site_pages import AXE, PAGES, SITE, chromium, in_browser, on_site, own, ser
 from advbook import claims, paths
 
 MEGABYTE = 1e6
-# what axe-core finds in the theme and we do not touch: ARIA of the bibliography's list that docutils writes
-OF_THE_THEME = {"aria-required-children", "aria-required-parent"}
 
 # the luminance contrast of WCAG 2, in the page
 CONTRAST = """element => {
@@ -38,7 +36,7 @@ HIDDEN_FIGURES = """() => [...document.querySelectorAll('article figure img, art
   return Math.max(0, right - left) / box.width < .9 ? (e.getAttribute('src') || e.getAttribute('aria-label')) : null;
 }).filter(Boolean)"""
 
-BAD_TABLES = """() => [...document.querySelectorAll('article table')].filter(t => {
+BAD_TABLES = """() => [...document.querySelectorAll('article table:not(.advbook-playground table)')].filter(t => {
   const region = t.closest('[role="region"], details');
   const wide = t.getBoundingClientRect().width > t.parentElement.getBoundingClientRect().width + 1;
   return !t.caption || (t.tHead && [...t.tHead.querySelectorAll('th')].some(th => !th.scope))
@@ -201,12 +199,11 @@ def is_readable(page, scheme):
 def serious(page):
     """What axe-core calls serious or critical, as rule and place; formulas are the typesetter's."""
     page.evaluate(AXE.read_text())
-    found = page.evaluate(
+    return page.evaluate(
         """() => axe.run({exclude: [['.MathJax'], ['.MJX_Assistive_MathML']]}, {preload: false}).then(r => r.violations
              .filter(v => ['serious', 'critical'].includes(v.impact))
              .flatMap(v => v.nodes.map(n => [v.id, n.target.join(' ')])))"""
     )
-    return [each for each in found if each[0] not in OF_THE_THEME]
 
 
 @in_browser
