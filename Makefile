@@ -2,7 +2,7 @@
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test slow check site zip serve bench peers env lint clean playground
+.PHONY: book test slow check site zip epub serve bench peers env lint clean playground
 
 book: env  ## run every notebook (quick profile) and build the site from that run
 	@$(BIN)/advbook run --profile quick
@@ -14,6 +14,10 @@ site: env  ## build the published edition from committed records alone
 zip: site  ## the published edition as one file to read offline
 	@cd _build && rm -f adversarial-examples-book.zip && \
 	  ../$(BIN)/python -m zipfile -c adversarial-examples-book.zip site/ && echo "_build/adversarial-examples-book.zip"
+
+epub: site  ## the published edition as an EPUB; its formulas need latex2mathml
+	@$(BIN)/pip install --quiet "latex2mathml==3.81.1"
+	@$(BIN)/python -m advbook.site.epub
 
 serve:  ## show the built site on localhost
 	@test -f _build/site/index.html || { echo "serve: no site yet; run make book or make site" >&2; exit 1; }
