@@ -43,7 +43,8 @@ BAD_TABLES = """() => [...document.querySelectorAll('article table:not(.advbook-
     || !region || (wide && t.parentElement.tabIndex !== 0);
 }).map(t => (t.caption || t).textContent.slice(0, 60))"""
 
-HEADINGS = "() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')].map(h => Number(h.tagName[1]))"
+HEADINGS = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]
+  .filter(h => !h.closest('.advbook-playground')).map(h => Number(h.tagName[1]))"""
 
 
 @pytest.fixture(scope="module")
