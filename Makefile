@@ -2,7 +2,7 @@
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test coverage slow check site serve bench peers env lint clean playground
+.PHONY: book test coverage slow check site zip epub serve bench peers env lint clean playground
 
 book: env  ## run every notebook (quick profile) and build the site from that run
 	@$(BIN)/advbook run --profile quick
@@ -10,6 +10,14 @@ book: env  ## run every notebook (quick profile) and build the site from that ru
 
 site: env  ## build the published edition from committed records alone
 	@$(BIN)/advbook site
+
+zip: site  ## the published edition as one file to read offline
+	@cd _build && rm -f adversarial-examples-book.zip && \
+	  ../$(BIN)/python -m zipfile -c adversarial-examples-book.zip site/ && echo "_build/adversarial-examples-book.zip"
+
+epub: site  ## the published edition as an EPUB; its formulas need latex2mathml
+	@$(BIN)/pip install --quiet "latex2mathml==3.81.1"
+	@$(BIN)/python -m advbook.site.epub
 
 serve:  ## show the built site on localhost
 	@test -f _build/site/index.html || { echo "serve: no site yet; run make book or make site" >&2; exit 1; }

@@ -116,6 +116,7 @@ def _panel(
     title: str,
     *,
     paper: bool,
+    caption: str = "",
 ) -> str:
     low, high = span
     height = LINE * (len(found) + 2)
@@ -130,14 +131,17 @@ def _panel(
             f'<text x="{x(tick):.1f}" y="{LINE * 0.7:.1f}" text-anchor="middle">{word}</text>'
         )
     lines += [_row(row, LINE * (number + 1.5), x, span) for number, row in enumerate(found)]
-    caption = (
-        f"{title}: effects and numbers in units of the paper's, which stand at 1, with 95 % intervals."
-        if paper
-        else f"{title}: effects to which the paper gives no number, in half widths of their 95 % "
+    return _figure("".join(lines), height, caption or _caption(title, paper), _told(found, title, paper))
+
+
+def _caption(title: str, paper: bool) -> str:
+    if paper:
+        return f"{title}: effects and numbers in units of the paper's, which stand at 1, with 95 % intervals."
+    return (
+        f"{title}: effects to which the paper gives no number, in half widths of their 95 % "
         "intervals (differences that should be none: in units of the tolerance), on an axis that is squeezed "
         "towards its ends; only the side can be compared."
     )
-    return _figure("".join(lines), height, caption, _told(found, title, paper))
 
 
 def _row(row: Row, y: float, x, span: tuple[float, float]) -> str:
@@ -228,7 +232,7 @@ def matrix(counts: dict[str, Counter], verdicts: Sequence[str]) -> str:
 
 def _figure(content: str, height: float, caption: str, told: str) -> str:
     return (
-        f'<figure class="forest"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'<figure class="forest"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="group" '
         f'aria-label="{html.escape(told, quote=True)}">{content}</svg>'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )

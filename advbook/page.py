@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 from advbook import claims, judgement, knobs, ledger, needs, parameters, paths, record_list
 from advbook.codehash import remember_loaded
-from advbook.picture import Picture
+from advbook.picture import Picture, style
 from advbook.record_list import RecordList
 
 needs("matplotlib")
@@ -39,32 +39,6 @@ warnings.filterwarnings("ignore", message="IProgress not found")
 def _without_asides(source: str) -> str:
     """Source as a reader wants it: without what is said to the type checker."""
     return re.sub(r"  # type: ignore\[[^]]*\]", "", source.rstrip())
-
-
-def style() -> None:
-    """The look of every figure of the book: one size, one palette, white ground."""
-    import matplotlib as mpl
-
-    mpl.rcParams.update(
-        {
-            "figure.figsize": (6.4, 3.6),
-            "figure.dpi": 110,
-            "figure.facecolor": "white",
-            "savefig.facecolor": "white",
-            "font.size": 10,
-            "axes.grid": True,
-            "grid.alpha": 0.3,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "lines.linewidth": 1.8,
-            "legend.frameon": False,
-            "image.cmap": "gray_r",
-            # Okabe and Ito's palette: distinct also for colour-blind readers
-            "axes.prop_cycle": mpl.cycler(  # type: ignore[attr-defined]
-                color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-            ),
-        }
-    )
 
 
 def mean_sd(numbers: list[float], *, unit: str = "%", scale: float = 100) -> str:

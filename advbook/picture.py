@@ -1,4 +1,4 @@
-"""A figure as a reader gets it: the picture (SVG for lines, WebP for images), its size, and its data as CSV."""
+"""A figure as a reader gets it: its look, the picture (SVG for lines, WebP for images), and its data as CSV."""
 
 from __future__ import annotations
 
@@ -14,6 +14,32 @@ import numpy as np
 PIXELS = 96  # CSS pixels an inch: ten points are thirteen pixels
 LARGEST = 250_000  # bytes; a drawing of so many points is smaller as an image
 TYPES = {"svg": "image/svg+xml", "webp": "image/webp"}
+
+
+def style() -> None:
+    """The look of every figure of the book: one size, one palette, white ground."""
+    import matplotlib as mpl
+
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "font.size": 10,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "lines.linewidth": 1.8,
+            "legend.frameon": False,
+            "image.cmap": "gray_r",
+            # Okabe and Ito's palette: distinct also for colour-blind readers
+            "axes.prop_cycle": mpl.cycler(  # type: ignore[attr-defined]
+                color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+            ),
+        }
+    )
 
 
 @dataclass(frozen=True)

@@ -301,28 +301,25 @@ def _last(events: list[dict]) -> dict:
 
 def expected(path: Path) -> int | None:
     """How many measurements the notebook made the last time, None if it never ran here."""
-    import nbformat
-
     for edition in ("run", "published"):
         target = executed_path(path, edition)
         if target.exists():
-            return nbformat.read(target, as_version=4).metadata.get("advbook", {}).get("measurements")
+            return json.loads(target.read_text())["metadata"].get("advbook", {}).get("measurements")
     return None
 
 
 def _up_to_date(path: Path, given: dict, edition: str) -> Result | None:
-    import nbformat
-
     target = executed_path(path, edition)
     if not target.exists():
         return None
     try:
-        meta = nbformat.read(target, as_version=4).metadata["advbook"]
+        meta = json.loads(target.read_text())["metadata"]["advbook"]
     except (OSError, ValueError, KeyError):
         return None
     if meta["stamp"] != stamp(path, given):
         return None
-    return Result(name_of(path), 0.0, 0, meta["measurements"], skipped=True, older=meta["older"])
+    counts = {"older": meta.get("older", 0), "withdrawn": meta.get("withdrawn", "")}
+    return Result(name_of(path), 0.0, 0, meta.get("measurements", 0), skipped=True, **counts)
 
 
 def publish(report=None) -> list[Result]:
@@ -333,6 +330,7 @@ def publish(report=None) -> list[Result]:
     """
     results = {path: Result(name_of(path), 0.0, 0, 0, "no records; run `make book` first") for path in find()}
     taken_back: dict[Path, Result] = {}
+    asked: dict[Path, dict] = {}
     done: set[Path] = set()
     for profile in reversed(paths.PROFILES):
         judged = profile in claims.JUDGED  # numbers of digits do not stand in for withdrawn ones
@@ -353,8 +351,9 @@ def publish(report=None) -> list[Result]:
                 done.add(path)
             elif why := result.withdrawn or next((claim["why"] for claim in _fallen(path)), ""):
                 taken_back[path] = dataclasses.replace(result, withdrawn=why)
+                asked[path] = {"profile": profile, "replay": "only"}
     return [
-        _without_numbers(path, taken_back[path]) if path in taken_back and path not in done else result
+        _without_numbers(path, taken_back[path], asked[path]) if path in taken_back and path not in done else result
         for path, result in results.items()
     ]
 
@@ -364,7 +363,7 @@ def _fallen(path: Path) -> list[dict]:
     return [claim for claim in claims.evaluate() if (claim["page"], claim["verdict"]) == (name_of(path), "withdrawn")]
 
 
-def _without_numbers(path: Path, result: Result) -> Result:
+def _without_numbers(path: Path, result: Result, asked: dict) -> Result:
     """Publish a notebook's text and code; a box under its title says why it has no numbers, and which verdicts fell."""
     import nbformat
 
@@ -390,5 +389,5 @@ def _without_numbers(path: Path, result: Result) -> Result:
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}")
     nbformat.write(notebook, part)
-    _finish(part, output, {"stamp": "", "profile": "withdrawn"})  # no stamp: looked at again the next time
+    _finish(part, output, {"stamp": stamp(path, asked), "profile": "withdrawn", "withdrawn": result.withdrawn})
     return dataclasses.replace(result, error="")

@@ -42,16 +42,35 @@ def build_site(executed: dict[str, Path]) -> Path:
     style sheets, removed pages and changed titles in the menu. Warnings are errors: ``RuntimeError`` with the first
     ones, and the old site stays.
     """
+    site, looks = paths.build() / "site", _looks(executed)
+    if (site / ".looks").exists() and (site / ".looks").read_text() == looks:
+        return site
     with verdicts.read_once():
-        return _build(executed)
+        _build(executed, site)
+    (site / ".looks").write_text(looks)
+    return site
 
 
-def _build(executed: dict[str, Path]) -> Path:
-    site = paths.build() / "site"
+def _looks(executed: dict[str, Path]) -> str:
+    """Of all that a site is made from: names, sizes, times, which is quick; the content decides where they differ."""
+    root = paths.root()
+    folders = [
+        root / "book",
+        root / "advbook",
+        paths.results(),
+        *(path.parent for path in (root / "notebooks").glob("*/*.yml")),
+    ]
+    places = {path for folder in folders for path in folder.rglob("*") if path.suffix not in ("", ".pyc")}
+    places |= {*executed.values(), root / "_config.yml", root / "_toc.yml", root / "CITATION.cff"}
+    listed = [f"{path} {files.look(path)}" for path in sorted(places)]
+    return hashlib.sha256("\n".join([config.edition(), *listed]).encode()).hexdigest()
+
+
+def _build(executed: dict[str, Path], site: Path) -> None:
     staged = stage(executed)
     stamp = _digest(staged)
     if (site / ".stamp").exists() and (site / ".stamp").read_text() == stamp:
-        return site
+        return
     source, output = paths.build() / "source", paths.build() / "html"
     _write(source, staged.sources)
     shutil.rmtree(output, ignore_errors=True)
@@ -67,7 +86,6 @@ def _build(executed: dict[str, Path]) -> Path:
     (fresh / ".stamp").write_text(stamp)
     shutil.rmtree(site, ignore_errors=True)
     fresh.rename(site)
-    return site
 
 
 def stage(executed: dict[str, Path]) -> Staged:

@@ -14,6 +14,10 @@ CAPTION = r"<p>(?:<em>|<strong>)(?P<caption>(?:(?!</p>|</em>|</strong>).)+)(?:</
 TABLE = re.compile(
     rf'(?:{CAPTION})?<div class="pst-scrollable-table-container">\s*<table(?P<rest>[^>]*)>(?P<own>\s*<caption)?', re.S
 )
+REPAIRED = {  # what the theme and docutils write, and a screen reader stumbles over
+    '<summary aria-label="Toggle hidden content">': "<summary>",  # it shows other words
+    '<div role="list" class="citation-list">': '<div class="citation-list">',  # a list without items
+}
 HEADING = re.compile(r"<h[1-6]>(.*?)<a class=\"headerlink\"", re.S)
 EMPTY_HEAD = re.compile(r'<thead>\s*<tr[^>]*>(?:<th class="head"><p></p></th>\s*)+</tr>\s*</thead>')
 
@@ -51,7 +55,8 @@ def _footer(app, settings) -> None:
 def _page(app, name, template, context, doctree) -> None:
     if "body" in context:
         context["body"] = tables(context["body"])
-        context["body"] = context["body"].replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        for written, instead in REPAIRED.items():
+            context["body"] = context["body"].replace(written, instead)
     if doctree is not None:
         told = _first_sentence(context.get("body", "")) or config.title()
         facts = {"og:title": context.get("title", ""), "og:description": told, "og:type": "article"}

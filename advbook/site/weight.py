@@ -32,7 +32,6 @@ NOT_NEEDED = (
     "_static/webpack-macros.html",
     "searchindex.js",
     "genindex.html",
-    "_sources",
     ".buildinfo*",
 )
 ASKED_FOR = re.compile(
@@ -40,6 +39,8 @@ ASKED_FOR = re.compile(
     r"[^>]*?>(?:</script>)?"
 )
 AGAIN = re.compile(r"<script>var togglebuttonSelector = [^<]*</script>\s*(?=<script>var togglebuttonSelector)")
+SEARCH_LABEL = re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"')  # it shows more words
+MENU_TOGGLE = '<summary><span class="toctree-toggle"'  # an arrow alone: it gets a name
 ICON_RULE = re.compile(r"(?:\.fa[a-z]?(?:-[\w-]+)?(?::+[\w-]+)?\s*,?\s*)+\{[^{}]*\}")
 ICON_FONT = re.compile(r"@font-face\{[^{}]*(?:Awesome|FontAwesome)[^{}]*\}")
 ICON_SIGN = re.compile(r'(--pst-icon-[\w-]+):"[^"]*"')
@@ -62,7 +63,9 @@ def lighten(site: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in site.rglob("*.html"):
         text = path.read_text()
-        path.write_text(AGAIN.sub("", ASKED_FOR.sub("", text)))
+        text = AGAIN.sub("", ASKED_FOR.sub("", text))
+        text = SEARCH_LABEL.sub(r"\1", text)
+        path.write_text(text.replace(MENU_TOGGLE, MENU_TOGGLE.replace("<summary", '<summary aria-label="pages below"')))
     theme = site / "_static" / "styles" / "pydata-sphinx-theme.css"
     if theme.exists():
         theme.write_text(without_icons(theme.read_text()))

@@ -217,7 +217,10 @@ def test_a_page_whose_record_is_withdrawn_is_published_without_numbers_and_says_
     assert "[`t-one`](#t-one) It doubles." in box and "t-two" not in box
     output.closing_table([result])
     assert "is published without its numbers" in capsys.readouterr().out
-    assert runner._up_to_date(path, {}, "published") is None
+    again = runner._up_to_date(path, {"profile": "standard", "replay": "only"}, "published")
+    assert again.skipped and again.withdrawn == "The gradient was scrambled."
+    withdrawn.table().write_text(withdrawn.table().read_text() + "\n")
+    assert runner._up_to_date(path, {"profile": "standard", "replay": "only"}, "published") is None
 
 
 @pytest.mark.parametrize(
@@ -254,7 +257,7 @@ def test_a_page_with_withdrawn_claims_never_has_quick_numbers(monkeypatch, tmp_p
         "evaluate",
         lambda: [{"id": "t", "page": "tiny/1-tiny", "verdict": "withdrawn", "why": "Wrong sign."}],
     )
-    monkeypatch.setattr(runner, "_without_numbers", lambda path, result: result)
+    monkeypatch.setattr(runner, "_without_numbers", lambda path, result, asked: result)
     for profile in ("standard", "quick"):
         (tmp_path / profile / "tiny" / "f").mkdir(parents=True)
         (tmp_path / profile / "tiny" / "f" / "1.json").write_text("{}")

@@ -20,6 +20,7 @@ from advbook.site import (
     config,
     errata,
     extension,
+    front,
     pages,
     prose,
     scoreboard,
@@ -206,6 +207,20 @@ def test_sentences_in_prose_were_written_for_todays_verdicts():
     assert [(name, verdict) for name, verdict in told if verdicts.get(name) != verdict] == []
 
 
+def test_the_photograph_says_its_answers_without_a_script_and_has_a_still_for_each_budget():
+    told, stills = front.photograph(), front.stills()
+    found = front.record()
+    before, after = found.values["answers"][0][0], found.values["answers"][found.parameters["budgets"].index(2)][0]
+    assert f"“{before[0]}”, {before[1]:.0%}" in told and f"<output>2/255: “{after[0]}”, {after[1]:.0%}</output>" in told
+    assert before[0] != after[0] and len(stills) == len(found.parameters["budgets"])
+    assert all(content[8:12] == b"WEBP" for content in stills.values())
+
+
+def test_without_its_record_the_front_page_says_how_to_make_it(judged):
+    with pytest.raises(ledger.MissingRecord, match="front_page.photograph"):
+        front.photograph()
+
+
 def test_numbers_get_their_zero():
     assert tables.sentence("from .94 to\n.78 %, not 1.5 or v.2") == "from 0.94 to 0.78 %, not 1.5 or v.2"
 
@@ -333,8 +348,8 @@ def test_icons_and_their_font_go_and_other_rules_stay():
     assert ".face{color:blue}" in told and '--pst-icon-bell:"";--pst-y:1' in told
 
 
-PAGE = """<nav><p>menu</p></nav><article><section id="one"><h1>One<a class="headerlink" href="#one">#</a></h1><p>Prose
-of <em>one</em>.</p><pre>code</pre><section id="two"><h2>Two</h2><table><tr><td>cell</td></tr></table>
+PAGE = """<nav><p>menu</p></nav><article><section id="one"><h1>One<a class="headerlink" href="#one">#</a></h1>
+<p>Prose of <em>one</em>.</p><pre>code</pre><section id="two"><h2>Two</h2><table><tr><td>cell</td></tr></table>
 <figure><img alt="x"><figcaption>A caption.</figcaption></figure></section></section></article>"""
 
 
