@@ -77,7 +77,7 @@ class Chapter:
 def write(site: Path, places: list[str], target: Path) -> None:
     """Write ``target`` from these pages of the site ("book/intro.html"), in this order."""
     soups = {place: _article(site / place) for place in places}
-    ids = {place: {tag["id"] for tag in soup.select("[id]")} for place, soup in soups.items()}
+    ids = {place: {str(tag["id"]) for tag in soup.select("[id]")} for place, soup in soups.items()}
     chapters = [_chapter(place, soup, ids) for place, soup in soups.items()]
     pictures = sorted(set().union(*(chapter.pictures for chapter in chapters)))
     part = target.with_suffix(".part")
@@ -100,8 +100,15 @@ def write(site: Path, places: list[str], target: Path) -> None:
     part.replace(target)
 
 
-def _article(path: Path) -> BeautifulSoup:
-    article = BeautifulSoup(path.read_text(), "html.parser").select_one("article")
+def _first(soup: Tag, selector: str) -> Tag:
+    found = soup.select_one(selector)
+    if found is None:
+        raise ValueError(f"a page has no {selector}: build the site again (make site)")
+    return found
+
+
+def _article(path: Path) -> Tag:
+    article = _first(BeautifulSoup(path.read_text(), "html.parser"), "article")
     for part in article.select(LEFT_OUT):
         part.decompose()
     return article
@@ -111,7 +118,7 @@ def _chapter(place: str, soup: Tag, ids: dict[str, set[str]]) -> Chapter:
     _formulas(soup)
     folder, pictures = Path(place).parent, set()
     for image in soup.select("img"):
-        picture = _resolved(folder, image["src"])
+        picture = _resolved(folder, str(image["src"]))
         image["src"] = picture
         pictures.add(picture)
     for link in soup.select("a"):
@@ -131,10 +138,11 @@ def _chapter(place: str, soup: Tag, ids: dict[str, set[str]]) -> Chapter:
             del tag["role"]
         if tag.get("id") in seen:
             del tag["id"]
-        seen.add(tag.get("id", ""))
+        seen.add(str(tag.get("id", "")))
         if tag.name == "svg":
             tag["xmlns"], tag["viewBox"] = "http://www.w3.org/2000/svg", tag.attrs.pop("viewbox", "0 0 1 1")
-    title = soup.select_one("h1").get_text().strip() if soup.select_one("h1") else place
+    heading = soup.select_one("h1")
+    title = heading.get_text().strip() if heading else place
     soup.name, soup.attrs = "section", {}
     return Chapter(place, title, soup.decode(formatter="minimal"), ids[place], pictures)
 
@@ -148,9 +156,9 @@ def _resolved(folder: Path, link: str) -> str:
 
 def _link(link: Tag, folder: Path, place: str, ids: dict[str, set[str]]) -> None:
     """Links lead to chapters of this book or to the network; all others become text."""
-    address, _, anchor = link.get("href", "").partition("#")
+    address, _, anchor = str(link.get("href", "")).partition("#")
     if re.match(r"https?:", address):
-        link["href"] = html.unescape(link["href"]).replace(" ", "%20")
+        link["href"] = html.unescape(str(link["href"])).replace(" ", "%20")
         return
     target = _resolved(folder, address.partition("?")[0]) if address else place
     if target not in ids or link.find_parent("svg"):
@@ -182,9 +190,10 @@ def _formula(tex: str, *, block: bool) -> Tag:
     from latex2mathml.converter import convert
 
     try:
-        return BeautifulSoup(convert(html.unescape(tex), display="block" if block else "inline"), "html.parser").math
+        made = convert(html.unescape(tex), display="block" if block else "inline")
+        return _first(BeautifulSoup(made, "html.parser"), "math")
     except Exception:  # latex2mathml has no error of its own for what it does not know
-        code = BeautifulSoup("<code></code>", "html.parser").code
+        code = _first(BeautifulSoup("<code></code>", "html.parser"), "code")
         code.string = tex
         return code
 

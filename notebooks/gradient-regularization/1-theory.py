@@ -566,15 +566,11 @@ shown_regularised = page.measure(visual.pictures, sigmas=[1.0, 10.0], **regulari
 def draw(axes, image, direction, row):
     """Original, perturbed (sigma = 1), perturbation x 10, perturbed (sigma = 10), in one column."""
     panels = [image, image + direction, 10 * direction, image + 10 * direction]
-    for axis, panel, signed in zip(axes, panels, (False, False, True, False), strict=True):
-        axis.imshow(panel, cmap="RdBu_r" if signed else "gray", vmin=-2 if signed else 0, vmax=2 if signed else 1)
+    words = [f"{row['label']}: {row['confidence']:.3f}", f"read as {row['found'][1]}", "", f"read as {row['found'][2]}"]
+    for k, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
+        axis.imshow(panel, cmap="RdBu_r" if k == 2 else "gray", vmin=-2 if k == 2 else 0, vmax=2 if k == 2 else 1)
         axis.set(xticks=[], yticks=[])
-    for axis, words in (
-        (axes[0], f"{row['label']}: {row['confidence']:.3f}"),
-        (axes[1], f"read as {row['found'][1]}"),
-        (axes[3], f"read as {row['found'][2]}"),
-    ):
-        axis.set_xlabel(words, fontsize=8, labelpad=1)
+        axis.set_xlabel(words[k], fontsize=8, labelpad=1)
 
 
 names = ("Figure 1", "Figure 2\nσ = 1", "Figure 3\nε × 10", "Figure 4\nσ = 10")

@@ -158,15 +158,9 @@ settings = page.settings
 def shown(layer):
     """The row of a layer in the table of layers, or none for dropout and the like."""
     if isinstance(layer, layers.ConvMaxout):
-        return [
-            [
-                f"{layer.weight.shape[0] // layer.pieces} maps of {layer.out_size} × {layer.out_size}",
-                layer.pieces,
-                f"{layer.weight.shape[-1]} × {layer.weight.shape[-1]}, {layer.padding}",
-                f"{layer.pool} × {layer.pool}",
-                layer.max_norm,
-            ]
-        ]
+        maps, width, pool = layer.weight.shape[0] // layer.pieces, layer.weight.shape[-1], layer.pool
+        size, field = f"{maps} maps of {layer.out_size} × {layer.out_size}", f"{width} × {width}, {layer.padding}"
+        return [[size, layer.pieces, field, f"{pool} × {pool}", layer.max_norm]]
     if isinstance(layer, layers.Maxout):
         return [[layer.affine.out_features // layer.pieces, layer.pieces, "", "", layer.affine.max_norm]]
     return [[layer.out_features, 1, "", "", layer.max_norm]] if hasattr(layer, "max_norm") else []

@@ -528,16 +528,12 @@ page.table(
 
 def by_round(records, rounds):
     """Median pixels, and the share of masks on a shape, in some rounds."""
-    chosen = [np.isin(r.arrays["round"], rounds) for r in records]
-    pixels, places = (
-        np.concatenate([r.arrays[name][some] for r, some in zip(records, chosen, strict=True)])
-        for name in ("pixels", "place")
-    )
-    return (
-        [f"{np.median(pixels):.0f}", f"{100 * np.mean(places != chapter.PLACES.index('derailed')):.0f} %"]
-        if len(pixels)
-        else ["none", "none"]
-    )
+    pairs = [(r.arrays, np.isin(r.arrays["round"], rounds)) for r in records]
+    pixels, places = (np.concatenate([a[name][some] for a, some in pairs]) for name in ("pixels", "place"))
+    if not len(pixels):
+        return ["none", "none"]
+    on_shape = np.mean(places != chapter.PLACES.index("derailed"))
+    return [f"{np.median(pixels):.0f}", f"{100 * on_shape:.0f} %"]
 
 
 late = range(max(settings.limit - 2, 2), 3 * settings.limit)

@@ -227,13 +227,8 @@ printed_small = {
 def row(label, records, thesis):
     cells = [label, len(records)]
     for number, how, k in zip(thesis, ("clean", "white", "black"), (None, 0, 0), strict=True):
-        cells.append(str(number))
-        cells.append(
-            " / ".join(
-                mean_sd([r[name][how] if k is None else r[name][how][k] for r in records], unit="")
-                for name in ("thesis", "settled")
-            )
-        )
+        found = [[r[name][how] if k is None else r[name][how][k] for r in records] for name in ("thesis", "settled")]
+        cells += [str(number), " / ".join(mean_sd(each, unit="") for each in found)]
     return cells
 
 

@@ -171,19 +171,10 @@ calls = {  # name -> attack, options, budgets ("l2": the profile's grid), smooth
 def measured(name, adversarial, images=settings.images, **changes):
     """The records of one attack, one per trained network."""
     call = {**calls[name], **changes}
-    grid = settings.l2_adversarial if adversarial else settings.l2_natural
-    return [
-        page.measure(
-            chapter.mnist_attack,
-            data=settings.data,
-            adversarial=adversarial,
-            epochs=settings.epochs,
-            seed=seed,
-            images=images,
-            **{**call, "eps": grid if call["eps"] == "l2" else call["eps"]},
-        )
-        for seed in range(settings.seeds)
-    ]
+    if call["eps"] == "l2":
+        call["eps"] = settings.l2_adversarial if adversarial else settings.l2_natural
+    nets = dict(data=settings.data, adversarial=adversarial, epochs=settings.epochs)
+    return [page.measure(chapter.mnist_attack, **nets, seed=s, images=images, **call) for s in range(settings.seeds)]
 
 
 rows = {(name, adversarial): measured(name, adversarial) for adversarial in (False, True) for name in calls}

@@ -184,21 +184,11 @@ calls = {
 # %%
 def measured(name, network):
     """The records of one attack on one network, one per group of images."""
-    groups, size = (
-        (settings.search_groups, settings.search_group) if "C&W" in name else (settings.groups, settings.group)
-    )
-    return [
-        page.measure(
-            chapter.natural_attack,
-            data=settings.data,
-            network=network,
-            first=number * size,
-            images=size,
-            every_run=False,
-            **calls[name],
-        )
-        for number in range(groups)
-    ]
+    groups, size = settings.groups, settings.group
+    if "C&W" in name:
+        groups, size = settings.search_groups, settings.search_group
+    call = dict(data=settings.data, network=network, images=size, every_run=False, **calls[name])
+    return [page.measure(chapter.natural_attack, first=number * size, **call) for number in range(groups)]
 
 
 searched = settings.networks[:2]  # C&W and sC&W as printed on the first two, other forms of sC&W on the first

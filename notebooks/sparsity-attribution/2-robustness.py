@@ -29,6 +29,8 @@ networks: list[str] = None  # networks that are trained; a,b for several; None: 
 train_size: int = None  # training images; 1 to all there are; None: the profile's
 
 # %%
+from contextlib import suppress
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -376,23 +378,13 @@ page.say(
 # %%
 def answered(network, rate, penalty, epochs, seeds):
     """Its seeds; those after the first only where they are recorded, on a page that measures nothing."""
-    spec, found = (
-        dict(
-            data=settings.data,
-            network=network,
-            regularizer=penalty,
-            factor=0.0 if penalty == "base" else 0.01,
-            epochs=epochs,
-            train_size=settings.train_size,
-            images=settings.images,
-        ),
-        [],
-    )
-    try:
+    found, lr = [], {} if rate == 0.001 else {"lr": rate}
+    spec = dict(network=network, regularizer=penalty, factor=0.0 if penalty == "base" else 0.01, epochs=epochs, **lr)
+    spec |= dict(data=settings.data, train_size=settings.train_size, images=settings.images)
+    with suppress(MissingRecord):
         for seed in range(seeds):
-            found.append(page.measure(chapter.answers, seed=seed, **spec, **({} if rate == 0.001 else {"lr": rate})))
-    except MissingRecord:
-        assert found, "the first seed is not recorded"
+            found.append(page.measure(chapter.answers, seed=seed, **spec))
+    assert found, "the first seed is not recorded"
     return found
 
 
@@ -609,15 +601,9 @@ def place(records, k):
 def draw(axis, runs, k, colour, **style):
     """The means as a line, single seeds as faint points, or as hollow ones where they have not learnt."""
     for record in (record for records in runs for record in records):
-        axis.plot(
-            100 * record["clean"],
-            100 * record["pgd"][k],
-            "o" if learning.state(record) else ".",
-            mfc="none" if learning.state(record) else colour,
-            color=colour,
-            ms=5,
-            alpha=0.5,
-        )
+        fails = learning.state(record)
+        look = dict(mfc="none" if fails else colour, color=colour, ms=5, alpha=0.5)
+        axis.plot(100 * record["clean"], 100 * record["pgd"][k], "o" if fails else ".", **look)
     axis.plot(*zip(*(point for records in runs if (point := place(records, k))), strict=True), color=colour, **style)
 
 
@@ -675,14 +661,10 @@ page.figure(
 def lengths(records):
     """A thousand times DeepFool's median l2 length, over the seeds that have learnt and in which it fooled half of the images."""
     known = [r["distance"] for r in learning.learnt(records) if r["distance"] is not None]
-    return (
-        (
-            mean_sd(known, unit="", scale=1000)
-            + ("" if len(known) == len(records) else f" ({len(known)} of {len(records)} seeds)")
-        )
-        if known
-        else "none"
-    )
+    if not known:
+        return "none"
+    some = "" if len(known) == len(records) else f" ({len(known)} of {len(records)} seeds)"
+    return mean_sd(known, unit="", scale=1000) + some
 
 
 for network in settings.judged:

@@ -162,19 +162,13 @@ rows = {name: [run(split) for split in range(settings.splits)] for name, run in 
 
 # %% tags=["hide-input"]
 def table2(rows, caption, **costs):
-    page.table(
-        ["made by", *(name.replace("_", "_\u200b") for name in settings.networks), f"mean of {len(three)}", *costs],
-        [
-            [
-                name,
-                *(mean_sd([r["rates"][k] for r in records], unit="") for k in range(len(settings.networks))),
-                mean_sd([np.mean(r["rates"][:3]) for r in records], unit=""),
-                *(f"{np.mean([cost(r) for r in records]):,.0f}" for cost in costs.values()),
-            ]
-            for name, records in rows.items()
-        ],
-        caption=caption,
-    )
+    networks = [name.replace("_", "_\u200b") for name in settings.networks]
+    cells = []
+    for name, records in rows.items():
+        rates = [mean_sd([r["rates"][k] for r in records], unit="") for k in range(len(networks))]
+        mean = mean_sd([np.mean(r["rates"][:3]) for r in records], unit="")
+        cells.append([name, *rates, mean, *(f"{np.mean([cost(r) for r in records]):,.0f}" for cost in costs.values())])
+    page.table(["made by", *networks, f"mean of {len(three)}", *costs], cells, caption=caption)
 
 
 def own(records, k, passes=0):

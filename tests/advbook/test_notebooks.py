@@ -36,7 +36,7 @@ def test_helpers_are_short(source):
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.FunctionDef):
             lines = node.end_lineno - node.lineno + 1  # as the formatter writes them
-            assert lines <= 20, f"{node.name} has more than twenty lines; move it to advbook.chapters"
+            assert lines <= 10, f"{node.name} has more than ten lines; move it to advbook.chapters"
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=NAMES)

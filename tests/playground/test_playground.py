@@ -15,7 +15,7 @@ from torch import nn
 from advbook import claims, cli, ledger, paths, web_export
 from advbook.chapters.playground import files as playground_files
 from advbook.chapters.playground import rounding as playground
-from advbook.chapters.playground.networks import NETWORKS, member
+from advbook.chapters.playground.networks import COMMON, NETWORKS, member
 from advutils import datasets, evaluation, layers, models
 from advutils.models import quantisation
 
@@ -228,3 +228,13 @@ def test_a_network_is_exported_by_its_record(cache, tmp_path, monkeypatch):
 def test_what_cannot_be_exported_gets_one_line(argument, message):
     done = CliRunner().invoke(cli.main, ["export-web", argument])
     assert done.exit_code == 1 and message in done.output and len(done.output.strip().splitlines()) == 1
+
+
+def test_the_pages_text_tells_the_sizes_that_the_networks_and_attacks_have():
+    """Numbers that prose repeats: epochs, images and budget of the universal perturbation, steps of PGD."""
+    text = " ".join((paths.root() / "book" / "playground.md").read_text().split())
+    epochs = [NETWORKS[name]["spec"]["epochs"] for name in ("maxout", "thesis-A", "fgsm-trained")]
+    assert "fewer epochs ({}, {} and {})".format(*epochs) in text
+    assert f"at {COMMON['eps']:g}, from {COMMON['images']} training".replace("0.3", ".3") in text
+    steps = re.search(r"const STEPS = (\d+);", (SOURCES / "src" / "attacks.js").read_text())[1]
+    assert f"PGD makes {steps} steps of 2.5 budgets / {steps}" in text
