@@ -23,6 +23,7 @@ for command in (
     records.compare,
     records.withdraw,
     records.restamp,
+    records.spot_check,
     data.data,
     sources.pair,
     sources.fork,

@@ -374,19 +374,22 @@ def is_network(record: Record) -> bool:
 
 
 def stale(record: Record) -> bool | None:
-    """Whether the code behind a record has changed since; None if its function no longer exists.
+    """Whether the code behind a record has changed since; None if its function no longer exists."""
+    code = code_of(record)
+    return None if code is None else code != record.provenance["code"]
+
+
+def code_of(record: Record) -> str | None:
+    """The hash of the present code behind a record; None if its function no longer exists.
 
     Functions of this project are only read; one that a notebook defines is imported.
     """
     _find_benchmarks()
     try:
-        code = code_hash(record.provenance["function"], record.parameters)
+        return code_hash(record.provenance["function"], record.parameters)
     except LookupError:
         function = function_of(record)
-        if function is None:
-            return None
-        code = code_hash(function, record.parameters)
-    return code != record.provenance["code"]
+        return None if function is None else code_hash(function, record.parameters)
 
 
 def again(record: Record) -> list[tuple[str, object, object]]:

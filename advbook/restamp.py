@@ -185,8 +185,8 @@ def restamp(
     if not dry_run:
         for pair in found:
             for record in pair.records if pair.verdict == "proved" else ():
-                _stamp(record, pair.small, old, new, unless)
-        _list(found, old)
+                stamp(record, _reason(record, pair.small, old, new, unless))
+        relist(found, f"not made by the code of {old[:12]}")
     return found
 
 
@@ -210,33 +210,32 @@ def compare(old: dict | None, new: dict | None) -> tuple[str, str]:
     return "proved", ""
 
 
-def _stamp(record: ledger.Record, parameters: dict, old: str, new: str, unless: tuple[str, ...]) -> None:
-    """Give a record the present code hash, and the reason: all that it takes to repeat the proof."""
-    document = json.loads(record.path.read_bytes())
-    origin = document["provenance"]
-    entry = {
+def _reason(record: ledger.Record, parameters: dict, old: str, new: str, unless: tuple[str, ...]) -> dict:
+    """All that it takes to repeat the proof."""
+    return {
         "reason": REASON,
         "commits": [old, new],
-        "code": origin["code"],
+        "code": record.provenance["code"],
         "parameters": parameters,
         "images": sides.CUT,
         "unless": list(unless),
         "machine": provenance.machine() | {"threads": 1},
         "date": provenance.now(),
     }
-    origin["code"] = codehash.code_hash(origin["function"], record.parameters)
-    origin["restamped"] = [*origin.get("restamped", []), entry]
+
+
+def stamp(record: ledger.Record, reason: dict) -> None:
+    """Give a record the present code hash, and the reason."""
+    document = json.loads(record.path.read_bytes())
+    origin = document["provenance"]
+    origin["code"] = ledger.code_of(record)
+    origin["restamped"] = [*origin.get("restamped", []), reason]
     del document["sha256"]
     ledger.seal(record.path, document)
 
 
-def _list(found: list[Pair], commit: str) -> None:
-    """Write down what is still to be measured: with this run's reason or, where it did not look, the one before."""
+def relist(found: list[Pair], otherwise: str) -> None:
+    """Write down what is still to be measured: with this run's reason, the one before, or ``otherwise``."""
     reasons = {row["record"]: row["reason"] for row in to_measure.listed()}
     reasons |= {to_measure.name_of(record): f"{pair.verdict}: {pair.why}" for pair in found for record in pair.records}
-    to_measure.write(
-        [
-            (record, reasons.get(to_measure.name_of(record), f"not made by the code of {commit[:12]}"))
-            for record in changed()
-        ]
-    )
+    to_measure.write([(record, reasons.get(to_measure.name_of(record), otherwise)) for record in changed()])
