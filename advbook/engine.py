@@ -57,6 +57,7 @@ def _shell() -> Iterator[InteractiveShell]:
 
 def _run(shell: InteractiveShell, source: str) -> tuple[list, BaseException | None]:
     """The outputs of a cell and what stopped it, if anything."""
+    shell.user_ns["In"].append(source)  # where a page looks for its parameters cell
     with capture_output() as caught:
         shell.display_trap.hook = CapturingDisplayHook(shell, caught._outputs)  # of a cell's last expression
         result = shell.run_cell(source, store_history=False)

@@ -5,7 +5,8 @@ import csv
 import pytest
 import yaml
 
-from advbook import changes, claims, paths, site, withdrawn
+from advbook import changes, claims, paths, withdrawn
+from advbook.site import status
 
 
 @pytest.fixture
@@ -51,11 +52,11 @@ def test_a_withdrawal_is_a_reason_until_another_is_given(book, monkeypatch):
 
 def test_the_page_shows_then_and_now(book):
     book("x: a | bar", ("x", "reproduced", "a 1"), ("gone", "reproduced", "a 1"), SAME)
-    text = site.changed({})
+    text = status.changed({})
     assert "[x](#x)" in text and "reproduced</span> →" in text and "| a 1 | a 2 |" in text and "**a | bar**" in text
     assert "no longer asked" in text and "[y]" not in text and "withdrawn.csv" not in text
     book("", SAME)
-    assert "No verdict" in site.changed({})
+    assert "No verdict" in status.changed({})
 
 
 def test_every_change_has_its_reason():

@@ -8,12 +8,13 @@ import pytest
 import yaml
 
 import advutils
-from advbook import paths, reference, site
+from advbook import paths, reference
+from advbook.site import prose
 
 
 @pytest.mark.parametrize("room", reference.ROOMS)
 def test_a_room_s_page_has_all_that_the_room_offers(room):
-    text = site._filled((paths.root() / "book" / "reference" / f"{room}.md").read_text(), {})
+    text = prose.filled((paths.root() / "book" / "reference" / f"{room}.md").read_text(), {})
     package = importlib.import_module(f"advutils.{room}")
     for module in reference.modules(package):
         for name, thing in reference.public(module):
