@@ -47,7 +47,8 @@ ICON_SIGN = re.compile(r'(--pst-icon-[\w-]+):"[^"]*"')
 
 
 def mathjax(target: Path) -> None:
-    """Copy the files of MathJax that pages load into ``target``."""
+    """Copy the files of MathJax that pages load into ``target``, and take others out of it."""
+    shutil.rmtree(target, ignore_errors=True)
     static = Path(find_spec("jupyter_server_mathjax").origin).parent / "static"  # type: ignore[arg-type, union-attr]
     for pattern in MATHJAX:
         for path in static.glob(pattern):
