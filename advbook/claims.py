@@ -236,9 +236,7 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
         else:
             missing.add(name)
     names = (
-        rules.used(claim)
-        if "rule" in claim
-        else set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
+        rules.used(claim) if "rule" in claim else set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
     )
     used = [name for name in claim["values"] if name in names and name in samples]
     result = {"scope": "paper", **claim, "samples": samples, "findings": []}

@@ -66,9 +66,7 @@ def of(claim: dict, values: dict[str, Value]) -> dict:
     level, exact = claim.get("level", LEVEL), claim.get("exact", False)
     premises = _findings([rules.part(entry) for entry in claim.get("premise", ())], values, level, exact)
     findings = [
-        each
-        for way, parts in enumerate(rules.ways(claim))
-        for each in _findings(parts, values, level, exact, way)
+        each for way, parts in enumerate(rules.ways(claim)) for each in _findings(parts, values, level, exact, way)
     ]
     words = outcomes.WORDS["ours" if claim.get("scope") == "ours" else "paper"]
     used = set().union(*(rules.names(each.part.expression) for each in (*premises, *findings)))
