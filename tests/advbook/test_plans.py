@@ -43,7 +43,8 @@ def test_every_claim_finds_as_many_units_as_it_plans_in_what_its_pages_ask_for(c
     records = asked(chapter, profile)
     mistakes = {}
     for claim in claims.load("claims", chapter):
-        if claim["id"] in NEVER or page_of(claim) is None:
+        pinned = profile == "paper" and "rule" not in claim  # expressions name the standard settings
+        if claim["id"] in NEVER or page_of(claim) is None or pinned:
             continue
         try:
             if few := lacking(claim, profile, records):
