@@ -56,8 +56,8 @@ def unpaired(part: rules.Part, samples: dict[str, Sample]) -> Estimate:
     return Estimate(mean, spread, math.inf if not spread else max(found.n - 1, 1), max(found.n, 2))
 
 
-def means(claim: dict, before: str) -> str:
-    """By what today's verdict is another one than the expression's."""
+def means(claim: dict, before: str, same_rule: str) -> str:
+    """By what today's verdict is another one than the expression's, which says ``same_rule`` with today's statistics."""
     verdict = SAME.get(claim["verdict"], claim["verdict"])
     if verdict == before:
         return "words" if verdict != claim["verdict"] else ""
@@ -65,12 +65,14 @@ def means(claim: dict, before: str) -> str:
         return "a false premise is called so"
     if not claim["findings"]:
         return "units"
+    if any(each.outcome.state == FAILS and each.outcome.note.startswith("smaller") for each in claim["findings"]):
+        return "the paper's effect is excluded"
+    if same_rule and SAME.get(same_rule, same_rule) != verdict:
+        return "rule"
     ways = rules.ways(claim)
     apart = rules.either(ways, [[unpaired(part, claim["samples"]) for part in way] for way in ways])
     if outcomes.WORDS["paper"][apart.state] != verdict:
         return "pairs"
-    if any(each.outcome.state == FAILS and each.outcome.note.startswith("smaller") for each in claim["findings"]):
-        return "the paper's effect is excluded"
     return "ratios on the log" if any(isinstance(part, rules.Ratio) for way in ways for part in way) else "intervals"
 
 
@@ -83,7 +85,7 @@ def earlier(first: dict | None, entry: dict | None, verdict: str, then: str) -> 
 
 
 def with_todays_statistics(first: dict | None, claim: dict) -> str:
-    """The verdict of the first edition's rule, put in parts, on today's values; empty where it cannot be asked."""
+    """The verdict of an expression, put in parts, on today's values; empty where it cannot be asked."""
     if first is None or claim["page"] is None:
         return ""
     keep = {key: claim[key] for key in ("id", "values", "units", "exact", "scope", "page") if key in claim}
@@ -107,7 +109,9 @@ def rows() -> list[list[str]]:
         before = claim["verdict"]
         if entry is not None and claim["page"] is not None:
             before = claims.verdict_of(entry, *evidence(claim["profile"], chapter))["verdict"]
-        told = [earlier(then, entry, before, verdict), means(claim, before) if "rule" in claim else ""]
+        told = [earlier(then, entry, before, verdict)]
+        if entry and "rule" in claim:
+            told.append(means(claim, before, with_todays_statistics(entry, claim)))
         said = with_todays_statistics(then, claim)
         found.append([name, verdict, before, claim["verdict"], ", ".join(dict.fromkeys(filter(None, told))), said])
     return found

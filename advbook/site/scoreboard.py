@@ -70,7 +70,7 @@ def chance() -> str:
             lines.append(stand + (f"; without {', '.join(fallen)}" if fallen else "") + ".")
     return (
         f"{number} verdicts rest on intervals. If there were no effect at all, about {0.05 * number:.0f} of them would "
-        "say that there is one, or its opposite. Holm's correction asks of all verdicts of a paper at once that not one "
+        "say that there is one, or its opposite. Holm's correction asks of all verdicts of a paper at once that none "
         "of them be of that kind, in nineteen papers of twenty:\n\n" + "\n".join(lines)
     )
 
