@@ -57,7 +57,7 @@ def unpaired(part: rules.Part, samples: dict[str, Sample]) -> Estimate:
 
 
 def means(claim: dict, before: str, same_rule: str) -> str:
-    """By what today's verdict is another one than the expression's, which says ``same_rule`` with today's statistics."""
+    """By what today's verdict is not the expression's, which says ``same_rule`` with today's statistics."""
     verdict = SAME.get(claim["verdict"], claim["verdict"])
     if verdict == before:
         return "words" if verdict != claim["verdict"] else ""
@@ -65,14 +65,14 @@ def means(claim: dict, before: str, same_rule: str) -> str:
         return "a false premise is called so"
     if not claim["findings"]:
         return "units"
-    if any(each.outcome.state == FAILS and each.outcome.note.startswith("smaller") for each in claim["findings"]):
-        return "the paper's effect is excluded"
-    if same_rule and SAME.get(same_rule, same_rule) != verdict:
-        return "rule"
     ways = rules.ways(claim)
     apart = rules.either(ways, [[unpaired(part, claim["samples"]) for part in way] for way in ways])
     if outcomes.WORDS["paper"][apart.state] != verdict:
         return "pairs"
+    if any(each.outcome.state == FAILS and each.outcome.note.startswith("smaller") for each in claim["findings"]):
+        return "the paper's effect is excluded"
+    if same_rule and SAME.get(same_rule, same_rule) != verdict:
+        return "rule"
     return "ratios on the log" if any(isinstance(part, rules.Ratio) for way in ways for part in way) else "intervals"
 
 
