@@ -61,14 +61,15 @@ def asked(source: Path, profile: str) -> tuple[Asked, ...]:
             pass
 
     told: dict = {"__name__": "plan"}
+    given = {"profile": profile, "replay": "only"}
     for statement in _leading_to_measurements(module.body):
-        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "profile":
-            statement.value = ast.Constant(profile)
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) in given:
+            statement.value = ast.Constant(given[ast.unparse(statement.target)])
         block = ast.fix_missing_locations(ast.Module([statement], []))
         try:
             exec(compile(block, str(source), "exec"), told)
         except Exception as error:
-            told.setdefault("__failed__", []).append((ast.unparse(statement)[:80], error))
+            print(f"{source.stem}: {ast.unparse(statement)[:80]!r} fails without results: {error}")
         told["Page"] = Dry
     return tuple({each.path: each for each in found}.values())
 

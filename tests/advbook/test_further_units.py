@@ -12,7 +12,7 @@ from advbook.judgement import Finding
 from advbook.outcomes import FAILS, HOLDS, OPEN, TREND, Outcome
 from advbook.statistics import LEVEL
 
-TRIALS = 4000
+TRIALS = 2000
 CHANCE = 2 * math.sqrt(0.05 / TRIALS)  # two standard errors of a share of one in twenty
 
 
@@ -79,7 +79,7 @@ def claim(effects, id="x"):
 
 
 def test_holm_s_correction_leaves_one_wrong_sign_in_twenty_papers_without_any_effect():
-    rng, papers, wrong = np.random.default_rng(7), 400, 0
+    rng, papers, wrong = np.random.default_rng(7), 200, 0
     for _ in range(papers):
         judged = [claim(effects) for effects in rng.normal(size=(20, 4))]
         decided = [each for each in judged if each["verdict"] != "inconclusive"]

@@ -5,9 +5,13 @@ import pytest
 
 from advbook import claims, paths, settings, units
 
-NEVER = {  # what no page asks for
-    "sm-t2-inception": "not run, the network is not there",
-    "sm-t3-adversarial": "not run, the network is not there",
+NEVER = {  # (profile, claim): why no page of the profile asks for as much
+    ("standard", "sm-t2-inception"): "not run, the network is not there",
+    ("standard", "sm-t3-adversarial"): "not run, the network is not there",
+    ("standard", "sm-t3-filter-passes"): "asks for twelve groups, and the page makes three",
+    ("standard", "sm-t3-smoothing-no-gain"): "asks for five groups, and the page makes three",
+    ("standard", "gr-t2-sigma-inf"): "cut from the profile for its cost",
+    ("standard", "gr-conv-mask"): "cut from the profile for its cost",
 }
 PAGES = paths.notebooks()
 
@@ -41,17 +45,20 @@ def lacking(claim, profile, records):
 @pytest.mark.parametrize("chapter", [name for name in paths.chapters() if claims.load("claims", name)])
 def test_every_claim_finds_as_many_units_as_it_plans_in_what_its_pages_ask_for(chapter, profile):
     records = asked(chapter, profile)
-    mistakes = {}
+    mistakes: dict[str, object] = {}
     for claim in claims.load("claims", chapter):
         pinned = profile == "paper" and "rule" not in claim  # expressions name the standard settings
-        if claim["id"] in NEVER or page_of(claim) is None or pinned:
+        if page_of(claim) is None or pinned:
             continue
         try:
             if few := lacking(claim, profile, records):
                 mistakes[claim["id"]] = few
         except ValueError as error:
             mistakes[claim["id"]] = str(error)
-    assert not mistakes
+    expected = {name for where, name in NEVER if where == profile} & {
+        each["id"] for each in claims.load("claims", chapter)
+    }
+    assert set(mistakes) == expected, {name: mistakes[name] for name in set(mistakes) - expected}
 
 
 def test_a_plan_is_read_without_a_measurement(tmp_path):
