@@ -103,11 +103,11 @@ def solved(rows: list[Row], names: set[str], positive: set[str]) -> dict[str, fl
 def values_for(claim: dict, state: str) -> Iterator[dict[str, units.Value]]:
     """Candidates of values by unit for which the claim should come out as ``state``, one of advbook.outcomes'."""
     ways, names = rules.ways(claim), rules.used(claim)
-    premises = [row for entry in claim.get("premise", ()) for row in held(rules.part(entry))]
-    ratios = [part for way in ways for part in way if isinstance(part, Ratio)]
-    divided = {n for way in ways for part in way for n in rules.names(part.expression) if "/" in part.expression}
-    positive = set().union(divided, *(rules.names(part.ratio) for part in ratios))
-    fixed = {name: 1.0 for way in ways for part in way if not isinstance(part, Ratio) for name in _denominators(part)}
+    asked = [rules.part(entry) for entry in claim.get("premise", ())]
+    premises = [row for part in asked for row in held(part)]
+    parts = [*asked, *(part for way in ways for part in way)]
+    positive = {name for part in parts if "/" in part.expression for name in rules.names(part.expression)}
+    fixed = {name for part in parts if not isinstance(part, Ratio) for name in _denominators(part)}
     for rows in _wanted(ways, state):
         ones = [row for name in fixed for row in between(name, 1.0, 0.0)]
         if (found := solved([*premises, *rows, *ones], names, positive)) is not None:

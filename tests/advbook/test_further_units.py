@@ -12,8 +12,8 @@ from advbook.judgement import Finding
 from advbook.outcomes import FAILS, HOLDS, OPEN, TREND, Outcome
 from advbook.statistics import LEVEL
 
-TRIALS = 2000
-CHANCE = 2 * math.sqrt(0.05 / TRIALS)  # two standard errors of a share of one in twenty
+TRIALS = 4000
+CHANCE = 3 * math.sqrt(0.05 / TRIALS)  # three standard errors of a share of one in twenty, for a dozen of shares
 
 
 def second_looks(n, more, judge):
