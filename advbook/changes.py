@@ -40,3 +40,10 @@ def _reason(name: str, claim: dict | None, told: dict) -> str:
     selections = claim["values"].values() if claim else ()
     sources = [(claim["chapter"], selection["from"]) for selection in selections if isinstance(selection, dict)]  # type: ignore[index]
     return " ".join(dict.fromkeys(told[source] for source in sources if source in told))
+
+
+def open_then() -> list[dict]:
+    """The claims that were inconclusive in the first edition: rows of ``results/verdicts-first-edition.csv``, which
+    ``tools/verdicts.py`` writes."""
+    with open(paths.root() / "results" / "verdicts-first-edition.csv", newline="") as stream:
+        return [row for row in csv.DictReader(stream) if row["first edition"] == "inconclusive"]

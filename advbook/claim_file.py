@@ -27,8 +27,9 @@ class Selection(msgspec.Struct, forbid_unknown_fields=True, rename={"function": 
     bits: str | None = None
 
 
-class Claim(msgspec.Struct, forbid_unknown_fields=True):
-    """One claim: either ``rule``, a list of parts (:mod:`advbook.rules`), with a ``premise`` of such parts; or
+class Claim(msgspec.Struct, forbid_unknown_fields=True, rename={"alternatives": "or"}):
+    """One claim: either ``rule``, a list of parts (:mod:`advbook.rules`), with a ``premise`` of such parts, and ``or``,
+    other such lists; or
     ``reproduced`` and ``trend``, expressions over means, with a ``premise`` of that kind.
 
     ``units`` may name a setting, ``$seeds``. ``level``: .025 for a claim that is judged on all units though its verdict
@@ -50,6 +51,7 @@ class Claim(msgspec.Struct, forbid_unknown_fields=True):
     why: str = ""
     premise: str | list[dict[str, Any]] | None = None
     rule: list[dict[str, Any]] | None = None
+    alternatives: list[list[dict[str, Any]]] | None = None
     reproduced: str | None = None
     trend: str | None = None
 
@@ -118,10 +120,13 @@ def _check(entry: dict) -> None:
         raise ValueError(f"units is a number from 1 on or names a setting, got {claim.units!r}")
     if claim.level not in (LEVEL, LEVEL / 2):
         raise ValueError(f"level is {LEVEL} or {LEVEL / 2}, got {claim.level}")
-    for key in ("rule", "premise"):
-        for part in getattr(claim, key) or () if claim.rule else ():
+    if claim.alternatives and not claim.rule:
+        raise ValueError("or: it stands beside `rule`")
+    lists = [("rule", claim.rule), ("premise", claim.premise), *(("or", way) for way in claim.alternatives or ())]
+    for key, parts in lists if claim.rule else ():
+        for part in parts or ():
             try:
-                missing = rules.names(rules.part(part).expression) - set(claim.values)
+                missing = rules.names(rules.part(part).expression) - set(claim.values)  # type: ignore[arg-type]
             except ValueError as error:
                 raise ValueError(f"{key}: {error}") from None
             if missing:

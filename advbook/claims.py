@@ -235,11 +235,8 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
             samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
         else:
             missing.add(name)
-    parts = [*claim.get("premise", ()), *claim["rule"]] if "rule" in claim else ()
     names = (
-        set().union(*(rules.names(rules.part(part).expression) for part in parts))
-        if parts
-        else set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
+        rules.used(claim) if "rule" in claim else set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
     )
     used = [name for name in claim["values"] if name in names and name in samples]
     result = {"scope": "paper", **claim, "samples": samples, "findings": []}

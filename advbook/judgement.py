@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -13,12 +14,14 @@ from advbook.units import Value
 
 @dataclass(frozen=True)
 class Finding:
-    """One part of a rule: its estimate, what it decides by itself, and how many units only one side had."""
+    """One part of a rule: its estimate, what it decides by itself, how many units only one side had, and which of the
+    rule's ways it belongs to."""
 
     part: rules.Part
     estimate: Interval
     outcome: outcomes.Outcome
     left_out: int
+    way: int = 0
 
     @property
     def ends(self) -> tuple[float, ...]:
@@ -61,8 +64,10 @@ def told(findings: list[Finding]) -> str:
 def of(claim: dict, values: dict[str, Value]) -> dict:
     """``verdict``, ``why``, ``findings`` and ``premises`` (of :class:`Finding`), ``seconds`` that a unit took."""
     level, exact = claim.get("level", LEVEL), claim.get("exact", False)
-    premises = _findings(claim.get("premise", ()), values, level, exact)
-    findings = _findings(claim["rule"], values, level, exact)
+    premises = _findings([rules.part(entry) for entry in claim.get("premise", ())], values, level, exact)
+    findings = [
+        each for way, parts in enumerate(rules.ways(claim)) for each in _findings(parts, values, level, exact, way)
+    ]
     words = outcomes.WORDS["ours" if claim.get("scope") == "ours" else "paper"]
     used = set().union(*(rules.names(each.part.expression) for each in (*premises, *findings)))
     result = {"premises": premises, "findings": findings, "seconds": _seconds(used, values)}
@@ -75,24 +80,26 @@ def of(claim: dict, values: dict[str, Value]) -> dict:
         HOLDS: "",
         TREND: outcome.note,
         FAILS: _told(findings, FAILS) or outcome.note,
-        OPEN: f"not decided: {_told(findings, OPEN)}",
+        OPEN: f"not decided: {_told(findings, OPEN) or 'at the share of the level that each of several ways has'}",
     }[outcome.state]
     return {**result, "verdict": words[outcome.state], "why": why}
 
 
-def _findings(parts: list[dict], values: dict[str, Value], level: float, exact: bool) -> list[Finding]:
+def _findings(
+    parts: list[rules.Part], values: dict[str, Value], level: float, exact: bool, way: int = 0
+) -> list[Finding]:
     found = []
-    for entry in parts:
-        part = rules.part(entry)
+    for part in parts:
         estimate = rules.estimate(part, values, exact=exact)
-        found.append(Finding(part, estimate, part.outcome(estimate, 1, level), rules.left_out(part, values)))
+        found.append(Finding(part, estimate, part.outcome(estimate, 1, level), rules.left_out(part, values), way))
     return found
 
 
 def decided(findings: list[Finding], level: float, further: int = 0) -> outcomes.Outcome:
     """What the findings decide together; with so many ``further`` units, at today's means and spreads."""
-    later = [each.estimate.at(each.estimate.n + further) for each in findings]
-    return rules.together([each.part for each in findings], later, level)
+    ways = [list(found) for _, found in itertools.groupby(findings, lambda each: each.way)] or [[]]
+    later = [[each.estimate.at(each.estimate.n + further) for each in way] for way in ways]
+    return rules.either([[each.part for each in way] for way in ways], later, level)
 
 
 def _told(findings: list[Finding], state: str) -> str:

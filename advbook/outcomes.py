@@ -29,6 +29,7 @@ def effect(
     within: float | None = None,
     error: float = 0.0,
     least: float = -math.inf,
+    nothing: float | None = None,
     parts: int = 1,
     level: float = LEVEL,
 ) -> Outcome:
@@ -37,8 +38,9 @@ def effect(
     ``paper`` is the paper's effect, with its own sampling ``error``; its size is right ``within`` this much (None: any)
     and from ``least`` on. With the 95 % interval [l, u]: it holds if l > 0 and [l, u] has the right size; it is a trend
     if l > 0 otherwise ("smaller", "larger", or "size open" where the interval crosses a border of it). Where l <= 0 it
-    fails if u < 0, or if u < paper - 2 error, at the level .05 / ``parts``, or if there is no difference and no spread;
-    else it is open. (``level``: in place of .05, for a claim whose verdict was seen before its units were fixed.)
+    fails if u < 0, or if u < paper - 2 error, at the level .05 / ``parts``, or if there is no difference and no spread,
+    or if the 90 % interval lies within +-``nothing``; else it is open. (``level``: in place of .05, for a claim whose
+    verdict was seen before its units were fixed.)
     """
     low, high = found.interval(1 - level)
     least, most = (least, math.inf) if within is None else (max(least, paper - within), paper + within)  # type: ignore[operator]
@@ -48,6 +50,8 @@ def effect(
         return Outcome(TREND, "smaller" if high < least else "larger" if low > most else "size open")
     if low == high == 0:
         return Outcome(FAILS, "no difference")
+    if nothing is not None and _inside(found.interval(1 - 2 * level / parts), nothing):
+        return Outcome(FAILS, "no difference that counts")
     high = found.interval(1 - level / parts)[1]
     if high < 0:
         return Outcome(FAILS, "the other sign")
@@ -88,6 +92,10 @@ def _sides(found: Interval, near: float, within: float, parts: int, level: float
     return inside, high < near - within or low > near + within
 
 
+def _inside(interval: tuple[float, float], within: float) -> bool:
+    return -within <= interval[0] and interval[1] <= within
+
+
 def only_size(outcome: Outcome) -> Outcome:
     """Of a part that can lower a verdict to a trend and no further."""
     if outcome.state in (FAILS, OPEN):
@@ -105,6 +113,17 @@ def conjunction(outcomes: Sequence[Outcome]) -> Outcome:
     state = next((s for s in (FAILS, OPEN, TREND) if s in states), HOLDS)
     notes = dict.fromkeys(outcome.note for outcome in outcomes if outcome.state == state and outcome.note)
     return Outcome(state, ", ".join(notes))
+
+
+def disjunction(strict: Sequence[Outcome], plain: Sequence[Outcome]) -> Outcome:
+    """One of m ways: it holds, or is a trend, if one does at the level .05 / m (``strict``), and fails if all of them
+    fail at .05 (``plain``). So m chances make no wrong sign likelier than one."""
+    for state in (HOLDS, TREND):
+        if found := [outcome for outcome in strict if outcome.state == state]:
+            return found[0]
+    if all(outcome.state == FAILS for outcome in plain):
+        return Outcome(FAILS, ", ".join(dict.fromkeys(outcome.note for outcome in plain if outcome.note)))
+    return Outcome(OPEN)
 
 
 WORDS = {  # what an outcome is called: of claims and identities in papers, and of questions of ours

@@ -1,14 +1,17 @@
 """The parts of a rule, as ``claims.yml`` has them, and what they decide.
 
     rule:
-    - effect: none - p2       # more than 0; `paper` and `within` say how large, `error` is the paper's own
+    - effect: none - p2       # more than 0; `paper` and `within` say how large, `error` is the paper's own;
+                                  # none, if it lies within `nothing`
     - ratio: cw / scw         # more than 1, on the log; `least` and `within` are factors
     - value: none             # `within` of `near`; a trend if within a wider tolerance, `further`
     - equal: p_smooth - p_plain  # a difference that is none, `within`
     - median: far - near      # more than 0 in the median, where some are infinite
+    or:                       # beside `rule`: other lists of parts, each of which would do too
+    - - effect: none - p1
 
-All parts must hold. ``trend: any``: without this one it is a trend still. Expressions are arithmetic in the claim's
-values, formed inside each unit that all of them have.
+All parts of a list must hold. ``trend: any``: without this one it is a trend still. Expressions are arithmetic in the
+claim's values, formed inside each unit that all of them have.
 """
 
 from __future__ import annotations
@@ -61,9 +64,11 @@ class Effect(Part, kw_only=True):
     paper: float | None = None
     within: float | None = None
     error: float = 0.0
+    nothing: float | None = None
 
     def decide(self, found: Interval, parts: int, level: float) -> outcomes.Outcome:
-        return outcomes.effect(found, paper=self.paper, within=self.within, error=self.error, parts=parts, level=level)
+        sizes = {key: getattr(self, key) for key in ("paper", "within", "error", "nothing")}
+        return outcomes.effect(found, **sizes, parts=parts, level=level)
 
 
 class Ratio(Part, kw_only=True):
@@ -266,6 +271,26 @@ def _independent(part: Part, tree: ast.expr, values: dict[str, Value]) -> Interv
         side = np.atleast_1d(_compute(node, numbers, part.expression))
         sides.append(np.log(side) if isinstance(part, Ratio) else side)
     return statistics.welch(*sides)
+
+
+def ways(claim: dict) -> list[list[Part]]:
+    """The lists of parts of which one must hold: ``rule``, and those under ``or``."""
+    return [[part(entry) for entry in way] for way in (claim["rule"], *claim.get("or", ()))]
+
+
+def used(claim: dict) -> set[str]:
+    """The values that the premise and the rule of a claim use."""
+    parts = [part(entry) for entry in claim.get("premise", ())] + [each for way in ways(claim) for each in way]
+    return set().union(*(names(each.expression) for each in parts))
+
+
+def either(ways: list[list[Part]], found: list[list[Interval]], level: float = statistics.LEVEL) -> outcomes.Outcome:
+    """What the ways decide, given the estimates of the parts of each: :func:`advbook.outcomes.disjunction`."""
+    strict, plain = (
+        [together(parts, one, share) for parts, one in zip(ways, found, strict=True)]
+        for share in (level / len(ways), level)
+    )
+    return outcomes.disjunction(strict, plain)
 
 
 def together(parts: list[Part], found: list[Interval], level: float = statistics.LEVEL) -> outcomes.Outcome:

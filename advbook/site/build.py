@@ -103,12 +103,14 @@ def stage(executed: dict[str, Path]) -> Staged:
             )
     for name, text in made.items():
         sources[Path("book") / f"{name}.md"] = text.encode()
+    last = {name.partition("/")[0]: name for name in executed}  # of each chapter
     for name, path in executed.items():
-        page = pages.page(name, path)
+        chapter = name.partition("/")[0]
+        page = pages.page(name, path, cards.closing(chapter) if last[chapter] == name else "")
         sources[Path("notebooks") / f"{name}.ipynb"] = page.text()
         beside |= page.files
         beside[f"_sources/notebooks/{name}.ipynb"] = pages.source(name, root)
-    beside |= {f"records/cards/{chapter}.json": content for chapter, content in cards.files().items()}
+    beside |= {f"records/cards/{folder}.json": content for folder, content in cards.files().items()}
     if verdicts.judged():
         beside["data/claims.csv"] = scoreboard.as_csv(scoreboard.rows(), scoreboard.FIELDS)
         beside["data/claims.json"] = scoreboard.as_json()

@@ -32,6 +32,14 @@ def pages() -> dict[str, str]:
     }
 
 
+def closing(chapter: str) -> str:
+    """What the last page of a chapter ends with, in Markdown: the effects of its claims; empty if none is judged."""
+    judged = [claim for claim in verdicts.judged() if claim["chapter"] == chapter]
+    title = chapter_titles().get(chapter, chapter)
+    picture = forest.forest(judged, title, f"../../book/{name_of(chapter)}.html")
+    return f"## All effects of this chapter\n\nEach row leads to the card of its claim.\n\n{picture}" if picture else ""
+
+
 def files() -> dict[str, bytes]:
     """Chapter -> JSON of the records that its cards rest on: ``{file of the record: what it says}``."""
     found: dict[str, dict[str, ledger.Record]] = {}
@@ -127,12 +135,9 @@ def report(claim: dict) -> str:
 def rule(claim: dict) -> str:
     """The rule of a card."""
     if "rule" in claim:
-        words = {"premise": "judged only if", "rule": "all of"}
-        return "; ".join(
-            f"{word} " + ", ".join(f"`{_part(each)}`" for each in claim[kind])
-            for kind, word in words.items()
-            if kind in claim
-        )
+        lists = [("judged only if", claim.get("premise", [])), ("all of", claim["rule"])]
+        lists += [("or all of", way) for way in claim.get("or", ())]
+        return "; ".join(f"{word} " + ", ".join(f"`{_part(each)}`" for each in parts) for word, parts in lists if parts)
     kinds = {"premise": "judged only if", "reproduced": "reproduced if", "trend": "in trend if"}
     return "; ".join(f"{words} `{claim[kind]}`" for kind, words in kinds.items() if kind in claim)
 

@@ -24,6 +24,8 @@ GENERATED = {
     "errata": lambda executed: errata.entries(),
     "pages": status.pages,
     "changes": status.changed,
+    "first_open": status.first_open,
+    "chance": lambda executed: scoreboard.chance(),
     "status": status.status,
     "versions": status.versions,
     **reference.PAGES,

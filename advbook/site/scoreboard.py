@@ -8,7 +8,7 @@ import io
 import json
 from collections import Counter
 
-from advbook import claims, forest, judgement, summary
+from advbook import claims, forest, holm, judgement, summary
 from advbook.page import BADGES, SCOPE, badge
 from advbook.site import cards, verdicts
 from advbook.site.tables import by_chapter, sentence
@@ -55,6 +55,24 @@ def bar() -> str:
     )
     words = f'<p class="verdict-bar-words">{len(judged)} statements, judged by rules:</p>'
     return f'{words}\n<div class="verdict-bar">{parts}</div>'
+
+
+def chance() -> str:
+    """How many verdicts chance alone would give, and which do not stand Holm's correction, paper by paper."""
+    lines, number = [], 0
+    for title, judged in by_chapter(verdicts.judged()).items():
+        family = holm.family(judged)
+        decided = [claim for claim in family if claim["verdict"] not in claims.UNDECIDED]
+        number += len(family)
+        if decided:
+            fallen = [f"[{claim['id']}](#{claim['id']})" for claim in holm.fallen(family)]
+            stand = f"* {title}: {len(decided) - len(fallen)} of {len(decided)} stand"
+            lines.append(stand + (f"; without {', '.join(fallen)}" if fallen else "") + ".")
+    return (
+        f"{number} verdicts rest on intervals. If there were no effect at all, about {0.05 * number:.0f} of them would "
+        "say that there is one, or its opposite. Holm's correction asks of all verdicts of a paper at once that none "
+        "of them be of that kind, in nineteen papers of twenty:\n\n" + "\n".join(lines)
+    )
 
 
 def table() -> str:

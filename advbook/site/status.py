@@ -8,8 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 from advbook import changes, ledger, provenance, withdrawn
-from advbook.page import badge
+from advbook.page import BADGES, badge
 from advbook.site.tables import chapter_titles, sentence, table
+
+RULE = "first rule, today's statistics"  # a column of the table of verdicts
 
 
 def changed(executed: dict[str, Path]) -> str:
@@ -31,6 +33,24 @@ def changed(executed: dict[str, Path]) -> str:
     if withdrawn.table().exists():
         text += '\n\nThe withdrawn records: <a href="../results/withdrawn.csv">withdrawn.csv</a>.'
     return text
+
+
+def first_open(executed: dict[str, Path]) -> str:
+    """What became of the claims that the first edition left open."""
+    found = changes.open_then()
+    counts = Counter(row["today"] for row in found)
+    rows = [
+        [
+            f"[{row['id']}](#{row['id']})",
+            badge(row["today"]),
+            row["means"] or "–",
+            badge(row[RULE]) if row[RULE] else "–",
+        ]
+        for row in found
+    ]
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in BADGES if counts[verdict])
+    columns = ["claim", "today", "by what means", "the first rule, with today's statistics"]
+    return f"Of {len(found)} there are now {told}.\n\n{table(columns, rows)}"
 
 
 def pages(executed: dict[str, Path]) -> str:

@@ -674,6 +674,8 @@ page.claims(
     "sm-in-spgd2-spoiled-printed-stored",
     "sm-in-spgd2-spoiled-coded",
     "sm-in-spgd2-spoiled-coded-stored",
+    "sm-t1-natural-first",
+    "sm-t1-natural-second",
     "sm-in-pgd2-beats-cw",
     "sm-weak-correlation",
     "sm-t3-filter-passes",

@@ -498,6 +498,7 @@ page.claims(
     "up-alg2-gives-up",
     "up-alg2-equal-visits",
     "up-interpolation",
+    "up-interpolation-shape",
     "up-num-classes",
     "up-best-pass",
     "up-many",

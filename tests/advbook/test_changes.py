@@ -59,6 +59,19 @@ def test_the_page_shows_then_and_now(book):
     assert "No verdict" in status.changed({})
 
 
+def test_the_page_says_what_became_of_the_claims_that_were_open(book, tmp_path):
+    book("", SAME)
+    with open(tmp_path / "results" / "verdicts-first-edition.csv", "w", newline="") as stream:
+        head = ["id", "first edition", "expression", "today", "means", status.RULE]
+        rows = [["x", "inconclusive", "inconclusive", "not reproduced", "pairs", "reproduced"]]
+        rows += [["z", "inconclusive", "inconclusive", "inconclusive", "", ""], ["y", "reproduced", "", "no", "", ""]]
+        csv.writer(stream).writerows([head, *rows])
+    text = status.first_open({})
+    assert "Of 2 there are now 1 not reproduced, 1 inconclusive." in text and "[y]" not in text
+    (line,) = [line for line in text.split("\n") if "[x](#x)" in line]
+    assert line.index("not reproduced<") < line.index("pairs") < line.index(">reproduced<")
+
+
 def test_every_change_has_its_reason():
     assert [row["id"] for row in changes.rows() if not row["reason"].strip()] == []
 
@@ -67,7 +80,7 @@ def test_the_table_of_verdicts_then_and_now_is_up_to_date():
     with open(paths.root() / "results" / "verdicts-first-edition.csv", newline="") as stream:
         rows = {row["id"]: row for row in csv.DictReader(stream)}
     first = changes.first_edition()
-    today = {claim["id"]: claim["verdict"] for claim in claims.evaluate() if "rule" in claim}
+    today = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
     assert {name: row["today"] for name, row in rows.items()} == today, "run `python tools/verdicts.py`"
     assert all(row["first edition"] == first.get(name, {}).get("verdict", "") for name, row in rows.items())
     assert all(row["means"] for row in rows.values() if row["expression"] != row["today"])

@@ -117,3 +117,9 @@ def test_marks_can_be_seen_on_light_and_on_dark_ground():
         for ground in ("#ffffff", "#14181e"):
             lighter, darker = sorted((luminance(colour), luminance(ground)), reverse=True)
             assert (lighter + 0.05) / (darker + 0.05) >= 3, (colour, ground)
+
+
+def test_on_another_page_a_row_leads_to_the_page_of_cards():
+    some = [claim("reproduced", {"effect": "a", "paper": 1.0}, 0.9, 1.0, 1.1, id="c-0")]
+    (link,) = svg(forest.forest(some, "Nobody", "../../book/cards-c.html")).iter("a")
+    assert link.get("href") == "../../book/cards-c.html#c-0"

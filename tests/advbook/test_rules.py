@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from advbook import claim_file, claims, paths, power, rules, settings, statistics, units
+from advbook import claim_file, claims, paths, power, settings, statistics, units
 from advbook.cli import main
 
 
@@ -224,42 +224,13 @@ def test_every_setting_that_a_claim_names_is_on_each_page_that_shows_it():
     seen = set()
     for source, (name, claim) in itertools.product(paths.sources(), known.items()):
         if f'"{name}"' in source.read_text():
-            for profile, own in settings.of_page(source).items():
+            for profile in claims.JUDGED:
+                own = settings.of_page(source)[profile]
                 found = settings.resolved([claim["values"], claim.get("units", 1)], own, f"{source.stem} {profile}")
                 assert isinstance(found[1], int) and found[1] >= 1
                 seen.add(name)
-    assert seen == set(known) and len(seen) >= 40
-
-
-def test_every_rule_of_the_book_can_come_out_for_and_against():
-    """Numbers of the values are drawn until each outcome that is not a matter of size alone has come."""
-    rng = np.random.default_rng(0)
-    for claim in claims.evaluate():
-        if "rule" not in claim:
-            continue
-        parts, seen = [rules.part(entry) for entry in claim["rule"]], set()
-        used = set().union(*(rules.names(part.expression) for part in parts))
-        near = {
-            name: {
-                part.near
-                for part in parts
-                if getattr(part, "near", None) is not None and name in rules.names(part.expression)
-            }
-            for name in used
-        }
-        for _ in range(3000):
-            values = {}
-            for name in used:
-                middle = rng.choice([*near[name], *10 ** rng.uniform(-12, 3, 2), 0.5]) * rng.choice([1, 1, 1, -1])
-                values[name] = units.Value({(("seed", seed),): middle * (1 + 1e-4 * rng.normal()) for seed in range(9)})
-            try:
-                found = [rules.estimate(part, values) for part in parts]
-            except ValueError:  # the quotient of numbers that are not positive
-                continue
-            seen.add(rules.together(parts, found).state)
-            if {"holds", "fails"} <= seen:
-                break
-        assert {"holds", "fails"} <= seen, (claim["id"], seen)
+    shown = {claim["id"] for claim in claims.evaluate() if claim["page"]}
+    assert seen == set(known) & shown and len(seen) >= 150
 
 
 GOOD = {
@@ -289,6 +260,8 @@ GOOD = {
         ({"rule": [{"effect": "plain -"}]}, "claim a: rule: expression 'plain -' cannot be read"),
         ({"rule": [{"effect": "plain < 1"}]}, "claim a: rule: expression .* may use values, numbers"),
         ({"rule": [{"effect": "other"}]}, "claim a: rule: other is no value"),
+        ({"or": [[{"effect": "other"}]]}, "claim a: or: other is no value"),
+        ({"rule": None, "reproduced": "plain < 1", "or": [[{"effect": "plain"}]]}, "claim a: or: it stands beside"),
         ({"rule": [{"effect": "plain", "within": 1}]}, "claim a: rule: .*`within` and no `paper`"),
         ({"rule": [{"ratio": "plain"}]}, "claim a: rule: .*no quotient"),
         ({"premise": "plain < 1"}, "claim a: premise"),

@@ -292,6 +292,13 @@ def test_a_page_starts_with_the_answer_and_ends_with_its_settings(judged, execut
     assert 'src="../../pictures/fake/1-page-1.svg"' in box
 
 
+def test_the_last_page_of_a_chapter_ends_with_its_effects_before_its_settings(judged, executed):
+    sources = [cell.source for cell in pages.page("fake/1-page", executed, "## All effects").notebook.cells]
+    assert sources[-4] == "## All effects" and sources[-3].startswith("## How it was measured")
+    assert "## All effects" not in [cell.source for cell in pages.page("fake/1-page", executed).notebook.cells]
+    assert cards.closing("no chapter") == ""
+
+
 def test_pictures_data_and_records_of_a_page_are_files(judged, executed):
     made = pages.page("fake/1-page", executed)
     assert set(made.files) == {"pictures/fake/1-page-1.svg", "pictures/fake/1-page-1.csv", "records/fake/1-page.json"}
