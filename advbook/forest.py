@@ -95,8 +95,11 @@ def _unit(found: Finding) -> float | None:
     return paper if paper > 0 else None
 
 
-def forest(claims: Sequence[dict], title: str) -> str:
-    """The forest plot of these judged claims as an HTML figure; empty if there is nothing to draw."""
+def forest(claims: Sequence[dict], title: str, page: str = "") -> str:
+    """The forest plot of these judged claims as an HTML figure; empty if there is nothing to draw.
+
+    Each row leads to the claim on ``page``, an address; without one on this page.
+    """
     beside, alone = rows(claims)
     parts = []
     for found, span, words, ticks in (
@@ -104,7 +107,7 @@ def forest(claims: Sequence[dict], title: str) -> str:
         (alone, OWN_RANGE, ("none", ""), (0.0,)),
     ):
         if found:
-            parts.append(_panel(found, span, words, ticks, title, paper=found is beside))
+            parts.append(_panel(found, span, words, ticks, title, paper=found is beside, page=page))
     return "\n".join(parts)
 
 
@@ -117,6 +120,7 @@ def _panel(
     *,
     paper: bool,
     caption: str = "",
+    page: str = "",
 ) -> str:
     low, high = span
     height = LINE * (len(found) + 2)
@@ -130,7 +134,7 @@ def _panel(
             f'<line class="rule" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{LINE}" y2="{height - LINE}"/>'
             f'<text x="{x(tick):.1f}" y="{LINE * 0.7:.1f}" text-anchor="middle">{word}</text>'
         )
-    lines += [_row(row, LINE * (number + 1.5), x, span) for number, row in enumerate(found)]
+    lines += [_row(row, LINE * (number + 1.5), x, span, page) for number, row in enumerate(found)]
     return _figure("".join(lines), height, caption or _caption(title, paper), _told(found, title, paper))
 
 
@@ -144,7 +148,7 @@ def _caption(title: str, paper: bool) -> str:
     )
 
 
-def _row(row: Row, y: float, x, span: tuple[float, float]) -> str:
+def _row(row: Row, y: float, x, span: tuple[float, float], page: str = "") -> str:
     kind, mark = MARKS[row.verdict]
     ends = f'<line x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{y}" y2="{y}"/>' + "".join(
         _arrow(x(end), y, side)
@@ -153,7 +157,7 @@ def _row(row: Row, y: float, x, span: tuple[float, float]) -> str:
     )
     outside = not span[0] <= row.mean <= span[1]
     return (
-        f'<g class="{kind}"><a href="#{row.id}"><text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{row.id}</text>'
+        f'<g class="{kind}"><a href="{page}#{row.id}"><text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{row.id}</text>'
         f"</a>{ends}{'' if outside else _mark(mark, x(row.mean), y)}<title>{html.escape(_words(row))}</title></g>"
     )
 
