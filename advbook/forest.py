@@ -156,8 +156,9 @@ def _row(row: Row, y: float, x, span: tuple[float, float], page: str = "") -> st
         if end * side > span[(side + 1) // 2] * side
     )
     outside = not span[0] <= row.mean <= span[1]
+    label = f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{row.id}</text>'
     return (
-        f'<g class="{kind}"><a href="{page}#{row.id}"><text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{row.id}</text>'
+        f'<g class="{kind}"><a href="{page}#{row.id}">{label}'
         f"</a>{ends}{'' if outside else _mark(mark, x(row.mean), y)}<title>{html.escape(_words(row))}</title></g>"
     )
 

@@ -1,4 +1,4 @@
-"""The last page of a chapter: its effects in one picture, its verdicts in one table, what is open and what that costs."""
+"""The last page of a chapter: its effects in a picture, its verdicts in a table, what is open and what that costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Effects for sentences: a difference, a quotient or a number of a claim with its interval, as its card would have it."""
+"""Effects for sentences: a difference, a quotient or a number of a claim with its interval, as on its card."""
 
 from __future__ import annotations
 

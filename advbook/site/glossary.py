@@ -56,7 +56,7 @@ def page() -> str:
 
 
 def linked(body: str, name: str, known: Sequence[Term] | None = None) -> str:
-    """A page's HTML with a link to the glossary at the first place of each term; ``name`` is its path without suffix."""
+    """A page's HTML with a link to the glossary where each term first stands; ``name``: its path without suffix."""
     if name in WITHOUT or not name.startswith(("book/", "notebooks/")):
         return body
     known = terms() if known is None else known

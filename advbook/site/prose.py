@@ -77,5 +77,6 @@ def _number(claim: dict, value: str) -> str:
 
 def _value(claim: dict, kind: str, value: str):
     if value not in claim[kind]:
-        raise KeyError(f"claim {claim['id']} has no {'value' if kind == 'values' else 'number of the paper for'} {value}")
+        what = "value" if kind == "values" else "number of the paper for"
+        raise KeyError(f"claim {claim['id']} has no {what} {value}")
     return claim[kind][value]

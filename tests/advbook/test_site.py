@@ -192,7 +192,7 @@ def test_a_number_in_prose_is_the_recorded_mean_of_a_claims_value(judged):
 
 def test_numbers_in_prose_are_of_claims_and_their_values():
     values = {claim["id"]: claim["values"] for claim in claims.evaluate()}
-    text = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
+    text = "".join(path.read_text() for path in (paths.root() / "book").rglob("*.md"))
     told = prose.NUMBER.findall(text)
     assert len(told) == text.count("<!-- number") > 5  # a misspelt one would be a comment that nobody sees
     assert [(name, value) for name, value in told if value not in values.get(name, {})] == []
@@ -201,7 +201,7 @@ def test_numbers_in_prose_are_of_claims_and_their_values():
 def test_sentences_in_prose_were_written_for_todays_verdicts():
     """Where a verdict has changed, its sentence has to be read again."""
     verdicts = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
-    text = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
+    text = "".join(path.read_text() for path in (paths.root() / "book").rglob("*.md"))
     told = prose.VERDICT.findall(text)
     assert len(told) == text.count("<!-- verdict") > 30  # a misspelt one would be a comment that nobody sees
     assert [(name, verdict) for name, verdict in told if verdicts.get(name) != verdict] == []
