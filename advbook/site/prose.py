@@ -56,7 +56,7 @@ def filled(text: str, executed: dict[str, Path]) -> str:
         return text
     found = {claim["id"]: claim for claim in verdicts.judged()}
     text = NUMBER.sub(lambda match: _number(found[match[1]], match[2]), text)
-    text = PAPER.sub(lambda match: short(_value(found[match[1]], "paper", match[2])), text)
+    text = PAPER.sub(lambda match: _paper(found[match[1]], match[2]), text)
     text = EFFECT.sub(
         lambda match: effects.text(effects.of(found[match[1]], match[2]), scale=100 if match[3] else 1), text
     )
@@ -73,6 +73,12 @@ def _number(claim: dict, value: str) -> str:
     """The recorded mean of a claim's value for a sentence; ``KeyError`` if the claim has no such value."""
     _value(claim, "values", value)
     return f"{claim['samples'][value].mean:.3g}" if value in claim["samples"] else "(not measured)"
+
+
+def _paper(claim: dict, value: str) -> str:
+    """The paper's number, or its range."""
+    number = _value(claim, "paper", value)
+    return " to ".join(map(short, number if isinstance(number, list) else [number]))
 
 
 def _value(claim: dict, kind: str, value: str):

@@ -61,7 +61,9 @@ def numbers(monkeypatch):
     table = {"a": [3.0, 4.0, 9.0], "b": [1.0, 1.5]}
     monkeypatch.setattr(verdicts, "records", lambda *_: [])
     monkeypatch.setattr(
-        units, "value", lambda name, *_: units.Value({(("seed", k),): v for k, v in enumerate(table[name])})
+        units,
+        "value",
+        lambda name, *_: units.Value(*({(("seed", k),): v for k, v in enumerate(table[name])} for _ in range(2))),
     )
 
 
@@ -233,11 +235,11 @@ def test_a_table_that_fits_stays_as_it_is():
 
 
 def test_a_wide_table_gets_smaller_type_and_then_deviations_under_means():
-    small = fitting.fit(table(7, "1.23\u00a0±\u00a00"))
+    small = fitting.fit(table(9, "1.23\u00a0±\u00a00"))
     assert 'class="table small"' in small and "<br>" not in small
     stacked = fitting.fit(table(8, "41.23\u00a0±\u00a00.05"))
     assert 'class="table small"' in stacked and "41.23<br>±\u00a00.05" in stacked
-    assert 'class="table smaller"' in fitting.fit(table(11, "41.23\u00a0±\u00a00.05"))
+    assert 'class="table smaller"' in fitting.fit(table(14, "41.23\u00a0±\u00a00.05"))
 
 
 def test_words_and_formulas_of_a_cell_break_where_a_browser_breaks_them():
