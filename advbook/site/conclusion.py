@@ -54,7 +54,7 @@ def still_open(chapter: str) -> str:
     columns = ["claim", "runs", "further runs", "verdict then", "time on one core"]
     parts = [_table("What would decide the open claims, at today's means and spreads", columns, rows)] if rows else []
     lists = {
-        "Open too; their rules do not say how many runs would decide them": [judged[name] for name in unknown],
+        "Open, with rules that do not say how many runs would decide them": [judged[name] for name in unknown],
         "Not measured yet, or withdrawn": [claim for claim in judged.values() if claim["verdict"] in UNTOUCHED],
     }
     for words, some in lists.items():
