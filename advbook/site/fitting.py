@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 COLUMN = 688  # pixels of the text column in a window of 1280
 TABLE = re.compile(r"<table([^>]*)>(.*?)</table>", re.S)
@@ -55,9 +56,14 @@ def width(inside: str, setting: Setting) -> float:
     for row in re.findall(r"<tr\b.*?</tr>", inside, re.S):
         cells = re.findall(r"<(t[hd])\b[^>]*>(.*?)</t[hd]>", row, re.S)
         for place, (kind, cell) in enumerate(cells):
-            longest = max(map(_letters, _words(cell, setting.stacked)), default=0) * (1.1 if kind == "th" else 1)
+            longest = _longest(cell, setting.stacked) * (1.1 if kind == "th" else 1)
             columns[place] = max(columns.get(place, 0), longest * setting.letter + setting.margins)
     return sum(columns.values())
+
+
+@lru_cache(50_000)  # each table is tried in several settings
+def _longest(cell: str, stacked: bool) -> float:
+    return max(map(_letters, _words(cell, stacked)), default=0)
 
 
 def _letters(word: str) -> float:
