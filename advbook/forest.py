@@ -95,10 +95,10 @@ def _unit(found: Finding) -> float | None:
     return paper if paper > 0 else None
 
 
-def forest(claims: Sequence[dict], title: str, cards: str = "") -> str:
+def forest(claims: Sequence[dict], title: str, page: str = "") -> str:
     """The forest plot of these judged claims as an HTML figure; empty if there is nothing to draw.
 
-    ``cards`` is the page of their cards, where it is another one.
+    Each row leads to the claim on ``page``, an address; without one on this page.
     """
     beside, alone = rows(claims)
     parts = []
@@ -107,7 +107,7 @@ def forest(claims: Sequence[dict], title: str, cards: str = "") -> str:
         (alone, OWN_RANGE, ("none", ""), (0.0,)),
     ):
         if found:
-            parts.append(_panel(found, span, words, ticks, title, paper=found is beside, cards=cards))
+            parts.append(_panel(found, span, words, ticks, title, paper=found is beside, page=page))
     return "\n".join(parts)
 
 
@@ -119,7 +119,8 @@ def _panel(
     title: str,
     *,
     paper: bool,
-    cards: str = "",
+    caption: str = "",
+    page: str = "",
 ) -> str:
     low, high = span
     height = LINE * (len(found) + 2)
@@ -133,8 +134,8 @@ def _panel(
             f'<line class="rule" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{LINE}" y2="{height - LINE}"/>'
             f'<text x="{x(tick):.1f}" y="{LINE * 0.7:.1f}" text-anchor="middle">{word}</text>'
         )
-    lines += [_row(row, LINE * (number + 1.5), x, span, cards) for number, row in enumerate(found)]
-    return _figure("".join(lines), height, _caption(title, paper), _told(found, title, paper))
+    lines += [_row(row, LINE * (number + 1.5), x, span, page) for number, row in enumerate(found)]
+    return _figure("".join(lines), height, caption or _caption(title, paper), _told(found, title, paper))
 
 
 def _caption(title: str, paper: bool) -> str:
@@ -147,7 +148,7 @@ def _caption(title: str, paper: bool) -> str:
     )
 
 
-def _row(row: Row, y: float, x, span: tuple[float, float], cards: str) -> str:
+def _row(row: Row, y: float, x, span: tuple[float, float], page: str = "") -> str:
     kind, mark = MARKS[row.verdict]
     ends = f'<line x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{y}" y2="{y}"/>' + "".join(
         _arrow(x(end), y, side)
@@ -155,9 +156,9 @@ def _row(row: Row, y: float, x, span: tuple[float, float], cards: str) -> str:
         if end * side > span[(side + 1) // 2] * side
     )
     outside = not span[0] <= row.mean <= span[1]
+    label = f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{row.id}</text>'
     return (
-        f'<g class="{kind}"><a href="{cards}#{row.id}">'
-        f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{row.id}</text>'
+        f'<g class="{kind}"><a href="{page}#{row.id}">{label}'
         f"</a>{ends}{'' if outside else _mark(mark, x(row.mean), y)}<title>{html.escape(_words(row))}</title></g>"
     )
 

@@ -197,12 +197,16 @@ class Page:
             told = f"[`{name}`](#{name}) {claim['claim']} ({claim['where']})"
             ours = "; ".join(filter(None, [claim["recorded"] or "none", judgement.told(claim["findings"])]))
             rows.append([told, paper, ours, here, badge(claim["verdict"]) + SCOPE[claim["scope"]]])
+        columns, told = ["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"], ""
+        if all(row[3] == "the same" for row in rows):
+            columns, rows = _without(columns, 3), [_without(row, 3) for row in rows]
+            told = f". This run ({self.profile}) has the same numbers"
         self.table(
-            ["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"],
+            columns,
             rows,
             caption=f"Verdicts follow from the rules in notebooks/{self.chapter}/claims.yml and from recorded "
             "standard or paper runs only; the scoreboard's cards have the rules, and say where one was "
-            "written or changed when results were known",
+            "written or changed when results were known" + told,
         )
 
     def errata(self, *ids: str) -> None:
@@ -242,6 +246,10 @@ class Page:
             + (f"```sh\nadvbook again {told[0]['record']}\n```" if records else "(this page has none)")
         )
         display(RecordList(told))
+
+
+def _without(row: list, place: int) -> list:
+    return [*row[:place], *row[place + 1 :]]
 
 
 SCOPE = {"paper": "", "identity": " (an identity)", "ours": " (our question)"}

@@ -29,12 +29,13 @@ def further_units(claim: dict) -> tuple[int, str] | None:
     return None
 
 
-def rows(chapter: str | None = None) -> tuple[list[dict], list[str]]:
+def rows(chapter: str | None = None, judged: list[dict] | None = None) -> tuple[list[dict], list[str]]:
     """The open claims (of a chapter), the cheapest to decide first: ``id``, ``why`` it is open, its units ``n``,
     ``further_units``, the verdict ``then``, ``core_minutes_per_unit`` and ``core_minutes`` in all (null: see
-    :func:`further_units`); and the ids of those whose rules are expressions, of which this is not known."""
+    :func:`further_units`); and the ids of those whose rules are expressions, of which this is not known. ``judged``:
+    the claims, where they are judged already."""
     found, unknown = [], []
-    for claim in claims.evaluate():
+    for claim in claims.evaluate() if judged is None else judged:
         if claim["verdict"] not in claims.UNDECIDED or chapter not in (None, claim["chapter"]):
             continue
         if not claim["findings"]:

@@ -103,10 +103,8 @@ def stage(executed: dict[str, Path]) -> Staged:
             )
     for name, text in made.items():
         sources[Path("book") / f"{name}.md"] = text.encode()
-    last = {name.partition("/")[0]: name for name in executed}  # of each chapter
     for name, path in executed.items():
-        chapter = name.partition("/")[0]
-        page = pages.page(name, path, cards.closing(chapter) if last[chapter] == name else "")
+        page = pages.page(name, path)
         sources[Path("notebooks") / f"{name}.ipynb"] = page.text()
         beside |= page.files
         beside[f"_sources/notebooks/{name}.ipynb"] = pages.source(name, root)

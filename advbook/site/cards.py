@@ -32,14 +32,6 @@ def pages() -> dict[str, str]:
     }
 
 
-def closing(chapter: str) -> str:
-    """What the last page of a chapter ends with, in Markdown: the effects of its claims; empty if none is judged."""
-    judged = [claim for claim in verdicts.judged() if claim["chapter"] == chapter]
-    title = chapter_titles().get(chapter, chapter)
-    picture = forest.forest(judged, title, f"../../book/{name_of(chapter)}.html")
-    return f"## All effects of this chapter\n\nEach row leads to the card of its claim.\n\n{picture}" if picture else ""
-
-
 def files() -> dict[str, bytes]:
     """Chapter -> JSON of the records that its cards rest on: ``{file of the record: what it says}``."""
     found: dict[str, dict[str, ledger.Record]] = {}

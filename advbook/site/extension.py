@@ -1,6 +1,7 @@
-"""What Sphinx does for this book beyond its theme: tables with captions that scroll by themselves, previews, footer.
+"""What Sphinx does for this book beyond its theme: tables with captions that scroll by themselves, terms with their
+meaning, previews, footer.
 
-An extension (``_config.yml`` lists it); needs no file of the project but those that :mod:`advbook.site.config` reads.
+An extension (``_config.yml`` lists it); of the project it reads the glossary and what :mod:`advbook.site.config` does.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 
-from advbook.site import config
+from advbook.site import config, fitting, glossary
 
 CAPTION = r"<p>(?:<em>|<strong>)(?P<caption>(?:(?!</p>|</em>|</strong>).)+)(?:</em>|</strong>)</p>\s*"
 TABLE = re.compile(
@@ -57,6 +58,8 @@ def _page(app, name, template, context, doctree) -> None:
         context["body"] = tables(context["body"])
         for written, instead in REPAIRED.items():
             context["body"] = context["body"].replace(written, instead)
+        if doctree is not None:
+            context["body"] = glossary.linked(context["body"], name)
     if doctree is not None:
         told = _first_sentence(context.get("body", "")) or config.title()
         facts = {"og:title": context.get("title", ""), "og:description": told, "og:type": "article"}
@@ -73,7 +76,7 @@ def tables(body: str) -> str:
     """Each table in a region that the keyboard reaches, with a caption and the scope of its heads.
 
     The caption is the line in italics or bold above it; without one, the heading that the table stands under is its
-    name for who cannot see the page.
+    name for who cannot see the page. A wide one is set smaller (:mod:`advbook.site.fitting`).
     """
     body = EMPTY_HEAD.sub("", body)
     body = body.replace('<th class="head', '<th scope="col" class="head')
@@ -97,7 +100,7 @@ def tables(body: str) -> str:
             f"<table{match['rest']}>{text}{match['own'] or ''}"
         )
 
-    return TABLE.sub(framed, body)
+    return fitting.fit(TABLE.sub(framed, body))
 
 
 def _bare(text: str) -> str:

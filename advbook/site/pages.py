@@ -32,9 +32,8 @@ class Page:
         return (nbformat.writes(self.notebook) + "\n").encode()
 
 
-def page(name: str, path: Path, closing: str = "") -> Page:
-    """The page of an executed notebook ``name`` ("chapter/notebook"), with ``closing`` before its settings; nothing is
-    executed."""
+def page(name: str, path: Path) -> Page:
+    """The page of an executed notebook ``name`` ("chapter/notebook"); nothing is executed."""
     made = Page(name, nbformat.read(path, as_version=4))
     cells = [cell for cell in made.notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     settings = [cell for cell in cells if _is_setting(cell)]
@@ -46,8 +45,6 @@ def page(name: str, path: Path, closing: str = "") -> Page:
         rest = cells[first].source[len(title) :]
         box = short.box(name, made.records, pictures, rest)
         cells[first].source = f"{title}\n\n{box}\n{rest}"
-    if closing:
-        cells.append(nbformat.v4.new_markdown_cell(closing, id="closing"))
     if settings:
         cells.append(nbformat.v4.new_markdown_cell(HOUSEKEEPING, id="housekeeping"))
         for cell in settings:

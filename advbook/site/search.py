@@ -87,7 +87,8 @@ def entries(site: Path) -> list[list[str]]:
         told = f"{sentence(claim['claim'])} {sentence(claim['where'])}"
         words = f"{claim['verdict']}. {number.text() if number else ''} {claim['id']}"
         found.append([told, f"book/{cards.address(claim)}", words])
-    for path in sorted([*site.glob("book/*.html"), *site.glob("notebooks/*/*.html")]):
+    places = ("book/*.html", "book/summary/*.html", "notebooks/*/*.html")
+    for path in sorted(path for place in places for path in site.glob(place)):
         if path.stem.startswith("cards-"):
             continue  # its claims are there already
         address = path.relative_to(site).as_posix()

@@ -104,5 +104,7 @@ def _evidence(name: str, judged: dict, records: list[dict]) -> str:
         parts.append(f'<a href="{card}">{len(judged)} claims with their rules</a>')
     if records:
         parts.append(f'<a href="../../records/{name}.json">{len(records)} records (JSON)</a>')
+    if (paths.root() / "book" / "summary" / f"{chapter}.md").exists():
+        parts.append(f'<a href="../../book/summary/{chapter}.html">what the chapter comes to</a>')
     parts.append('<a href="#run-it-yourself">run it yourself</a>')
     return "Evidence: " + ", ".join(parts) + "."

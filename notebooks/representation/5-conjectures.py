@@ -242,7 +242,7 @@ page.table(
         "network",
         "best epoch",
         "clean",
-        *(f"strongest, {eps:g}" for eps in settings.budgets),
+        *(f"within {eps:g}" for eps in settings.budgets),
         "as the thesis: clean",
         "white box, 77",
         "black box, 77",
@@ -266,7 +266,7 @@ page.table(
         ]
         for kind, records in judged.items()
     ],
-    caption=f"Accuracy in %: under the strongest of six attacks (evaluation mode, best weights, {settings.images} images, at 14 x 14 {little['images']}), and under one step of 77 as the thesis measures (training mode, last weights, all test images); mean ± sd over seeds. Last column: the same in evaluation mode, with the best weights and in PyTorch's arithmetic",
+    caption=f"Accuracy in %: within a budget, under the strongest of six attacks (evaluation mode, best weights, {settings.images} images, at 14 x 14 {little['images']}), and under one step of 77 as the thesis measures (training mode, last weights, all test images); mean ± sd over seeds. Last column: the same in evaluation mode, with the best weights and in PyTorch's arithmetic",
 )
 page.table(
     [

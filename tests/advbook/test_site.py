@@ -192,7 +192,7 @@ def test_a_number_in_prose_is_the_recorded_mean_of_a_claims_value(judged):
 
 def test_numbers_in_prose_are_of_claims_and_their_values():
     values = {claim["id"]: claim["values"] for claim in claims.evaluate()}
-    text = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
+    text = "".join(path.read_text() for path in (paths.root() / "book").rglob("*.md"))
     told = prose.NUMBER.findall(text)
     assert len(told) == text.count("<!-- number") > 5  # a misspelt one would be a comment that nobody sees
     assert [(name, value) for name, value in told if value not in values.get(name, {})] == []
@@ -201,7 +201,7 @@ def test_numbers_in_prose_are_of_claims_and_their_values():
 def test_sentences_in_prose_were_written_for_todays_verdicts():
     """Where a verdict has changed, its sentence has to be read again."""
     verdicts = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
-    text = "".join(path.read_text() for path in (paths.root() / "book").glob("*.md"))
+    text = "".join(path.read_text() for path in (paths.root() / "book").rglob("*.md"))
     told = prose.VERDICT.findall(text)
     assert len(told) == text.count("<!-- verdict") > 30  # a misspelt one would be a comment that nobody sees
     assert [(name, verdict) for name, verdict in told if verdicts.get(name) != verdict] == []
@@ -290,13 +290,6 @@ def test_a_page_starts_with_the_answer_and_ends_with_its_settings(judged, execut
     assert "Measured on MNIST · cpu · 7 minutes to read" in box and "https://arxiv.org/abs/1511.06385" in box
     assert "paper 0.9 → ours 1.05 [0.415, 1.69], n = 2" in box and box.index("</aside>") < box.index("Text of")
     assert 'src="../../pictures/fake/1-page-1.svg"' in box
-
-
-def test_the_last_page_of_a_chapter_ends_with_its_effects_before_its_settings(judged, executed):
-    sources = [cell.source for cell in pages.page("fake/1-page", executed, "## All effects").notebook.cells]
-    assert sources[-4] == "## All effects" and sources[-3].startswith("## How it was measured")
-    assert "## All effects" not in [cell.source for cell in pages.page("fake/1-page", executed).notebook.cells]
-    assert cards.closing("no chapter") == ""
 
 
 def test_pictures_data_and_records_of_a_page_are_files(judged, executed):

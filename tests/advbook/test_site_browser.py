@@ -43,6 +43,12 @@ BAD_TABLES = """() => [...document.querySelectorAll('article table:not(.advbook-
     || !region || (wide && t.parentElement.tabIndex !== 0);
 }).map(t => (t.caption || t).textContent.slice(0, 60))"""
 
+# tables that are wider than the column in a window of 1280 pixels, by the beginning of their captions
+WIDE_TABLES = """() => [...document.querySelectorAll('article table:not(.advbook-playground table)')].filter(t =>
+    t.getBoundingClientRect().width > t.parentElement.getBoundingClientRect().width + 1)
+  .map(t => (t.caption || t).textContent.slice(0, 40))"""
+SCROLLING: dict[str, list[str]] = {}  # page -> those of its tables that may: they scroll inside
+
 HEADINGS = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]
   .filter(h => !h.closest('.advbook-playground')).map(h => Number(h.tagName[1]))"""
 
@@ -218,6 +224,7 @@ def test_page_loads_offline_and_is_readable_in_light_dark_on_a_phone_and_on_pape
     levels = page.evaluate(HEADINGS)
     assert levels[0] == 1 and all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
     assert page.evaluate(BAD_TABLES) == []
+    assert page.evaluate(WIDE_TABLES) == SCROLLING.get(path, [])
     is_readable(page, "light")
     if AXE.exists():
         assert serious(page) == []
@@ -308,6 +315,19 @@ def test_links_and_launch_buttons_point_at_things_that_exist(visit):
         path = re.search(r"notebooks/gradient-regularization/[\w-]+\.ipynb", target.replace("%2F", "/"))[0]
         assert (paths.root() / path).exists()
     assert any(link.endswith("2-mnist.ipynb") for link in links)  # the download
+
+
+@in_browser
+def test_a_term_tells_its_meaning_to_the_keyboard_and_leads_to_the_glossary(visit):
+    page = visit("book/findings.html")
+    term = page.locator("article a.term").first
+    told = term.get_attribute("title")
+    page.keyboard.press("Tab")
+    term.focus()
+    assert len(told) > 20 and told[:20] in term.evaluate("e => getComputedStyle(e, '::after').content")
+    term.press("Enter")
+    page.wait_for_url("**/book/glossary.html#term-*")
+    assert told in page.inner_text("dl.glossary") and page.trouble == []
 
 
 @in_browser
