@@ -18,7 +18,8 @@ def of(claim: dict, expression: str) -> Summary | None:
     """
     for found in claim["findings"]:
         if found.part.expression == expression:
-            return Summary(expression, found.part.paper, *found.ends, found.estimate.n)  # type: ignore[attr-defined]
+            mean, low, high = found.ends
+            return Summary(expression, found.part.paper, mean, low, high, found.estimate.n)  # type: ignore[attr-defined]
     try:
         wanted = rules.names(expression)
         if unknown := wanted - set(claim["values"]):
@@ -28,16 +29,17 @@ def of(claim: dict, expression: str) -> Summary | None:
         part, found = _part(expression), _estimate(claim, expression)
     except ValueError as error:
         raise ValueError(f"claim {claim['id']}: effect {expression!r}: {error}") from None
-    ends = [part.shown(end) for end in (found.mean, *found.interval())]
+    mean, low, high = (part.shown(end) for end in (found.mean, *found.interval()))
     paper = claim["paper"].get(expression)
-    return Summary(expression, paper if isinstance(paper, int | float) else None, *ends, found.n)
+    return Summary(expression, paper if isinstance(paper, int | float) else None, mean, low, high, found.n)
 
 
 def text(found: Summary | None, *, scale: float = 1) -> str:
     """'0.373 [0.222, 0.525]' times ``scale``; one run alone and what is not measured say so."""
     if found is None:
         return "(not measured)"
-    scaled = Summary(found.what, None, *(scale * end for end in (found.mean, found.low, found.high)), found.n)
+    mean, low, high = (scale * end for end in (found.mean, found.low, found.high))
+    scaled = Summary(found.what, None, mean, low, high, found.n)
     alone = " (one run)" if math.isinf(found.low) and math.isinf(found.high) else ""
     title = f"95 % interval, n = {found.n}" if found.low < found.high and not alone else f"n = {found.n}"
     return f'<span class="effect" title="{title}">{scaled.ours()}{alone}</span>'
