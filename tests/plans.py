@@ -45,6 +45,9 @@ class Asked:
         self.path = Path(f"{self.name}-{ledger.canonical(parameters)}")
         self.replayed = True
 
+    def __getitem__(self, _):
+        return self.values
+
 
 @cache
 def asked(source: Path, profile: str) -> tuple[Asked, ...]:
