@@ -16,9 +16,10 @@
 # %% [markdown]
 # # Smoothing guided by an image
 #
-# Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` want perturbations that are smooth where the image is smooth, and free where it is not: sharp at its edges,
-# noisy in its textures. Their tool is Laplacian smoothing on a graph of pixels. This page builds it from nothing, shows what it does to
-# a single pixel, how its system of equations is solved, and what its derivative is, which the text leaves a little too short.
+# Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` want perturbations that are smooth where the image is smooth, and
+# free where it is not: sharp at its edges, noisy in its textures. Their tool is Laplacian smoothing on a graph of
+# pixels. This page shows what it does to a single pixel, builds it from nothing, solves its equations and derives its
+# gradient.
 #
 # **Time to learn**: 25 minutes. **You need** linear algebra (eigenvalues, quadratic forms) and gradients.
 
@@ -59,52 +60,17 @@ page = Page(
 settings = page.settings
 
 # %% [markdown]
-# ## A graph of pixels
-#
-# Take an image $x$ of $n$ pixels (one channel, for now). Each pixel is a vertex; it is joined to its four neighbours. The edge between pixels $i$ and $j$ has the weight
-#
-# $$w_{ij} = k(x_i, x_j),\qquad k(u, v) = e^{-b\,(u-v)^2}\ \text{ (Gaussian)}\quad\text{or}\quad e^{-b\,|u-v|}\ \text{ (Laplacian)}, \tag{5}$$
-#
-# with the bandwidth $b$. It is close to 1 where the image hardly changes, and tiny across an edge. The degree of a pixel is $d_i = \sum_j w_{ij}$, and $D$ the diagonal matrix of degrees.
-# $\mathcal W = D^{-1/2}WD^{-1/2}$ has eigenvalues in $[-1, 1]$.
-#
-# A signal $r$ on the graph (a perturbation, say) is **smooth like the image** if it changes little along heavy edges. Given any signal $z$, the paper asks for
-# the $r$ that is close to $z$ and smooth like $x$:
-#
-# $$\phi_\alpha(r, z) = \frac{\alpha}{2}\sum_{i,j}w_{ij}\Big(\frac{r_i}{\sqrt{d_i}} - \frac{r_j}{\sqrt{d_j}}\Big)^2 + (1-\alpha)\lVert r - z\rVert^2. \tag{6}$$
-#
-# **From (6) to (8).** Expand the square. Each edge occurs twice in the sum, and $\sum_j w_{ij} = d_i$, so the first part is $\alpha(r^\top r - r^\top\mathcal W r)$. Together
-#
-# $$\phi_\alpha(r, z) = r^\top(I - \alpha\mathcal W)r - 2(1-\alpha)z^\top r + (1-\alpha)z^\top z, \tag{7}$$
-#
-# which is $(1-\alpha)$ times the paper's form with $\mathcal L_\alpha = (I - \alpha\mathcal W)/(1-\alpha)$. For $\alpha < 1$ the matrix $I - \alpha\mathcal W$ has eigenvalues in
-# $[1-\alpha, 1+\alpha]$, so it is positive definite, and the minimum is where the gradient vanishes:
-#
-# $$s_\alpha(z) = \mathcal L_\alpha^{-1}z = (1-\alpha)(I - \alpha\mathcal W)^{-1}z. \tag{8}$$
-#
-# `tests/advutils/test_smoothing.py` checks both steps with numbers, and the solution against a sparse solver.
-#
-# **Normalisation.** $s_\alpha$ does not keep constants: at a pixel with few or weak edges it returns less. So the paper divides by what it makes of the constant 1,
-#
-# $$\hat s_\alpha(z) = \frac{s_\alpha(z)}{s_\alpha(\mathbf 1)}\quad\text{(pixel by pixel)}, \tag{9}$$
-#
-# and the factor $1-\alpha$ cancels. Each row of $\hat s_\alpha$ has non-negative entries that sum to one: every pixel becomes a weighted mean of all pixels.
-
-# %% tags=["hide-input"]
-page.source(smoothing.ImageSmoother)
-
-# %% [markdown]
 # ## What it does to one pixel
 #
-# The text has one weight per pair of pixels and a Laplacian kernel; the authors' code for ImageNet builds one graph **per colour channel** with a **Gaussian** kernel and
-# bandwidth 300, and $\alpha = .997$; their MNIST experiments use a Laplacian kernel, bandwidth 10 and $\alpha = .95$, and a later version of the code the Gaussian one with the same numbers.
-# Here is an impulse, one pixel set to 1, in the green channel, after smoothing with each of three graphs.
+# An **impulse** is a perturbation of one pixel, here in the green channel. The figure shows what smoothing makes of it
+# at a flat place, at an edge and in a texture. Each column is one graph: a kernel, its bandwidth $b$ and the strength
+# $\alpha$ (defined below). Large bandwidths look hard at the image; an $\alpha$ near 1 smooths far.
 
-# %%
+# %% tags=["hide-input"]
 graphs = {
-    "Gaussian, 300, .997": dict(kernel="gaussian", bandwidth=300.0, alpha=0.997),
-    "Gaussian, 10, .95": dict(kernel="gaussian", bandwidth=10.0, alpha=0.95),
-    "Laplacian, 10, .95": dict(kernel="laplacian", bandwidth=10.0, alpha=0.95),
+    "Gaussian, 300, 0.997": dict(kernel="gaussian", bandwidth=300.0, alpha=0.997),
+    "Gaussian, 10, 0.95": dict(kernel="gaussian", bandwidth=10.0, alpha=0.95),
+    "Laplacian, 10, 0.95": dict(kernel="laplacian", bandwidth=10.0, alpha=0.95),
 }
 impulses = page.measure(
     visual.impulse_responses,
@@ -133,32 +99,82 @@ page.figure(
     fig,
     caption="Left: a photograph of scikit-image and the pixel of the impulse (cross). Right: the square root of the smoothed impulse, each divided by its largest value, for three graphs; below "
     "each its root mean square distance from the pixel.",
-    alt="Three rows, for a pixel in a flat place, at an edge and in a texture. The graph with bandwidth 300 gives wide spots that are cut off at the edge of the cup and drawn out along the grain of the wood. The other "
-    "two graphs give round spots of a few pixels; only the Laplacian one is bent a little by the rim.",
+    alt="With bandwidth 300 the smoothed impulse spreads wide, is cut off at the edge of the cup and follows the grain of the wood. The other two graphs "
+    "give round spots of a few pixels; only the Laplacian one is bent a little by the rim.",
 )
 radii = {name: impulses["radius"][name] for name in settings.spots}
 page.say(
-    "Read it so: with the graph (300, .997) the impulse spreads over "
+    "How to read it: the graph (300, 0.997) looks at the image. It stops at the rim and where the cup ends, and follows the grain of the wood. The impulse "
+    "spreads over "
     + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items())
-    + (
-        ": equally far, but in other shapes. "
-        if max(found[0] for found in radii.values()) < 1.1 * min(found[0] for found in radii.values())
-        else ". "
-    )
-    + "It stops at the rim, and where the cup ends; in the wood it follows the grain. With (10, .95) it spreads over "
+    + ". With (10, 0.95) and the Gaussian kernel it spreads over "
     + ", ".join(f"{found[1]:.1f}" for found in radii.values())
-    + " pixels (Gaussian kernel), in round spots that hardly look at the image: two grey levels that differ by .1 still have the weight "
-    f"{np.exp(-10 * 0.01):.2f} (Gaussian) or {np.exp(-1):.2f} (Laplacian) at bandwidth 10, but {np.exp(-3):.2f} at bandwidth 300. And it is ratios of weights that count: an edge cuts only where a pixel has better neighbours."
+    + " pixels, in round spots that hardly look at the image."
 )
+page.say(
+    f"Why: two grey levels that differ by 0.1 still have the weight {np.exp(-10 * 0.01):.2f} (Gaussian) or {np.exp(-1):.2f} (Laplacian) at bandwidth 10, but "
+    f"{np.exp(-3):.2f} at bandwidth 300 (Gaussian). Ratios of weights count: an edge cuts only where a pixel has better neighbours."
+)
+
+# %% [markdown]
+# These are the graphs of the paper and its code. The text has a Laplacian kernel. The authors' code for ImageNet builds
+# one graph **per colour channel** with a **Gaussian** kernel, bandwidth 300 and $\alpha = 0.997$. Their MNIST
+# experiments use a Laplacian kernel, bandwidth 10 and $\alpha = 0.95$. A later version has the Gaussian one with the
+# same numbers.
+#
+# ## A graph of pixels
+#
+# Take an image $x$ of $n$ pixels (one channel, for now). Each pixel is a vertex, joined to its four neighbours. The
+# edge between pixels $i$ and $j$ has the weight
+#
+# $$w_{ij} = k(x_i, x_j),\qquad k(u, v) = e^{-b\,(u-v)^2}\ \text{ (Gaussian)}\quad\text{or}\quad e^{-b\,|u-v|}\ \text{ (Laplacian)}, \tag{5}$$
+#
+# with the bandwidth $b$. It is close to 1 where the image hardly changes, and tiny across an edge. The degree of a
+# pixel is $d_i = \sum_j w_{ij}$, and $D$ is the diagonal matrix of degrees. The matrix $\mathcal W = D^{-1/2}WD^{-1/2}$
+# has eigenvalues in $[-1, 1]$.
+#
+# A signal $r$ on the graph (a perturbation, say) is **smooth like the image** if it changes little along heavy edges.
+# Given any signal $z$, the paper asks for the $r$ that is close to $z$ and smooth like $x$:
+#
+# $$\phi_\alpha(r, z) = \frac{\alpha}{2}\sum_{i,j}w_{ij}\Big(\frac{r_i}{\sqrt{d_i}} - \frac{r_j}{\sqrt{d_j}}\Big)^2 + (1-\alpha)\lVert r - z\rVert^2. \tag{6}$$
+#
+# **From (6) to (8).** Expand the square. Each edge occurs twice in the sum, and $\sum_j w_{ij} = d_i$, so the first
+# part is $\alpha(r^\top r - r^\top\mathcal W r)$. Together
+#
+# $$\phi_\alpha(r, z) = r^\top(I - \alpha\mathcal W)r - 2(1-\alpha)z^\top r + (1-\alpha)z^\top z, \tag{7}$$
+#
+# which is $(1-\alpha)$ times the paper's form with $\mathcal L_\alpha = (I - \alpha\mathcal W)/(1-\alpha)$. For $\alpha
+# < 1$ the matrix $I - \alpha\mathcal W$ has eigenvalues in $[1-\alpha, 1+\alpha]$. So it is positive definite, and the
+# minimum is where the gradient vanishes:
+#
+# $$s_\alpha(z) = \mathcal L_\alpha^{-1}z = (1-\alpha)(I - \alpha\mathcal W)^{-1}z. \tag{8}$$
+#
+# `tests/advutils/test_smoothing.py` checks both steps with numbers, and the solution against a sparse solver.
+#
+# **Normalisation.** $s_\alpha$ does not keep constants: at a pixel with few or weak edges it returns less. So the paper
+# divides by what it makes of the constant 1,
+#
+# $$\hat s_\alpha(z) = \frac{s_\alpha(z)}{s_\alpha(\mathbf 1)}\quad\text{(pixel by pixel)}, \tag{9}$$
+#
+# and the factor $1-\alpha$ cancels. Each row of $\hat s_\alpha$ has non-negative entries that sum to one: every pixel
+# becomes a weighted mean of all pixels.
+
+# %% tags=["hide-cell"]
+page.source(smoothing.ImageSmoother)
 
 # %% [markdown]
 # ## Solving the system
 #
-# A small image's matrix can be inverted or factorised. For others the paper runs **conjugate gradients**: a method that solves a system with a positive definite matrix step by step and needs only products with the matrix. The authors' code makes exactly 50 iterations, starting from $z$ itself. The error
-# after $k$ iterations is at most $2\big(\frac{\sqrt q - 1}{\sqrt q + 1}\big)^k$ times the first, in the norm of the matrix, where $q \le (1+\alpha)/(1-\alpha)$ is the condition number, the ratio of the largest to the smallest eigenvalue.
+# A small image's matrix can be inverted or factorised. For others the paper runs **conjugate gradients**: a method that
+# solves a system with a positive definite matrix step by step and needs only products with the matrix. The authors'
+# code makes exactly 50 iterations, starting from $z$ itself.
+#
+# The **condition number** $q$ of the matrix is the ratio of its largest to its smallest eigenvalue, here at most
+# $(1+\alpha)/(1-\alpha)$. After $k$ iterations the error is at most $2\big(\frac{\sqrt q - 1}{\sqrt q + 1}\big)^k$
+# times the first, in the norm of the matrix.
 
-# %%
-pairs = {"(10, .95)": graphs["Gaussian, 10, .95"], "(300, .997)": graphs["Gaussian, 300, .997"]}
+# %% tags=["hide-input"]
+pairs = {"(10, 0.95)": graphs["Gaussian, 10, 0.95"], "(300, 0.997)": graphs["Gaussian, 300, 0.997"]}
 solver = page.measure(
     visual.convergence,
     photograph=settings.photograph,
@@ -185,32 +201,41 @@ axis.legend(loc="lower left")
 page.figure(
     fig,
     caption="Conjugate gradients on the photograph above with a random right-hand side. The grey line is where the authors' code stops.",
-    alt="Error against iterations on a logarithmic axis: the graph (10, .95) reaches 1e-6 well before 50 iterations; the graph (300, .997) is still above 1e-2 there. Both stay below their dashed bounds until rounding takes over.",
+    alt="The graph (10, 0.95) reaches an error of 1e-6 well before 50 iterations; the graph (300, 0.997) is still above 1e-2 there. Both stay below their "
+    "dashed bounds until rounding takes over.",
 )
 at = settings.iterations.index(50)
 page.say(
-    f"After 50 iterations the error is {solver['error'][0][at]:.0e} for (10, .95), and {solver['error'][1][at]:.0e} for (300, .997). At $\\alpha = .997$ the fifty iterations are therefore **part of the operator's "
-    'definition**: it is not the minimum of Eq. (6) that the attacks on ImageNet use, but what fifty steps towards it reach. `method="cg"` is that operator, `method="exact"` the minimum.'
+    f"How to read it: after 50 iterations the error is {solver['error'][0][at]:.0e} for (10, 0.95), and {solver['error'][1][at]:.0e} for (300, 0.997). So at "
+    "$\\alpha = 0.997$ the fifty iterations are **part of the operator's definition**: the attacks on ImageNet use what fifty steps towards the minimum of "
+    'Eq. (6) reach, not the minimum itself. `method="cg"` is that operator, `method="exact"` the minimum.'
 )
 
 # %% [markdown]
 # ## The derivative
 #
-# An attack needs the gradient of a loss in $z$ when it is known in $r = \hat s_\alpha(z)$. The exact operator is linear, $r = \operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}z$, so that
+# An attack knows the gradient of its loss in $r = \hat s_\alpha(z)$ and needs it in $z$. The exact operator is linear,
+# $r = \operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}z$, so that
 #
 # $$\nabla_zL = \big(\operatorname{diag}(s(\mathbf 1))^{-1}\mathcal L_\alpha^{-1}\big)^\top\nabla_rL = \mathcal L_\alpha^{-1}\Big(\frac{\nabla_rL}{s(\mathbf 1)}\Big). \tag{19}$$
 #
-# The transpose (the *adjoint* of the operator) **divides first and smooths afterwards**. The text says that the gradient "is obtained [...] by smoothing, much like how $r$ is obtained from $z$", which invites the opposite order; since $s(\mathbf 1)$
-# is far from constant, the two differ. Their code differentiates through the unrolled iterations and gets it right, at the price of storing them all; ours solves one more system and stores nothing. The paper says of the two that "these options have the same complexity"; in the number of products they have, in time and memory the recorded timings below say how far they are apart.
+# The transpose (the **adjoint** of the operator) *divides first and smooths afterwards*. The text says that the
+# gradient "is obtained [...] by smoothing, much like how $r$ is obtained from $z$", which invites the opposite order.
+# The two differ, since $s(\mathbf 1)$ is far from constant.
+#
+# The authors' code differentiates through the unrolled iterations. That gets the order right, but stores them all. Ours
+# solves one more system and stores nothing. The paper says that "these options have the same complexity"; that holds
+# for the number of products. The timings below say what becomes of time and memory.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 page.source(smoothing.ImageSmoother.adjoint)
 page.source(smoothing.ImageSmoother._conjugate_gradients)
 page.source(smoothing._add_neighbours)
 
 # %% [markdown]
-# The matrix is never formed: four multiplications by shifted copies of the image are one product with it. The weights are stored as planes with a column or row of zeros at the end, so that a shift by
-# one pixel or by one row runs through memory in one go. On a CPU a few planes at a time are solved, so that they stay in the cache.
+# The matrix is never formed: four multiplications by shifted copies of the image are one product with it. The weights
+# are stored as planes with a column or row of zeros at the end. So a shift by one pixel or by one row runs through
+# memory in one go. On a CPU a few planes at a time are solved, so that they stay in the cache.
 
 # %% tags=["hide-input"]
 from advbook import ledger
@@ -224,8 +249,8 @@ page.records += costs
 for record in costs:
     if record.name == "smoothing_cost":
         page.say(
-            f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x {record.parameters['size']}: forward and adjoint {record['ours']:.3f} s; automatic differentiation through the "
-            f"unrolled iterations {record['unrolled']:.3f} s ({record['unrolled'] / record['ours']:.1f} times), with {record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory."
+            f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x {record.parameters['size']}: forward and adjoint take {record['ours']:.3f} s. "
+            f"Automatic differentiation through the unrolled iterations takes {record['unrolled']:.3f} s ({record['unrolled'] / record['ours']:.1f} times), with {record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory."
         )
     else:
         page.say(
@@ -237,19 +262,32 @@ if not costs:
 # %% [markdown]
 # ## Is it a constraint?
 #
-# The text arrives at sC&W by letting the weight of $\phi_\alpha(r, z)$ go to infinity: what is left is "a hard constraint imposing a globally smooth solution", $r = \hat s_\alpha(z)$ (17), and it finds it "surprising" that an attack with an additional constraint
-# needs less distortion. But $z$ is free, and $\hat s_\alpha$ is **invertible**: for any $r$ whatever,
+# **No: as printed it excludes nothing.** The text arrives at the smooth attack sC&W by letting the weight of
+# $\phi_\alpha(r, z)$ go to infinity. What is left is "a hard constraint imposing a globally smooth solution", $r = \hat
+# s_\alpha(z)$ (17). It finds it "surprising" that an attack with an additional constraint needs less distortion. But
+# $z$ is free, and $\hat s_\alpha$ is **invertible**: for any $r$ whatever,
 #
 # $$z = \mathcal L_\alpha\big(s(\mathbf 1)\,r\big)\quad\text{gives}\quad \hat s_\alpha(z) = \frac{\mathcal L_\alpha^{-1}\mathcal L_\alpha(s(\mathbf 1)\,r)}{s(\mathbf 1)} = r .$$
 #
-# (This is about Eqs. (8) and (9). The authors' code for MNIST keeps 300 of 784 eigenvectors, which does exclude perturbations; for fifty steps of conjugate gradients it is not shown.) Nor is there a "'smooth like $x_o$' manifold" of which flat stripes would be "reducing the dimensionality", as Figure 4(c) has it: every $r$ is reached. So (17), as printed, excludes nothing, and (18) has the same minima as the objective of Carlini and Wagner without smoothing. What changes is the way there. The eigenvalues of $\mathcal L_\alpha^{-1}$ lie between $(1-\alpha)/(1+\alpha)$ and 1: a step of $z$ that is smooth like the image
-# passes as it is, the roughest one is damped by 666 at $\alpha = .997$. Smoothing is a **preconditioner**: a change of variables that leaves the minima where they are and changes how fast an optimiser moves in which direction. From $z = 0$ and with few steps it leads to smooth perturbations first. Whether it also leads to shorter ones cannot be
-# seen by comparing sC&W with C&W, since sC&W gives up C&W's $\tanh$ as well; the [page on MNIST](2-mnist) asks each thing alone. The [page on magnification](4-magnification) measures how smooth the perturbations are in the end.
+# So (18) has the same minima as the objective of Carlini and Wagner without smoothing. Nor is there a "'smooth like
+# $x_o$' manifold" of which flat stripes would be "reducing the dimensionality", as Figure 4(c) has it: every $r$ is
+# reached. (This is about Eqs. (8) and (9). The authors' code for MNIST keeps 300 of 784 eigenvectors, which does
+# exclude perturbations. For fifty steps of conjugate gradients it is not shown.)
+#
+# **What changes is the way there.** The eigenvalues of $\mathcal L_\alpha^{-1}$ lie in $[(1-\alpha)/(1+\alpha), 1]$. A
+# step of $z$ that is smooth like the image passes as it is; the roughest one is damped by 666 at $\alpha = 0.997$.
+# Smoothing is a **preconditioner**: a change of variables that keeps the minima and changes how fast an optimiser moves
+# in which direction. From $z = 0$ and with few steps it leads to smooth perturbations first.
+#
+# Does it also lead to shorter ones? A comparison of sC&W with C&W cannot tell, since sC&W gives up C&W's $\tanh$ as
+# well. The [page on MNIST](2-mnist) asks each thing alone. The [page on magnification](4-magnification) measures how
+# smooth the perturbations are in the end.
 #
 # ## Where we had to choose
 #
 # * One graph per channel, as in the code; `per_channel=False` has one for all, as Eq. (5) reads.
-# * Weights are computed in float64 and then normalised: $e^{-300}$ is zero in float32, and only ratios of weights matter.
+# * Weights are computed in float64 and then normalised: $e^{-300}$ is zero in float32, and only ratios of weights
+#   matter.
 # * A pixel whose weights all vanish keeps its value.
 #
 # ## What the paper got wrong
@@ -316,7 +354,7 @@ page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-cons
 # ```{exercise} Fewer iterations (hard)
 # :label: smoothing-3
 #
-# Show that the result of $k$ conjugate gradient steps from $z$ is not linear in $z$, and say what this means for the gradient of an attack that uses `method="cg"` with $\alpha = .997$. Measure how
+# Show that the result of $k$ conjugate gradient steps from $z$ is not linear in $z$, and say what this means for the gradient of an attack that uses `method="cg"` with $\alpha = 0.997$. Measure how
 # far `adjoint` is from the derivative of the fifty steps.
 # ```
 #

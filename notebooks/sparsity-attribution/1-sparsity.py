@@ -16,8 +16,10 @@
 # %% [markdown]
 # # What a penalty makes sparse
 #
-# Schwartz, Alparslan and Kim {cite}`schwartz2020` ask whether sparse networks stand attacks better and explain themselves more stably. Before that they show that a network can be sparse at no cost: with a penalty on its activations fewer of them differ from zero, and the accuracy stays (Figure 1).
-# This page repeats that figure from several seeds, and separates two things that the paper calls by one name: few **active units**, and few **weights**.
+# Schwartz, Alparslan and Kim {cite}`schwartz2020` ask whether sparse networks resist attacks better and have more
+# stable explanations. First they show that a network can be sparse at no cost (Figure 1). This page repeats that figure
+# from several seeds, and separates two things that the paper calls by one name: few **active units**, and few
+# **weights**.
 #
 # **Time to learn**: 15 minutes. **You need** gradient descent and a convolution; the [notation](../../book/notation).
 
@@ -69,83 +71,7 @@ page = Page(
 )
 settings = page.settings
 
-# %% [markdown]
-# ## What the paper claims
-#
-# | id | in short |
-# | --- | --- |
-# | `sa-l1-zero` | ours: the l1 norm drives some coefficients exactly to zero; does training get there? |
-# | `sa-f1-density` | the stronger the penalty on activations, the fewer units are active |
-# | `sa-f1-accuracy` | the sparser networks are as accurate, if not better |
-# | `sa-f1-avr` | ours: does the penalty bring the activity ratio below one half? |
-#
-# ## Threat model
-#
-# None: nothing is attacked on this page. The attacks are on the [page on robustness](2-robustness).
-#
-# ## One weight
-#
-# A penalty pulls every weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-w_0)^2$. With the l1 and l2 penalties of the paper's Section 2, and with their sum, which is what it seems to have trained, the best weight becomes (with $(t)_+ = \max(t, 0)$)
-#
-# $$\min_w \tfrac12(w-w_0)^2+\lambda|w| \;\Rightarrow\; w=\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+,\qquad
-# \min_w \tfrac12(w-w_0)^2+\lambda w^2 \;\Rightarrow\; w=\frac{w_0}{1+2\lambda},\qquad
-# \min_w \tfrac12(w-w_0)^2+\lambda(|w|+w^2) \;\Rightarrow\; w=\frac{\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+}{1+2\lambda}.$$
-#
-# The first sets whatever is smaller than $\lambda$ to zero; the second only shrinks; the third does both.
-
 # %% tags=["hide-input"]
-w0, lam = np.linspace(-2, 2, 401), 0.5
-soft = np.sign(w0) * np.maximum(np.abs(w0) - lam, 0)
-fig, axis = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
-for label, w in (
-    ("no penalty", w0),
-    ("l1", soft),
-    ("l2", w0 / (1 + 2 * lam)),
-    ("elastic net (sum)", soft / (1 + 2 * lam)),
-):
-    axis.plot(w0, w, label=label)
-axis.set(xlabel="best weight without penalty, $w_0$", ylabel="best weight with penalty")
-axis.legend(fontsize=8)
-page.figure(
-    fig,
-    caption="What a penalty of λ = .5 makes of one weight.",
-    alt="Four curves through the origin: the diagonal, a flatter straight line, and two that are zero between -.5 and .5 and rise outside.",
-)
-
-# %%
-grid = np.linspace(-3, 3, 60001)  # the three formulas, against a search over a grid
-for value in (-1.7, -0.3, 0.2, 0.9):
-    for penalty, formula in (
-        (np.abs(grid), np.sign(value) * max(abs(value) - lam, 0)),
-        (grid**2, value / (1 + 2 * lam)),
-        (np.abs(grid) + grid**2, np.sign(value) * max(abs(value) - lam, 0) / (1 + 2 * lam)),
-    ):
-        assert abs(grid[np.argmin((grid - value) ** 2 / 2 + lam * penalty)] - formula) < 2e-4
-
-# %% [markdown]
-# That is the minimum. Gradient descent need not get there: the gradient of $|w|$ has one size however small $w$ is, so a step of fixed size jumps back and forth across zero. Weights should end *near* zero, not at it; the table below counts both. So "how many weights are zero" must come with a threshold on their absolute values. .001 is the length of one of Adam's steps (that is the rate here) and otherwise arbitrary: how near to zero a useless weight stays depends on the noise of its minibatch gradients too. A count of weights above it may therefore call a network dense that is not. The better question is what a network loses when all smaller weights are set to zero (**pruned**).
-#
-# ## What the code adds to the loss
-#
-# The paper's Eq. (5), with the cross-entropy of ten classes in place of the printed one of two, is
-#
-# $$L = -\frac1m\sum_i \log p_{y_i}(x_i) + \lambda\,\frac1m\sum_i\sum_j |a_j(x_i)| , \tag{5}$$
-#
-# with $m$ the images of a minibatch and $a_j$ the $j$-th hidden activation. (Printed, the penalty has neither the sum over examples nor $1/m$; the text says that it is taken "for each example".)
-#
-# Its other experiments penalise the weights of all convolutions and linear layers.
-
-# %% tags=["hide-input"]
-page.source(sparsity.activation_penalty)
-page.source(sparsity.weight_penalty)
-page.source(sparsity.average_density)
-
-# %% [markdown]
-# ## Figure 1
-#
-# The paper gives one clue to its network: 39,200 hidden units. $28\times28\times50$ is what 50 filters of 5x5 leave of an image of 32 pixels (or of MNIST's 28, where the border is padded: the data set is a guess). One such layer, a rectifier, and a linear layer are trained with Adam {cite}`kingma2015` in batches of 128.
-
-# %%
 common = dict(data=settings.data, epochs=settings.epochs, train_size=settings.train_size)
 on_activations = {
     lam: [
@@ -161,6 +87,26 @@ on_weights = {
     ]
     for lam in settings.weight
 }
+
+# %% tags=["hide-input"]
+first, last = (on_activations[lam] for lam in (settings.activation[0], settings.activation[-1]))
+page.say(
+    f"**As in the paper's figure**, the strongest penalty on activations (λ = {settings.activation[-1]:g}) brings the active units "
+    f"from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}. Test accuracy goes from "
+    f"{mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}."
+    if np.mean([r["density"] for r in last]) < np.mean([r["density"] for r in first])
+    else "On these images the penalty does not lower the share of active units."
+)
+
+# %% [markdown]
+# ## Figure 1
+#
+# A unit is **active** for an image if its activation $a_j$ is not 0. The paper's Eq. (5) adds the activations to the
+# cross-entropy (here of ten classes, where the paper prints it for two):
+#
+# $$L = -\frac1m\sum_i \log p_{y_i}(x_i) + \lambda\,\frac1m\sum_i\sum_j |a_j(x_i)| , \tag{5}$$
+#
+# with $m$ the images of a minibatch.
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -187,21 +133,88 @@ axes[1].legend(fontsize=8)
 page.figure(
     fig,
     caption=f"Figure 1 on {settings.data}: share of the 39,200 units that are active for an image, and accuracy, against the penalty on activations; mean and standard deviation over {settings.seeds} seed(s).",
-    alt="Two panels against lambda: the share of active units at the left; the accuracy on test and on training images at the right.",
+    alt=f"Left: the share of active units goes from {100 * np.mean([r['density'] for r in first]):.0f} to "
+    f"{100 * np.mean([r['density'] for r in last]):.0f} % as the penalty grows. Right: the accuracy on test images stays near "
+    f"{100 * np.mean([r['accuracy'] for r in last]):.0f} %, below that on training images.",
 )
-first, last = (on_activations[lam] for lam in (settings.activation[0], settings.activation[-1]))
 fewer = ", ".join(
     f"{sum(r['density'] < b['density'] for r, b in zip(records, first, strict=True))} of {settings.seeds} with λ = {lam:g}"
     for lam, records in on_activations.items()
     if lam
 )
 page.say(
-    f"How to read it: from no penalty to λ = {settings.activation[-1]:g} the share of active units goes from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}, the accuracy on training images, of which the paper speaks, from {mean_sd([r['train_accuracy'] for r in first])} to {mean_sd([r['train_accuracy'] for r in last])}, on test images from {mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}. "
-    "The distance between the two curves at the right is how much better the network does on images that it has seen."
+    "How to read it: the share of active units falls only at the strongest penalties. The accuracy on training images, of which the paper "
+    f"speaks, goes from {mean_sd([r['train_accuracy'] for r in first])} to {mean_sd([r['train_accuracy'] for r in last])}. "
+    "The distance between the two curves at the right shows how much better the network does on images that it has seen."
 )
 page.say(
-    f"Seed by seed, fewer units are active than in the network of the same seed without a penalty for: {fewer}. (The rules below compare means as if seeds had nothing to do with each other.) By the range that the paper names, an activity ratio in [0, .5], the network {'is' if np.mean([r['density'] for r in first]) <= 0.5 else 'is not'} sparse without any penalty."
+    f"Seed by seed, fewer units are active than without a penalty in {fewer}. The paper calls an activity ratio in [0, 0.5] sparse; by that the "
+    f"network {'is' if np.mean([r['density'] for r in first]) <= 0.5 else 'is not'} sparse without any penalty."
 )
+
+# %% [markdown]
+# The paper gives one clue to its network: 39,200 hidden units. $28\times28\times50$ is what 50 filters of 5x5 leave of
+# an image of 32 pixels. (It is also what they leave of MNIST's 28 with a padded border; the data set is a guess.) Here
+# one such layer, a rectifier, and a linear layer are trained with Adam {cite}`kingma2015` in batches of 128.
+#
+# As printed, the penalty has neither the sum over examples nor $1/m$; the text says that it is taken "for each
+# example".
+#
+# ## One weight
+#
+# The paper's other experiments penalise the weights of all convolutions and linear layers. Such a penalty pulls every
+# weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-w_0)^2$. With l1, with l2,
+# and with their sum, which is what the paper seems to have trained, the best weight becomes (with $(t)_+ = \max(t, 0)$)
+#
+# $$\min_w \tfrac12(w-w_0)^2+\lambda|w| \;\Rightarrow\; w=\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+,\qquad
+# \min_w \tfrac12(w-w_0)^2+\lambda w^2 \;\Rightarrow\; w=\frac{w_0}{1+2\lambda},\qquad
+# \min_w \tfrac12(w-w_0)^2+\lambda(|w|+w^2) \;\Rightarrow\; w=\frac{\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+}{1+2\lambda}.$$
+#
+# The first sets whatever is smaller than $\lambda$ to zero; the second only shrinks; the third does both.
+
+# %% tags=["hide-input"]
+w0, lam = np.linspace(-2, 2, 401), 0.5
+soft = np.sign(w0) * np.maximum(np.abs(w0) - lam, 0)
+fig, axis = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
+for label, w in (
+    ("no penalty", w0),
+    ("l1", soft),
+    ("l2", w0 / (1 + 2 * lam)),
+    ("elastic net (sum)", soft / (1 + 2 * lam)),
+):
+    axis.plot(w0, w, label=label)
+axis.set(xlabel="best weight without penalty, $w_0$", ylabel="best weight with penalty")
+axis.legend(fontsize=8)
+page.figure(
+    fig,
+    caption="What a penalty of λ = 0.5 makes of one weight.",
+    alt="l1 and the elastic net set every weight between -0.5 and 0.5 to zero; l2 only makes the straight line through the origin flatter.",
+)
+page.say("How to read it: only the penalties with an l1 part have a flat piece at zero.")
+
+# %% tags=["hide-input"]
+grid = np.linspace(-3, 3, 60001)  # the three formulas, against a search over a grid
+for value in (-1.7, -0.3, 0.2, 0.9):
+    for penalty, formula in (
+        (np.abs(grid), np.sign(value) * max(abs(value) - lam, 0)),
+        (grid**2, value / (1 + 2 * lam)),
+        (np.abs(grid) + grid**2, np.sign(value) * max(abs(value) - lam, 0) / (1 + 2 * lam)),
+    ):
+        assert abs(grid[np.argmin((grid - value) ** 2 / 2 + lam * penalty)] - formula) < 2e-4
+
+# %% [markdown]
+# That is the minimum, and gradient descent need not get there. The gradient of $|w|$ has one size however small $w$ is,
+# so a step of fixed size jumps back and forth across zero. Weights should end *near* zero, not at it.
+#
+# So "how many weights are zero" needs a threshold on their absolute values. The table below counts weights above 0.001,
+# the length of one of Adam's steps here, and above 0.01. Both are arbitrary: how near to zero a useless weight stays
+# depends on the noise of its minibatch gradients too. The better question is what a network loses when all smaller
+# weights are set to zero (**pruning**).
+
+# %% tags=["hide-cell"]
+page.source(sparsity.activation_penalty)
+page.source(sparsity.weight_penalty)
+page.source(sparsity.average_density)
 
 # %% [markdown]
 # ## Two kinds of sparse
@@ -217,28 +230,46 @@ page.table(
         "penalty on",
         "λ",
         "active units",
-        *(f"weights above {t:g}: share, accuracy with them alone" for t in chapter.THRESHOLDS[1:]),
-        "weights exactly 0",
         "test accuracy",
+        *(f"weights above {t:g}" for t in chapter.THRESHOLDS[1:]),
+        "weights exactly 0",
     ],
     [
         [
             kind,
             f"{lam:g}{learning.mark(records)}",
-            mean_sd([r["density"] for r in records]),
-            *(
-                f"{mean_sd([r['weight_density'][k] for r in records])}, {mean_sd([r['pruned'][k] for r in records])}"
-                for k in (1, 2)
-            ),
-            *(mean_sd([r[field] for r in records]) for field in ("exact_zeros", "accuracy")),
+            *(mean_sd([r[field] for r in records]) for field in ("density", "accuracy")),
+            *(mean_sd([r["weight_density"][k] for r in records]) for k in (1, 2)),
+            mean_sd([r["exact_zeros"] for r in records]),
         ]
         for kind, lam, records in rows
     ],
     caption=f"What each penalty makes sparse; seeds: {settings.seeds}. With a mark at λ: fewer test images right than twice chance",
 )
+page.say(
+    "How to read it: a penalty on activations empties units and leaves the weights; one on weights empties both. At most "
+    f"{100 * max(r['exact_zeros'] for *_, records in rows for r in records):.2f} % of the weights are exactly zero."
+)
+page.table(
+    ["penalty on", "λ", "unpruned", *(f"only weights above {t:g}" for t in chapter.THRESHOLDS[1:])],
+    [
+        [
+            kind,
+            f"{lam:g}",
+            mean_sd([r["accuracy"] for r in records]),
+            *(mean_sd([r["pruned"][k] for r in records]) for k in (1, 2)),
+        ]
+        for kind, lam, records in rows
+    ],
+    caption=f"Test accuracy when smaller weights are set to zero; seeds: {settings.seeds}",
+)
+lost = max(100 * np.mean([r["accuracy"] - r["pruned"][2] for r in records]) for *_, records in rows)
+page.say(
+    f"How to read it: without the weights below {chapter.THRESHOLDS[2]:g} no row loses more than {max(lost, 0):.1f} points in the mean."
+)
 poor = [f"{lam:g} on {kind}" for kind, lam, records in rows if learning.mark(records)]
 page.say(
-    "Networks of this page that have learnt nothing (fewer test images right than twice chance): "
+    "Networks that have learnt nothing (fewer test images right than twice chance): "
     + (", ".join(poor) or "none")
     + f". The least accurate one has {100 * min(r['accuracy'] for *_, records in rows for r in records):.1f} % right."
 )
@@ -255,21 +286,28 @@ def mean(records, field, k=None):
 
 
 page.say(
-    f"**Penalty on weights.** The strongest leaves {mean(heavy, 'weight_density', 1):.0f} % of the weights above .001 (without: {mean(base, 'weight_density', 1):.0f} %) and {mean(heavy, 'density'):.0f} % of the units active (without: {mean(base, 'density'):.0f} %); the test accuracy goes from {mean(base, 'accuracy'):.1f} to {mean(heavy, 'accuracy'):.1f} %."
+    f"**Penalty on weights.** The strongest leaves {mean(heavy, 'weight_density', 1):.0f} % of the weights above 0.001 (without: {mean(base, 'weight_density', 1):.0f} %) and {mean(heavy, 'density'):.0f} % of the units active (without: {mean(base, 'density'):.0f} %); the test accuracy goes from {mean(base, 'accuracy'):.1f} to {mean(heavy, 'accuracy'):.1f} %."
 )
 page.say(
-    f"**Pruned.** With the weights above .01 alone, {mean(heavy, 'weight_density', 2):.0f} % of all, that network has {mean(heavy, 'pruned', 2):.1f} % accuracy; the one without a penalty, with its {mean(base, 'weight_density', 2):.0f} %, {mean(base, 'pruned', 2):.1f} %."
+    f"**Pruned.** With the weights above 0.01 alone, {mean(heavy, 'weight_density', 2):.0f} % of all, that network has {mean(heavy, 'pruned', 2):.1f} % accuracy; the one without a penalty, with its {mean(base, 'weight_density', 2):.0f} %, {mean(base, 'pruned', 2):.1f} %."
 )
 page.say(
-    f"**Penalty on activations.** The strongest leaves {mean(quiet, 'density'):.0f} % of the units active and {mean(quiet, 'weight_density', 1):.0f} % of the weights above .001."
+    f"**Penalty on activations.** The strongest leaves {mean(quiet, 'density'):.0f} % of the units active and {mean(quiet, 'weight_density', 1):.0f} % of the weights above 0.001."
 )
 
 # %% [markdown]
-# So "sparse" must say of what. Nearly all weights (39,200 x 10) belong to the linear layer; which units are active depends on the 50 x 75 of the convolution alone. The paper's Figure 1 has one kind, its Table 1 the other.
+# So "sparse" must say of what. Nearly all weights (39,200 x 10) belong to the linear layer; which units are active
+# depends on the 50 x 75 of the convolution alone. The paper's Figure 1 has one kind, its Table 1 the other.
+#
+# ## Threat model
+#
+# None: nothing is attacked on this page. The attacks are on the [page on robustness](2-robustness).
 #
 # ## Where we had to choose
 #
-# * The network of Figure 1 is guessed from the number of its units; data, epochs and optimiser are not in the paper. The standard profile trains on the first 20,000 images of CIFAR-10. The paper speaks of training accuracy, so the verdict takes that; accuracy on test images is beside it.
+# * The network of Figure 1 is guessed from the number of its units; data, epochs and optimiser are not in the paper.
+#   The standard profile trains on the first 20,000 images of CIFAR-10.
+# * The paper speaks of training accuracy, so the verdict takes that; accuracy on test images is beside it.
 # * Eq. (5) sums activations over units and, we assume, averages over examples.
 #
 # ## What the paper got wrong
@@ -279,6 +317,13 @@ page.errata("sa-e-binary", "sa-e-norm", "sa-e-activations")
 
 # %% [markdown]
 # ## Verdicts
+#
+# | id | in short |
+# | --- | --- |
+# | `sa-l1-zero` | ours: the l1 norm drives some coefficients exactly to zero; does training get there? |
+# | `sa-f1-density` | the stronger the penalty on activations, the fewer units are active |
+# | `sa-f1-accuracy` | the sparser networks are as accurate, if not better |
+# | `sa-f1-avr` | ours: does the penalty bring the activity ratio below one half? |
 
 # %% tags=["hide-input"]
 page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
@@ -289,13 +334,13 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ```{exercise} Two conventions (easy)
 # :label: sparsity-1
 #
-# The paper's Section 2 has $\lambda\,(\alpha\lVert w\rVert_1 + (1-\alpha)\lVert w\rVert_2^2)$; its Section 4.2, as we read it, $.01\,\lVert w\rVert_1 + .01\,\lVert w\rVert_2^2$. Which $\lambda$ and $\alpha$ is that?
+# The paper's Section 2 has $\lambda\,(\alpha\lVert w\rVert_1 + (1-\alpha)\lVert w\rVert_2^2)$; its Section 4.2, as we read it, $0.01\,\lVert w\rVert_1 + 0.01\,\lVert w\rVert_2^2$. Which $\lambda$ and $\alpha$ is that?
 # ```
 #
 # ````{solution} sparsity-1
 # :class: dropdown
 #
-# $\alpha = 1/2$ and $\lambda = .02$: the paper's elastic net has its lasso's whole penalty and its ridge's on top. For weights of about .03 the square adds 3 %, so it is nearly the lasso alone; whatever sets it apart comes from few large weights or from chance.
+# $\alpha = 1/2$ and $\lambda = 0.02$: the paper's elastic net has its lasso's whole penalty and its ridge's on top. For weights of about 0.03 the square adds 3 %, so it is nearly the lasso alone; whatever sets it apart comes from few large weights or from chance.
 # ````
 #
 # ```{exercise} Exactly zero (middle)

@@ -16,9 +16,10 @@
 # %% [markdown]
 # # DeepFool and universal perturbations
 #
-# A minimal perturbation changes the class of one image. Moosavi-Dezfooli et al. {cite}`moosavi2017` found that the sum of many of them, kept small, changes the class of
-# most images: a **universal** perturbation. Kühne and Tödtli {cite}`kuhne2020` rebuild it, and ask how to make one for several networks at once. This page derives the step (and corrects it for $p \ne 2$), shows the
-# algorithm, and looks for the reason that it can work at all.
+# A minimal perturbation changes the class of one image. Moosavi-Dezfooli et al. {cite}`moosavi2017` found that the sum
+# of many of them, kept small, changes the class of most images: a **universal** perturbation.
+# Kühne and Tödtli {cite}`kuhne2020` rebuild it, and ask how to make one for several networks at once. This page derives
+# the step, shows the algorithm, and looks for the reason that it can work at all.
 #
 # **Time to learn**: 25 minutes. **You need** gradients, norms, and what singular values are.
 
@@ -80,20 +81,46 @@ page = Page(
 settings = page.settings
 deepfool_module = import_module("advutils.attacks.deepfool")
 
+# %% tags=["hide-input"]
+found = page.measure(
+    theory.spectrum,
+    data=settings.data,
+    network=settings.network,
+    split=0,
+    training=settings.training,
+    images=settings.images,
+    num_classes=settings.num_classes,
+    dimensions=settings.dimensions,
+    draws=settings.draws,
+    length=settings.length,
+    seed=0,
+)
+
+# %% tags=["hide-input"]
+alone, noise = (100 * np.mean(found[name]) for name in ("single_rates", "noise_rates"))
+page.say(
+    f"**In one sentence:** on {settings.network} the minimal perturbation of a *single* image, made "
+    f"{settings.length / found['lengths']:.0f} times as long, fools {alone:.0f} % of other images; noise of that length "
+    f"fools {noise:.0f} %. (*Fooled*: the prediction changes, right or wrong.)"
+)
+
 # %% [markdown]
 # ## The shortest way to a plane
 #
-# Let $f(x) = w^\top x + b$ decide between two classes by its sign. The boundary $f = 0$ is a plane. Which shortest $v$, in the $p$-norm, leads to it? By Hölder's inequality
+# Let $f(x) = w^\top x + b$ decide between two classes by its sign. The boundary $f = 0$ is a plane. Which shortest $v$,
+# in the $p$-norm, leads to it? By Hölder's inequality
 #
 # $$|f(x)| = |w^\top v| \le \lVert w\rVert_q\,\lVert v\rVert_p,\qquad \tfrac1p + \tfrac1q = 1,$$
 #
-# so no $v$ shorter than $|f(x)|/\lVert w\rVert_q$ arrives, and the one for which Hölder's inequality is an equality does:
+# so no $v$ shorter than $|f(x)|/\lVert w\rVert_q$ arrives. The one for which Hölder's inequality is an equality does:
 #
 # $$v = -f(x)\,\frac{\operatorname{sign}(w)\,|w|^{q-1}}{\lVert w\rVert_q^q},\qquad \lVert v\rVert_p = \frac{|f(x)|}{\lVert w\rVert_q}.$$
 #
-# The paper prints $v = -f(x)\,w/\lVert w\rVert_p^2$. For $p = 2$ this is the same. For no other $p$ does it reach the plane, unless $w$ has a single entry that is not 0 (for $p = 1$ read the formula as its limit: all on the largest $|w_i|$):
+# The paper prints $v = -f(x)\,w/\lVert w\rVert_p^2$. For $p = 2$ this is the same. For any other $p$ it misses the
+# plane, unless $w$ has a single entry that is not 0. (For $p = 1$ the formula is meant as its limit: all on the largest
+# $|w_i|$.)
 
-# %%
+# %% tags=["hide-input"]
 w, f = torch.tensor([[2.0, 1.0]], dtype=torch.float64), 1.0
 steps = {}
 for p in (1.0, 1.5, 2.0, 4.0, norms.INF):
@@ -114,9 +141,12 @@ axis.set(xlim=(-0.75, 0.15), ylim=(-0.75, 0.15), aspect="equal")
 axis.legend(loc="lower left", fontsize=8)
 page.figure(
     fig,
-    caption="Arrows: the shortest step from the origin to the boundary in five norms. Crosses: where the printed formula ends. Those of p = 2 coincide; the others miss the boundary.",
-    alt="A line in the plane and arrows from the origin to it: along the first axis for p = 1, along the diagonal for p = infinity, perpendicular to the line for p = 2. Crosses of the same colours lie off the line, except for p = 2.",
+    caption="Arrows: the shortest step from the origin to the boundary in five norms. Crosses: where the printed formula ends. "
+    "For p = 2 both coincide; the other crosses miss the boundary.",
+    alt="All five arrows from the origin end on the boundary; of the crosses of the printed formula only that of p = 2 does. "
+    "The arrow of p = 1 runs along the first axis, that of p = infinity along the diagonal.",
 )
+page.say("How to read it: the right step arrives in every norm, the printed one only for $p = 2$.")
 page.table(
     ["$p$", "norm of the right step", "$f$ after it", "norm of the printed step", "$f$ after it "],
     [
@@ -131,32 +161,49 @@ page.table(
     ],
     caption="$f = 1$ at the start; a step that arrives has $f = 0$ after it",
 )
+short = [p for p, (_, printed) in steps.items() if f + (w @ printed).item() > 1e-6]
+page.say(
+    f"How to read it: the printed step stops before the boundary for p = {', '.join(f'{p:g}' for p in short)}. "
+    "For $p > 2$ it goes too far."
+)
 
 # %% [markdown]
 # ## Curved boundaries, many classes
 #
-# A network has a logit $z_k$ for each class. **DeepFool** {cite}`moosavi2016` replaces every $f_k = z_k - z_{\hat k}$ ($\hat k$ is the predicted class) by its tangent, goes to the nearest of the planes, and
-# starts again from there, until the class has changed. Only the `num_classes` largest logits are looked at; this number includes the predicted class, so ten classes are nine boundaries. The sum of the steps is made longer by 2 %
-# (`overshoot`), to come out on the other side.
+# A network has a logit $z_k$ for each class. **DeepFool** {cite}`moosavi2016` replaces every $f_k = z_k - z_{\hat k}$
+# by its tangent, where $\hat k$ is the predicted class. It goes to the nearest of the planes and starts again from
+# there, until the class has changed.
+#
+# Only the `num_classes` largest logits are looked at. That number includes the predicted class, so ten classes are nine
+# boundaries. The sum of the steps is made longer by 2 % (`overshoot`), to come out on the other side.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 page.source(deepfool_module.descend)
 page.source(deepfool_module._look)
 
 # %% [markdown]
 # ## Adding up
 #
-# The universal algorithm goes through the images one at a time. If $v$ does not change what the network says of $x$, DeepFool walks from $x + v$ to the nearest boundary, and its increment is added to $v$. When $v$ has become too large, it
-# is projected back onto the ball $\lVert v\rVert_p \le \xi$. For several networks, either every network looks at every image (Algorithm 1), or they take turns (Algorithm 2).
+# The universal algorithm goes through the images one at a time. If $v$ does not change what the network says of $x$,
+# DeepFool walks from $x + v$ to the nearest boundary. Its increment is added to $v$. A $v$ that has become too
+# large is projected back onto the ball $\lVert v\rVert_p \le \xi$.
+#
+# For several networks, either every network looks at every image (Algorithm 1), or they take turns (Algorithm 2).
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 page.source(universal.universal_perturbation)
 page.source(universal._add_increments)
 page.source(universal._in_passes)
 
 # %% [markdown]
-# Three things in this code are not in the paper's text; they are in the code of the algorithm's first authors, on which theirs is built: an increment counts only if DeepFool arrived in fewer than `max_iter` − 1 steps; $x + v$ is not clipped to the range of
-# pixels; and the projection. The text has $v \leftarrow \sqrt\xi\,v/\lVert v\rVert_p$ in its place, which would give **every** $v$ the norm $\sqrt{10} = 3.2$ (in grey levels of 0 to 255), also a smaller one. Their published perturbations reach 10 exactly.
+# Three things differ from the paper's text. All are in the code of the algorithm's first authors, on which the paper's
+# is built.
+#
+# * An increment counts only if DeepFool arrived in fewer than `max_iter` − 1 steps.
+# * $x + v$ is not clipped to the range of pixels.
+# * $v$ is projected. The text has $v \leftarrow \sqrt\xi\,v/\lVert v\rVert_p$, which would give **every** $v$ the norm
+#   $\sqrt{10} = 3.2$ (in grey levels of 0 to 255), also a smaller one. The authors' published perturbations reach 10
+#   exactly.
 
 # %% tags=["hide-input"]
 fooled = [
@@ -170,14 +217,23 @@ if fooled:
         sum(counts[name] for record in fooled for counts in record["history"]) for name in ("calls", "skipped")
     )
     page.say(
-        f"In our records the first of these {'never mattered' if skipped == 0 else 'mattered'}: of {walks:,} walks, for {len(fooled)} perturbations, {skipped or 'none'} took more than eight steps (`skipped`). So no result of this chapter {'rests on the rule for late arrivals' if skipped == 0 else 'can be said not to rest on it'}; that the code has it right is tested with walks of exactly eight and nine steps."
+        f"The first of them {'never mattered' if skipped == 0 else 'mattered'} in our records: of {walks:,} walks, for {len(fooled)} perturbations, "
+        f"{skipped or 'none'} took more than eight steps. "
+        + (
+            "So no result of this chapter rests on it. "
+            if skipped == 0
+            else "So results of this chapter may rest on it. "
+        )
+        + "Tests with walks of exactly eight and nine steps check the code."
     )
 
 # %% [markdown]
 # ### What it costs
 #
-# The algorithm is sequential: each walk starts from the $v$ that the last one left. The passes that it cannot do without are one forward pass to look at an image, and for every step of a walk $C - 1$ backward passes ($C$ candidate classes) and one forward pass.
-# `batch_size` is a variant of ours: so many images walk at once from the same $v$, and then add their increments one after another, each after another look. It is faster, and may be worse: see the last column.
+# The algorithm is sequential: each walk starts from the $v$ that the last one left. It needs one forward pass to look
+# at an image. Every step of a walk takes one forward and $C - 1$ backward passes, with $C$ candidate classes.
+#
+# `batch_size` is a variant of ours: so many images walk at once from the same $v$. Then they add their increments one after another, each after another look. It is faster, but the last column shows what it may cost.
 
 # %% tags=["hide-input"]
 costs = [record for record in ledger.records("standard", "universal-perturbations") if record.name == "universal_cost"]
@@ -203,30 +259,35 @@ if costs:
         ],
         caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} rounds over them, one thread of an idle machine; fooling rates on the same images",
     )
+    page.say(
+        "How to read it: "
+        + "; ".join(
+            f"{r.parameters['batch']} images at once on {r.parameters['network']} take {r['batched']['seconds'] / r['exact']['seconds']:.2f} times "
+            f"the time of one at a time, and change the fooling rate by {100 * (r['batched']['rate'] - r['exact']['rate']):+.0f} points"
+            for r in costs
+            if {"exact", "batched"} <= set(r.values)
+        )
+        + "."
+    )
 else:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
 
 # %% [markdown]
 # ## Why should one perturbation fit all?
 #
-# Each increment is made for one image. That their sum works for images it has never seen needs an explanation. Moosavi-Dezfooli et al. {cite}`moosavi2017` give one: the normals of the decision boundaries near different images lie close to a subspace of few dimensions. So take the
-# minimal perturbations of many images, scale each to length 1, stack them as the rows of a matrix, and look at its singular values; compare with as many random directions. If the two curves agree, the perturbations share no more than random directions do; a difference alone proves no subspace, since pixels differ in how much they vary. Then take random vectors from the
-# span of the first singular vectors and see whom they fool. Two controls belong to it: the span of the **last** singular vectors, and the perturbation of a **single** image. If what matters were a few common directions, neither should fool as many.
-
-# %%
-found = page.measure(
-    theory.spectrum,
-    data=settings.data,
-    network=settings.network,
-    split=0,
-    training=settings.training,
-    images=settings.images,
-    num_classes=settings.num_classes,
-    dimensions=settings.dimensions,
-    draws=settings.draws,
-    length=settings.length,
-    seed=0,
-)
+# Each increment is made for one image. Why does their sum work for images it has never seen? Moosavi-Dezfooli et al.
+# {cite}`moosavi2017` have an explanation. Near different images the normals of the decision boundaries lie close to a
+# subspace of few dimensions.
+#
+# The test has two parts.
+#
+# * **Singular values.** Take the minimal perturbations of many images, each scaled to length 1, as the rows of a
+#   matrix. Compare its singular values with those of as many random directions. Equal curves mean that the
+#   perturbations share no more than random directions do. A difference alone proves no subspace, since pixels differ in
+#   how much they vary.
+# * **Fooling.** Take random vectors from the span of the first singular vectors, and see how many images they fool.
+#   There are two controls: the span of the **last** singular vectors, and the perturbation of a **single** image. If a
+#   few common directions mattered, neither should fool as many.
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
@@ -243,24 +304,32 @@ page.figure(
     fig,
     caption=f"Left: singular values of {len(found.arrays['found'])} minimal perturbations of images on {settings.network}, each scaled to length 1, and of as many random directions. Right: share of other images fooled by vectors of l2 norm "
     f"{settings.length:.2f}: random ones in the span of the first or of the last right singular vectors, perturbations of single images, and random ones of all space; bars are standard deviations over {settings.draws} vectors.",
-    alt="Left: two falling curves of singular values; that of the minimal perturbations starts above and ends below that of random directions. Right: points with error bars for the spans, single perturbations and all of space.",
+    alt="Left: the singular values of the minimal perturbations start above those of random directions and end below. Right: vectors "
+    "from the first or last singular vectors, and single perturbations, fool more images than noise from all of space.",
 )
 mean = dict(zip(labels, rates.mean(1), strict=True))
 page.say(
-    f"How to read it: the first singular value is {found.arrays['found'][0]:.2f}, against {found.arrays['random'][0]:.2f} for random directions, and 1 for directions at right angles. A random vector of the first {settings.dimensions[1]} "
-    f"directions fools {mean[labels[1]]:.0f} % of images that had no part in them, one of the last {found['last']} {mean[labels[-3]]:.0f} %, the perturbation of a single image {mean['single']:.0f} %, and one from all of space {mean['all space']:.0f} %. "
-    f"DeepFool needed {found['steps']:.1f} steps in the mean, for a perturbation of l2 norm {found['lengths']:.2f}; the vectors here are {settings.length / found['lengths']:.0f} times as long."
+    f"How to read it, left: the first singular value is {found.arrays['found'][0]:.2f}, against {found.arrays['random'][0]:.2f} for random "
+    "directions and 1 for directions at right angles. Right: "
+    f"random vectors of the first {settings.dimensions[1]} directions fool {mean[labels[1]]:.0f} % of images that had no part in them, those of the "
+    f"last {found['last']} {mean[labels[-3]]:.0f} %. The perturbation of a single image fools {mean['single']:.0f} %, noise of all of space "
+    f"{mean['all space']:.0f} %. DeepFool's own perturbations have a mean l2 norm of {found['lengths']:.2f}, after {found['steps']:.1f} steps; "
+    f"the vectors here are {settings.length / found['lengths']:.0f} times as long."
 )
 
 # %% [markdown]
-# On the recorded network (standard profile) this speaks against the subspace, as far as 300 images go: their minimal perturbations, in 150,528 dimensions, are nearly at right angles to each other, and a mixture of the **last** singular vectors fools nearly as many images as one of the first. What the right panel
-# shows is another thing: minimal perturbations, made long, fool other images about twice as often as noise of their length, whichever of them are mixed, and one of them alone still far more than noise. Why that is so, this experiment does not say. Nor does it exclude that common directions show among
-# tens of thousands of images, as Moosavi-Dezfooli et al. have them.
+# So the recorded network (standard profile) speaks against the subspace, as far as its images go. Their minimal
+# perturbations are nearly at right angles to each other, and the **last** singular vectors fool nearly as many images
+# as the first.
+#
+# The right panel shows something else: minimal perturbations, made long, fool more images than noise of their length,
+# whichever of them are mixed. The experiment does not say why. Nor does it exclude that common directions show among
+# tens of thousands of images, as in the work of Moosavi-Dezfooli et al.
 
 # %% [markdown]
 # ## Where we had to choose
 #
-# * DeepFool inside the universal algorithm is that of the attacks page, which adds $10^{-4}$ to each distance, as a later version of its authors' code does.
+# * DeepFool is that of the attacks page: it adds $10^{-4}$ to each distance, as a later version of its authors' code does.
 # * Images are cut to the centre of a frame of 256 pixels here; for training, random windows of that frame are taken.
 #
 # ## What the paper got wrong
