@@ -3,7 +3,7 @@ import { ATTACKS } from "./attacks.js";
 import { ball } from "./ball.js";
 import { pad } from "./draw.js";
 import { documentOf } from "./network.js";
-import { show } from "./panel.js";
+import { outcome, show } from "./panel.js";
 import { paint, told } from "./pictures.js";
 import { changed, fromHash, most, p, toHash } from "./state.js";
 import { html } from "./template.js";
@@ -53,24 +53,26 @@ export function page(root, contents, folder, engine) {
   async function answer(side) {
     const name = state[side],
       panel = find(`[data-side="${side}"]`),
-      request = { id: name, image: image(), label: label() };
+      request = { id: name, image: image(), label: label() },
+      asked = settings();
     panel.setAttribute("aria-busy", "true");
     const { answer: kind } = name === OWN ? own : await engine.load(name, folder);
     if (!forward.has(name)) forward.set(name, await engine.ask("forward", request));
-    const found = await engine.ask("run", { ...request, settings: settings() });
+    const found = await engine.ask("run", { ...request, settings: asked });
+    if (asked.attack === "deepfool") found.least = await engine.ask("least", request);
     show(panel, found, {
       answer: kind,
-      label: label(),
+      label: request.label,
       entry: rows.get(name) ?? null,
       forward: forward.get(name),
       root: book,
       fooled:
-        state.attack === "universal" && rows.has(name)
+        asked.attack === "universal" && rows.has(name)
           ? { share: rows.get(name).fooled, eps: contents.common.eps }
           : null,
     });
     panel.removeAttribute("aria-busy");
-    return found;
+    return outcome(found, request.label);
   }
 
   /** Ask both networks; while they are busy, what changes is asked once more afterwards. */
@@ -84,10 +86,7 @@ export function page(root, contents, folder, engine) {
     try {
       do {
         again = false;
-        const found = await Promise.all(["left", "right"].map(answer));
-        const said = found.map(({ before, after }) =>
-          before.found === after.found ? `still ${after.found}` : `${before.found} → ${after.found}`,
-        );
+        const said = await Promise.all(["left", "right"].map(answer));
         for (const place of root.querySelectorAll(".pg-summary"))
           place.textContent = `First network: ${said[0]}. Second network: ${said[1]}.`;
         complain(null);
@@ -162,7 +161,7 @@ export function page(root, contents, folder, engine) {
 
   const actions = {
     morph,
-    least: () => set({ attack: "deepfool" }),
+    least: () => set({ attack: "least", smooth: false }),
     noise: () => set({ seed: (state.seed + 1) % 2 ** 32 }),
     clear: () => {
       drawn.clear();
