@@ -1,5 +1,8 @@
 // What the page shows of one network: its answers before and after, pictures, distances, the loss on the way.
+import { ATTACKS } from "./attacks.js";
+import { norm } from "./norms.js";
 import { levels, line, paint, told } from "./pictures.js";
+import { aDigit } from "./speech.js";
 
 const PICTURES = [
   ["image", "attacked image", (x) => x.image],
@@ -43,7 +46,6 @@ const KINDS = {
 
 /** A network that reads a digit as another before any attack cannot be fooled by one. */
 const misread = ({ before }, label) => label !== null && before.found !== label;
-const aDigit = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
 
 function verdict(found, label) {
   const [before, after] = [found.before.found, found.after.found];
@@ -76,12 +78,23 @@ function leastNote({ misread: as, by, length, own, missed, passes }) {
   return `The least found is l2 ${told(length)}, ${how}. ${ends}${far}${looking}`;
 }
 
+/** Why the way is shorter than the budget, where only clipping can make it so. */
+function clippedNote(r, { attack, budget, p, clip, smooth }) {
+  const { norm: kind, clips } = ATTACKS[attack],
+    power = kind === "p" ? p : kind;
+  if (!clips || !clip || smooth || typeof power !== "number") return "";
+  const way = norm(r, power);
+  return way > 0 && way < 0.995 * budget
+    ? `Budget ${told(budget)}, way ${told(way)}: pixels end at 0 and 1.`
+    : "";
+}
+
 /** Show what one network gave. `entry` is its row in the page's contents, or null for a reader's own. */
-export function show(panel, found, { answer, label, entry, forward, root, fooled }) {
+export function show(panel, found, { asked, answer, label, entry, forward, root, fooled }) {
   const { before, after } = found,
     find = (selector) => panel.querySelector(selector);
   find(".pg-verdict").innerHTML = verdict(found, label);
-  find(".pg-note").textContent = found.least ? leastNote(found.least) : "";
+  find(".pg-note").textContent = found.least ? leastNote(found.least) : clippedNote(found.r, asked);
   for (const [name, title, values] of PICTURES) {
     const canvas = find(`[data-picture="${name}"]`);
     paint(canvas, values(found));
