@@ -80,8 +80,10 @@ def test_back_from_a_card_leads_to_the_step_and_to_what_was_changed_there(playgr
     page.click('[data-do="tour"]')
     page.click('[data-do="next"]')
     settled(page)
-    page.click(".pg-digits button >> nth=3")
-    page.click(".pg-claims a >> nth=0")  # at once: the address has to be written before
+    address = page.evaluate("""() => { document.querySelectorAll('.pg-digits button')[3].click();
+        document.querySelector('.pg-claims a').click();
+        return location.hash }""")
+    assert "digit=3" in address and "tour=2" in address  # written at once, before the page is left
     page.wait_for_url("**/book/scoreboard.html#*")
     page.go_back()
     page.wait_for_selector(".pg-panel tbody tr")
