@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from advbook import paths, withdrawn
-from advbook.site import cards, config, errata, front, pages, prose, scoreboard, search, verdicts, weight
+from advbook.site import cards, config, errata, front, pages, playground, prose, scoreboard, search, verdicts, weight
 from advutils.core import files
 
 BUILDERS = ("jupyter-book", "sphinx", "sphinx-book-theme", "myst-nb", "jupyter-server-mathjax")
@@ -115,6 +115,7 @@ def stage(executed: dict[str, Path]) -> Staged:
         beside["data/errata.csv"] = scoreboard.as_csv(errata.rows(), errata.FIELDS)
     if any(b"attack-pictures" in content for content in sources.values()):
         beside |= {f"{front.FOLDER}/{name}": content for name, content in front.stills().items()}
+    beside |= playground.records()
     if withdrawn.table().exists():
         beside[f"results/{withdrawn.table().name}"] = withdrawn.table().read_bytes()
     return Staged(sources, beside)

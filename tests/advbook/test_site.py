@@ -410,7 +410,12 @@ def small_book(tmp_path, monkeypatch):
 def test_a_site_is_staged_built_and_not_built_twice(small_book):
     root, executed, _, calls = small_book
     (root / "results" / "withdrawn.csv").write_text("record\n")
+    for folder in ("book/_static/playground", "results/standard"):
+        (root / folder).mkdir(parents=True)
+    (root / "book/_static/playground/contents.js").write_text('f({"record": "results/standard/1.json"});')
+    (root / "results/standard/1.json").write_text("{}")
     site = build.build_site(executed)
+    assert (site / "results/standard/1.json").read_text() == "{}"
     assert (site / "index.html").read_text() == "built"
     assert (root / "_build/source/notebooks/fake/1-page.ipynb").exists()
     assert (site / "results/withdrawn.csv").read_text() == "record\n"

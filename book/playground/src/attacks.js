@@ -81,7 +81,8 @@ export const ATTACKS = {
     most: 0.5,
     start: 0.1,
   },
-  deepfool: { title: "DeepFool: what would fool it least", run: deepfool, norm: null, most: 0 },
+  deepfool: { title: "DeepFool", run: deepfool, norm: null, most: 0 },
+  least: { title: "What would fool it least: DeepFool or PGD", norm: null, most: 0 }, // its run is in least.js
   universal: {
     title: "One perturbation for every digit",
     run: universal,

@@ -67,7 +67,8 @@ const DRAWN = 280,
   PEN = 11,
   STEP = 10; // pixels of the pad, radius of the pen, a step of the arrow keys
 
-/** Make a canvas a pad: a pointer draws; arrow keys move a pen that the space bar lowers and lifts. */
+/** Make a canvas a pad: a pointer draws; arrow keys move a pen that the space bar lowers and lifts. It is asleep until
+ * allow(true), so that a finger can scroll the page across it. */
 export function pad(canvas, changed) {
   canvas.width = canvas.height = DRAWN;
   const ink = document.createElement("canvas"); // what is drawn, without the keyboard's pen
@@ -76,7 +77,8 @@ export function pad(canvas, changed) {
     context = ink.getContext("2d", { willReadFrequently: true });
   let at = [DRAWN / 2, DRAWN / 2],
     down = false,
-    keys = false;
+    keys = false,
+    allowed = false;
   context.lineWidth = 2 * PEN;
   context.lineCap = context.lineJoin = "round";
   context.strokeStyle = "#fff";
@@ -114,6 +116,7 @@ export function pad(canvas, changed) {
     return [((event.clientX - box.left) * DRAWN) / box.width, ((event.clientY - box.top) * DRAWN) / box.height];
   };
   canvas.addEventListener("pointerdown", (event) => {
+    if (!allowed) return;
     canvas.setPointerCapture(event.pointerId);
     [keys, down, at] = [false, true, place(event)];
     line(at);
@@ -133,6 +136,7 @@ export function pad(canvas, changed) {
       }
     });
   canvas.addEventListener("keydown", (event) => {
+    if (!allowed) return;
     const move = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[
       event.key
     ];
@@ -157,6 +161,11 @@ export function pad(canvas, changed) {
   });
   show();
   return {
+    allow(on) {
+      allowed = on;
+      canvas.tabIndex = on ? 0 : -1;
+      canvas.classList.toggle("pg-drawing", on);
+    },
     clear() {
       context.clearRect(0, 0, DRAWN, DRAWN);
       [keys, down, at] = [false, false, [DRAWN / 2, DRAWN / 2]];

@@ -80,12 +80,15 @@ export function makeNetwork(file) {
     name: String(file.name),
     title: String(file.title),
     answer: file.answer,
-    passes: 0,
+    passes: { forward: 0, back: 0 }, // so far
     logits(x) {
-      this.passes++;
+      this.passes.forward++;
       return layers.reduce((values, layer) => layer.forward(values), Float64Array.from(x));
     },
     /** The gradient of dz . logits in x, at the image of the last call of logits. */
-    gradient: (dz) => layers.reduceRight((slopes, layer) => layer.backward(slopes), Float64Array.from(dz)),
+    gradient(dz) {
+      this.passes.back++;
+      return layers.reduceRight((slopes, layer) => layer.backward(slopes), Float64Array.from(dz));
+    },
   };
 }

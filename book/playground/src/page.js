@@ -2,11 +2,15 @@
 import { ATTACKS } from "./attacks.js";
 import { ball } from "./ball.js";
 import { pad } from "./draw.js";
+import { grid } from "./grid.js";
 import { documentOf } from "./network.js";
-import { show } from "./panel.js";
+import { outcome, show } from "./panel.js";
 import { paint, told } from "./pictures.js";
-import { changed, fromHash, most, p, toHash } from "./state.js";
+import { shown, spoken, written } from "./speech.js";
+import { START, changed, fromHash, most, p, toHash } from "./state.js";
 import { html } from "./template.js";
+import { steady } from "./touch.js";
+import { compare } from "./tour_count.js";
 import { wireTour } from "./tour_panel.js";
 
 const MORPH = 10,
@@ -27,6 +31,7 @@ export function page(root, contents, folder, engine) {
   let { state, image: drawing } = fromHash(location.hash, { digits: digits.length, networks: [...rows.keys()] });
   drawing ??= new Float64Array(784);
   let own = null,
+    chosen = state.digit === "drawn" ? START.digit : state.digit, // what clearing a drawing goes back to
     running = false,
     again = false,
     morphing = 0,
@@ -53,24 +58,27 @@ export function page(root, contents, folder, engine) {
   async function answer(side) {
     const name = state[side],
       panel = find(`[data-side="${side}"]`),
-      request = { id: name, image: image(), label: label() };
+      request = { id: name, image: image(), label: label() },
+      asked = settings();
     panel.setAttribute("aria-busy", "true");
     const { answer: kind } = name === OWN ? own : await engine.load(name, folder);
     if (!forward.has(name)) forward.set(name, await engine.ask("forward", request));
-    const found = await engine.ask("run", { ...request, settings: settings() });
+    const found = await engine.ask("run", { ...request, settings: asked });
+    if (asked.attack === "deepfool") found.least = await engine.ask("least", request);
     show(panel, found, {
+      asked,
       answer: kind,
-      label: label(),
+      label: request.label,
       entry: rows.get(name) ?? null,
       forward: forward.get(name),
       root: book,
       fooled:
-        state.attack === "universal" && rows.has(name)
+        asked.attack === "universal" && rows.has(name)
           ? { share: rows.get(name).fooled, eps: contents.common.eps }
           : null,
     });
     panel.removeAttribute("aria-busy");
-    return found;
+    return outcome(found, request.label);
   }
 
   /** Ask both networks; while they are busy, what changes is asked once more afterwards. */
@@ -84,10 +92,7 @@ export function page(root, contents, folder, engine) {
     try {
       do {
         again = false;
-        const found = await Promise.all(["left", "right"].map(answer));
-        const said = found.map(({ before, after }) =>
-          before.found === after.found ? `still ${after.found}` : `${before.found} → ${after.found}`,
-        );
+        const said = await Promise.all(["left", "right"].map(answer));
         for (const place of root.querySelectorAll(".pg-summary"))
           place.textContent = `First network: ${said[0]}. Second network: ${said[1]}.`;
         complain(null);
@@ -110,24 +115,24 @@ export function page(root, contents, folder, engine) {
 
   function controls() {
     const attack = ATTACKS[state.attack],
-      output = (name) => find(`[data-for="${name}"] output`);
+      said = (name) => find(`[data-for="${name}"] .pg-value`),
+      aloud = (name, text) => find(`[data-state="${name}"]`).setAttribute("aria-valuetext", text);
     for (const name of ["left", "right", "attack"]) find(`[data-state="${name}"]`).value = state[name];
     for (const name of ["clip", "smooth"]) find(`[data-state="${name}"]`).checked = state[name];
     for (const name of ["q", "alpha"]) find(`[data-state="${name}"]`).value = state[name];
     find('[data-state="budget"]').value = attack.norm === null ? 0 : (1000 * state.budget) / most(state);
-    find('[data-state="budget"]').setAttribute("aria-valuetext", told(state.budget));
-    find('[data-state="q"]').setAttribute("aria-valuetext", `p = ${shown(p(state))}`);
-    output("budget").textContent = `${told(state.budget)} (${normName(attack.norm, p(state))})`;
-    output("q").textContent = `p = ${shown(p(state))}`;
-    output("alpha").textContent = `α = ${state.alpha}`;
+    aloud("budget", `budget ${told(state.budget)}, ${spoken(attack.norm, p(state))}`);
+    aloud("q", `norm ${shown(p(state), "infinity")}`);
+    aloud("alpha", `smoothness ${state.alpha}`);
+    said("budget").textContent = `${told(state.budget)} (${written(attack.norm, p(state))})`;
+    said("q").textContent = `p = ${shown(p(state))}`;
+    said("alpha").textContent = `α = ${state.alpha}`;
     find('[data-for="budget"]').hidden = attack.norm === null;
     find('[data-for="q"]').hidden = state.attack !== "step";
     find('[data-for="clip"]').hidden = !attack.clips;
     find('[data-for="alpha"]').hidden = !state.smooth;
     find('[data-do="noise"]').hidden = state.attack !== "noise";
-    root
-      .querySelectorAll(".pg-digits button")
-      .forEach((button, k) => button.setAttribute("aria-pressed", String(state.digit === k)));
+    buttons.show(state.digit);
     paint(find(".pg-seen"), image());
     const here = `${new URL("index.html", folder).href}#${toHash(state, drawing)}`;
     find('[data-do="snippet"]').value =
@@ -142,6 +147,14 @@ export function page(root, contents, folder, engine) {
       await set({ attack: "step", q: 0.5, clip: true, smooth: false, budget: (MORPH * k) / FRAMES });
       await new Promise((done) => setTimeout(done, 50));
     }
+  }
+
+  /** Bring a control into view and to the keyboard. */
+  function reach(name) {
+    const control = find(`[data-state="${name}"]`),
+      still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    control.focus({ preventScroll: true });
+    control.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
   }
 
   async function bring(file) {
@@ -162,12 +175,12 @@ export function page(root, contents, folder, engine) {
 
   const actions = {
     morph,
-    least: () => set({ attack: "deepfool" }),
+    least: () => set({ attack: "least", smooth: false }),
     noise: () => set({ seed: (state.seed + 1) % 2 ** 32 }),
+    draw: (button) => draw(button.getAttribute("aria-pressed") !== "true"),
     clear: () => {
       drawn.clear();
-      drawing = new Float64Array(784);
-      if (state.digit === "drawn") refresh();
+      if (state.digit === "drawn") set({ digit: chosen });
     },
     async link(button) {
       toAddress();
@@ -185,27 +198,21 @@ export function page(root, contents, folder, engine) {
 
   for (const select of root.querySelectorAll("[data-side] select"))
     for (const row of contents.networks) select.add(new Option(row.title, row.name));
-  digits.forEach((digit, k) => {
-    const button = document.createElement("button"),
-      canvas = document.createElement("canvas");
-    button.type = "button";
-    button.setAttribute(
-      "aria-label",
-      `${digit.label}, ${k < 10 ? "the first of its class" : `one that could be a ${digit.rival}`}`,
-    );
-    button.title = button.getAttribute("aria-label");
-    paint(canvas, digit.image);
-    button.append(canvas);
-    button.addEventListener("click", () => {
-      morphing++;
-      set({ digit: k });
-    });
-    find(".pg-digits").append(button);
+  const buttons = grid(find(".pg-digits"), digits, (digit) => {
+    morphing++;
+    chosen = digit;
+    drawn.clear();
+    draw(false);
+    set({ digit });
   });
   const drawn = pad(find(".pg-pad"), (pixels) => {
     drawing = pixels;
     set({ digit: "drawn" });
   });
+  function draw(on) {
+    drawn.allow(on);
+    find('[data-do="draw"]').setAttribute("aria-pressed", String(on));
+  }
   const plane = ball(find(".pg-ball svg"), find(".pg-says"));
 
   root.addEventListener("input", ({ target }) => {
@@ -215,8 +222,8 @@ export function page(root, contents, folder, engine) {
     if (name === "ball") {
       const norm = Number(target.value) === 0 ? Infinity : 1 / target.value;
       plane.show(norm);
-      find(".pg-ball output").textContent = `p = ${shown(norm)}`;
-      target.setAttribute("aria-valuetext", `p = ${shown(norm)}`);
+      find(".pg-ball .pg-value").textContent = `p = ${shown(norm)}`;
+      target.setAttribute("aria-valuetext", `norm ${shown(norm, "infinity")}`);
       return;
     }
     if (name === "budget") set({ budget: (target.value / 1000) * most(state) });
@@ -224,6 +231,7 @@ export function page(root, contents, folder, engine) {
     else set({ [name]: target.type === "checkbox" ? target.checked : target.value });
   });
   root.addEventListener("click", ({ target }) => {
+    if (target.closest("a")) toAddress(); // so that Back leads to this very state
     if (target.dataset.do !== "morph") morphing++;
     actions[target.dataset.do]?.(target);
   });
@@ -235,11 +243,20 @@ export function page(root, contents, folder, engine) {
   addEventListener("hashchange", () => {
     const found = fromHash(location.hash, { digits: digits.length, networks: [...rows.keys()] });
     state = found.state;
+    tour.show(state.tour);
+    if (state.digit !== "drawn") chosen = state.digit;
     drawing = found.image ?? drawing;
     refresh();
   });
-  find(".pg-ball output").textContent = "p = 2";
-  wireTour(find(".pg-tour"), { set, book });
+  find(".pg-ball .pg-value").textContent = "p = 2";
+  steady(root);
+  const tour = wireTour(find(".pg-tour"), {
+    set,
+    book,
+    reach,
+    compare: (names, tell) => compare(engine, folder, digits, names, tell),
+  });
+  tour.show(state.tour);
   find(".pg-badge").innerHTML =
     `Checked: a test runs every network and attack here on these twenty digits and compares logits,
     gradients, perturbations and answers with Python
@@ -251,8 +268,5 @@ export function page(root, contents, folder, engine) {
   refresh();
 }
 
-const shown = (norm) => (norm === Infinity ? "∞" : told(norm));
-const normName = (norm, power) =>
-  norm === "p" ? `l${shown(power)}` : norm === "deviation" ? "standard deviation" : `l${shown(norm ?? 2)}`;
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const pixelsOf = (base64) => Float64Array.from(bytesOf(base64), (byte) => byte / 255);

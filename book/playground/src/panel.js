@@ -1,5 +1,8 @@
 // What the page shows of one network: its answers before and after, pictures, distances, the loss on the way.
+import { ATTACKS } from "./attacks.js";
+import { norm } from "./norms.js";
 import { levels, line, paint, told } from "./pictures.js";
+import { aDigit } from "./speech.js";
 
 const PICTURES = [
   ["image", "attacked image", (x) => x.image],
@@ -11,6 +14,7 @@ export const html = (side) => `
   <section class="pg-panel" data-side="${side}" aria-label="${side === "left" ? "First" : "Second"} network">
     <label>${side === "left" ? "First" : "Second"} network <select data-state="${side}"></select></label>
     <p class="pg-verdict"></p>
+    <p class="pg-note"></p>
     <div class="pg-pictures">${PICTURES.map(
       ([name, title]) => `
       <figure><canvas data-picture="${name}" role="img" aria-label="${title}"></canvas>
@@ -40,15 +44,57 @@ const KINDS = {
   none: "(the network's outputs, best near 1)",
 };
 
+/** A network that reads a digit as another before any attack cannot be fooled by one. */
+const misread = ({ before }, label) => label !== null && before.found !== label;
+
+function verdict(found, label) {
+  const [before, after] = [found.before.found, found.after.found];
+  if (misread(found, label))
+    return `Already read as <b>${before}</b> before any attack (it is ${aDigit(label)}), after it as <b>${after}</b>`;
+  return before === after
+    ? `Reads <b>${before}</b> before and after`
+    : `<b>${before}</b> turns into <b class="pg-turned">${after}</b>`;
+}
+
+/** The same in few words, for the line that is read aloud. */
+export function outcome(found, label) {
+  const [before, after] = [found.before.found, found.after.found];
+  if (misread(found, label)) return `already read as ${before}${after === before ? "" : `, now as ${after}`}`;
+  if (before === after) return `still ${after}`;
+  return `${before} → ${after}${found.least ? ` at l2 ${told(found.distances.l2)}` : ""}`;
+}
+
+const cost = ({ forward, back }) =>
+  forward ? `${forward} ${forward === 1 ? "pass" : "passes"} forward and ${back} back` : "no pass through the network";
+
+/** What fools a network least, by whom it was found, and where DeepFool itself ends. */
+function leastNote({ misread: as, by, length, own, missed, passes }) {
+  if (as !== null) return `It reads ${aDigit(as)} already, so nothing was looked for.`;
+  const looking = passes ? ` Looking took ${cost(passes)}.` : "";
+  if (by === null) return `Neither DeepFool nor PGD within l2 10 fools it.${looking}`;
+  const how = by === "PGD" ? "by PGD" : "on DeepFool's way, where the answer first changes";
+  const ends = own === null ? "DeepFool itself fools nothing." : `DeepFool itself goes to ${told(own)}.`;
+  const far = missed ? " DeepFool did not come near the border here." : "";
+  return `The least found is l2 ${told(length)}, ${how}. ${ends}${far}${looking}`;
+}
+
+/** Why the way is shorter than the budget, where only clipping can make it so. */
+function clippedNote(r, { attack, budget, p, clip, smooth }) {
+  const { norm: kind, clips } = ATTACKS[attack],
+    power = kind === "p" ? p : kind;
+  if (!clips || !clip || smooth || typeof power !== "number") return "";
+  const way = norm(r, power);
+  return way > 0 && way < 0.995 * budget
+    ? `Budget ${told(budget)}, way ${told(way)}: pixels end at 0 and 1.`
+    : "";
+}
+
 /** Show what one network gave. `entry` is its row in the page's contents, or null for a reader's own. */
-export function show(panel, found, { answer, label, entry, forward, root, fooled }) {
+export function show(panel, found, { asked, answer, label, entry, forward, root, fooled }) {
   const { before, after } = found,
     find = (selector) => panel.querySelector(selector);
-  const wrong = label !== null && before.found !== label ? ` (it is a ${label})` : "";
-  find(".pg-verdict").innerHTML =
-    before.found === after.found
-      ? `Reads <b>${before.found}</b>${wrong} before and after`
-      : `<b>${before.found}</b>${wrong} turns into <b class="pg-turned">${after.found}</b>`;
+  find(".pg-verdict").innerHTML = verdict(found, label);
+  find(".pg-note").textContent = found.least ? leastNote(found.least) : clippedNote(found.r, asked);
   for (const [name, title, values] of PICTURES) {
     const canvas = find(`[data-picture="${name}"]`);
     paint(canvas, values(found));
@@ -62,7 +108,7 @@ export function show(panel, found, { answer, label, entry, forward, root, fooled
     (rows, v, k) =>
       rows +
       `
-    <tr${k !== after.found ? "" : ` class="pg-top${k === before.found ? "" : " pg-other"}"`}>
+    <tr${k !== after.found ? "" : ` class="pg-top${k === before.found || misread(found, label) ? "" : " pg-other"}"`}>
       <th scope="row">${k}</th>${cell(v)}${cell(after.answers[k])}</tr>`,
     "",
   );
@@ -75,9 +121,9 @@ export function show(panel, found, { answer, label, entry, forward, root, fooled
   find(".pg-path figcaption").textContent = way;
   find(".pg-path svg").setAttribute("aria-label", way);
   find(".pg-facts").innerHTML =
-    `One pass through the network takes ${told(1000 * forward)} ms here, this attack took ${told(
-      found.seconds / forward,
-    )} times that.${
+    `One pass through the network takes ${told(1000 * forward)} ms here. This attack asked for ${cost(
+      found.passes,
+    )}.${
       entry
         ? ` Test error ${told(100 * entry.error_int8)} % with the weights of this page (8 bits), ${told(
             100 * entry.error,

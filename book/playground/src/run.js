@@ -1,5 +1,6 @@
 // One attack on one image by one network, and everything that the page shows of it.
 import { ATTACKS } from "./attacks.js";
+import { least } from "./least.js";
 import { answers, argmax, loss } from "./loss.js";
 import { norm } from "./norms.js";
 import { smoother } from "./smoother.js";
@@ -27,10 +28,10 @@ export function run(network, x, label, settings) {
   const attack = ATTACKS[settings.attack];
   const own = argmax(network.logits(x)),
     y = label ?? own;
-  let image;
-  const seconds = secondsOf(() => {
-    image = attack.run(network, x, y, settings);
-  }, 5);
+  const { found, passes, seconds } = counted(network, () =>
+    settings.attack === "least" ? least(network, x, label) : attack.run(network, x, y, settings),
+  );
+  let image = settings.attack === "least" ? (found.image ?? x) : found;
   if (settings.smooth) image = smoothed(x, image, settings, attack.clips);
   const r = x.map((v, j) => image[j] - v),
     path = [];
@@ -51,8 +52,22 @@ export function run(network, x, label, settings) {
     r,
     y,
     path,
+    passes,
     seconds,
+    least: settings.attack === "least" ? found : null,
     distances: { l1: norm(r, 1), l2: norm(r, 2), linf: norm(r, Infinity) },
+  };
+}
+
+/** What a task gives, the passes through the network that it asked for, and its seconds. */
+export function counted(network, task) {
+  const { forward, back } = network.passes,
+    started = performance.now();
+  const found = task();
+  return {
+    found,
+    passes: { forward: network.passes.forward - forward, back: network.passes.back - back },
+    seconds: (performance.now() - started) / 1000,
   };
 }
 
@@ -65,7 +80,7 @@ function secondsOf(task, least) {
   return passed / rounds / 1000;
 }
 
-/** Seconds of one forward pass, so that what an attack took can be told in passes. */
+/** Seconds of one forward pass: what an attack costs is told in passes, since one run of it is too short to be timed. */
 export function forwardSeconds(network, x) {
   secondsOf(() => network.logits(x), 30); // the first rounds run code that is not optimised yet
   return secondsOf(() => network.logits(x), 30);

@@ -12,6 +12,7 @@ export const START = {
   smooth: false,
   alpha: 0.95,
   seed: 1,
+  tour: 0, // the step of the guided tour, 0 outside it
 }; // q = 1 / p, from 1 (p = 1) to 0 (p = infinity)
 
 export const p = (state) => (state.q === 0 ? Infinity : 1 / state.q);
@@ -27,7 +28,7 @@ export function changed(state, change) {
   return next;
 }
 
-const NUMBERS = { budget: [0, 300], q: [0, 1], alpha: [0, 0.999], seed: [0, 4294967295] };
+const NUMBERS = { budget: [0, 300], q: [0, 1], alpha: [0, 0.999], seed: [0, 4294967295], tour: [0, 6] };
 
 /** The text after # of a link. `image` are the 784 pixels of a drawing, where that is the digit. */
 export function toHash(state, image) {
@@ -52,6 +53,7 @@ export function fromHash(hash, { digits, networks }) {
     if (value >= low && value <= high) state[name] = value;
     else given.delete(name);
   }
+  state.tour = Math.floor(state.tour);
   for (const name of ["clip", "smooth"]) if (given.has(name)) state[name] = given.get(name) === "true";
   const digit = Number(given.get("digit") ?? START.digit);
   if (Number.isInteger(digit) && digit >= 0 && digit < digits) state.digit = digit;
