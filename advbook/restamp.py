@@ -26,6 +26,7 @@ CAPS = {
     "test_size": 16,
     "training": 4,
     "images": 10,
+    "held_out": 20,
     "attack_images": 8,
     "search_images": 4,
     "query_images": 4,
