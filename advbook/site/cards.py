@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import re
+from collections.abc import Callable
 
 from advbook import claims, forest, judgement, ledger, provenance, record_list, summary
 from advbook.page import SCOPE, badge
@@ -92,7 +94,7 @@ def card(claim: dict) -> str:
 
 def own_records(claim: dict) -> str:
     """The numbers of a claim unit by unit, folded, with the line that measures one again."""
-    found = evidence.of(claim)
+    found = sorted(evidence.of(claim), key=_order(claim))
     if not found:
         return ""
     rows = "".join(
@@ -100,16 +102,41 @@ def own_records(claim: dict) -> str:
         f"<td>{summary.short(each.number)}</td><td><code>{each.record.path.stem}</code></td></tr>"
         for each in found
     )
-    places = list(dict.fromkeys(record_list.place(each.record) for each in found))
+    records = {record_list.place(each.record): record_list.told(each.record) for each in found}
+    last = record_list.place(found[-1].record)
     return (
-        f'<details class="own-records"><summary>Its {len(places)} records, unit by unit</summary>'
+        f'<details class="own-records"><summary>Its {len(records)} records, unit by unit</summary>'
         f"<table><caption>Numbers behind {claim['id']}</caption><thead><tr>"
         + "".join(f'<th scope="col">{word}</th>' for word in ("value", "unit", "number", "record"))
-        + f"</tr></thead><tbody>{rows}</tbody></table><p>All of them, with parameters, code and machine: "
+        + f"</tr></thead><tbody>{rows}</tbody></table><p>{_origin(list(records.values()))} With parameters and values: "
         f'<a href="../records/cards/{claim["chapter"]}.json">{claim["chapter"]}.json</a>. '
-        "To measure the first one again and compare:</p>"
-        f"<pre><code>advbook again {places[0]}</code></pre></details>"
+        "To make the last one again in a clone that has its data, and compare (the network is trained again, too):</p>"
+        f"<pre><code>advbook again {last}</code></pre></details>"
     )
+
+
+def _order(claim: dict) -> Callable[[evidence.Evidence], tuple]:
+    """Values as the claim has them; in each the units by number."""
+    names = list(claim["values"])
+
+    def key(each: evidence.Evidence) -> tuple:
+        return names.index(each.value), [
+            int(word) if word.isdigit() else word for word in re.split(r"(\d+)", each.unit)
+        ]
+
+    return key
+
+
+def _origin(records: list[dict]) -> str:
+    """The functions behind records, where and from which commits they were made, and how many are older than the code."""
+    parts = {
+        "Made by": [f"<code>{html.escape(each['function'])}</code>" for each in records],
+        "on": [html.escape(each["machine"]) for each in records],
+        "from": [f"<code>{html.escape(each['commit'])}</code>" for each in records],
+    }
+    told = " ".join(f"{word} {', '.join(dict.fromkeys(found))}" for word, found in parts.items())
+    old = sum(each["code"] != record_list.STATES[False] for each in records)
+    return f"{told}. {old or 'None'} of {len(records)} {'is' if old == 1 else 'are'} older than the code."
 
 
 def report(claim: dict) -> str:
