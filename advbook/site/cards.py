@@ -128,7 +128,7 @@ def _order(claim: dict) -> Callable[[evidence.Evidence], tuple]:
 
 
 def _origin(records: list[dict]) -> str:
-    """The functions behind records, where and from which commits they were made, and how many are older than the code."""
+    """The functions behind records, where and from which commits they were made; how many are older than the code."""
     parts = {
         "Made by": [f"<code>{html.escape(each['function'])}</code>" for each in records],
         "on": [html.escape(each["machine"]) for each in records],
