@@ -82,7 +82,9 @@ def address(key: str) -> str:
 
 def _verdict(claim: dict) -> str:
     found = summary.of(claim)
-    numbers = f' <span class="numbers">{html.escape(found.text())}</span>' if found else ""
+    # what the number is of, as on the card, where that is short enough to be read
+    what = f"<code>{html.escape(found.what)}</code>: " if found and len(found.what) <= 30 else ""
+    numbers = f' <span class="numbers">{what}{html.escape(found.text())}</span>' if found else ""
     return (
         f'<li>{badge(claim["verdict"])} <a href="../../book/{cards.address(claim)}">'
         f"{html.escape(sentence(claim['claim']))}</a>{numbers}</li>"
