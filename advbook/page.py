@@ -191,9 +191,9 @@ class Page:
         for name in ids:
             claim = recorded[name]
             once = list({record.path: record for record in self.records}.values())  # a record may be shown twice
-            mine = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, once, own=vars(self.settings))
+            mine = self._numbers(claim, once)
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
-            here = "the same" if mine["recorded"] == claim["recorded"] else mine["recorded"] or "none"
+            here = "the same" if mine == claim["recorded"] else mine or "none"
             told = f"[`{name}`](#{name}) {claim['claim']} ({claim['where']})"
             ours = "; ".join(filter(None, [claim["recorded"] or "none", judgement.told(claim["findings"])]))
             rows.append([told, paper, ours, here, badge(claim["verdict"]) + SCOPE[claim["scope"]]])
@@ -208,6 +208,14 @@ class Page:
             "standard or paper runs only; the scoreboard's cards have the rules, and say where one was "
             "written or changed when results were known" + told,
         )
+
+    def _numbers(self, claim: dict, records: list) -> str:
+        """This run's numbers of a claim; none where it is too small to have all that the rule reads."""
+        try:
+            judged = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, records, own=vars(self.settings))
+        except ValueError:
+            return ""
+        return judged["recorded"]
 
     def errata(self, *ids: str) -> None:
         """Errors of the paper: what is printed, what is right, how we know, and the test that checks it."""

@@ -20,6 +20,9 @@ REPAIRED = {  # what the theme and docutils write, and a screen reader stumbles 
     '<div role="list" class="citation-list">': '<div class="citation-list">',  # a list without items
 }
 HEADING = re.compile(r"<h[1-6]>(.*?)<a class=\"headerlink\"", re.S)
+# an argument a line: Sphinx makes it a list of descriptions of nothing, which is no list to a screen reader
+ARGUMENTS = re.compile(r'<dl>\s*((?:<dd><em class="sig-param">(?:(?!</dd>).)*</dd>\s*)+)</dl>', re.S)
+LINE = re.compile(r"<dd>(.*?)</dd>", re.S)
 EMPTY_HEAD = re.compile(r'<thead>\s*<tr[^>]*>(?:<th class="head"><p></p></th>\s*)+</tr>\s*</thead>')
 
 
@@ -55,7 +58,7 @@ def _footer(app, settings) -> None:
 
 def _page(app, name, template, context, doctree) -> None:
     if "body" in context:
-        context["body"] = tables(context["body"])
+        context["body"] = signatures(tables(context["body"]))
         for written, instead in REPAIRED.items():
             context["body"] = context["body"].replace(written, instead)
         if doctree is not None:
@@ -106,6 +109,15 @@ def tables(body: str) -> str:
 def _bare(text: str) -> str:
     """HTML as one line of text."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", text)).split())
+
+
+def signatures(body: str) -> str:
+    """Arguments of a long signature, a line each, as spans."""
+    return ARGUMENTS.sub(lambda found: f'<span class="sig-lines">{LINE.sub(_line, found[1])}</span>', body)
+
+
+def _line(found: re.Match) -> str:
+    return f'<span class="sig-line">{found[1]}</span>'
 
 
 def _first_sentence(body: str) -> str:

@@ -438,3 +438,11 @@ def test_a_warning_is_an_error_and_leaves_the_old_site(small_book):
     with pytest.raises(RuntimeError, match="no such target"):
         build.build_site(executed)
     assert (folder / "index.html").read_text() == "built"
+
+
+def test_arguments_of_a_signature_are_no_list_without_terms():
+    made = extension.signatures(
+        '<dt>f(<dl>\n<dd><em class="sig-param">x</em>,</dd>\n<dd><em class="sig-param">y</em></dd>\n</dl>)</dt>'
+        "<dl><dt>t</dt><dd>z</dd></dl>"
+    )
+    assert made.count('sig-line"') == 2 and made.count("<dl>") == 1 and "<dd>z</dd>" in made
