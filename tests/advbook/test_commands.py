@@ -140,7 +140,7 @@ def shell(tmp_path_factory):
     return folder, run
 
 
-WRITES = {"advbook compare results mine": r"\n +\d+ equal"}  # what must be said
+WRITES = {"advbook compare results mine": r"(?m)^ +\d+ equal"}  # what must be said
 
 
 def cases(*kinds):
