@@ -210,10 +210,12 @@ class Page:
         )
 
     def _numbers(self, claim: dict, records: list) -> str:
-        """This run's numbers of a claim; none where it is too small to have all that the rule reads."""
+        """This run's numbers of a claim; none where a run that is never judged has not all that the rule reads."""
         try:
             judged = claims.verdict_of({k: v for k, v in claim.items() if k != "why"}, records, own=vars(self.settings))
         except ValueError:
+            if self.profile in claims.JUDGED:
+                raise
             return ""
         return judged["recorded"]
 

@@ -2,22 +2,17 @@
 
 import base64
 import functools
-import http.server
 import json
-import shutil
-import threading
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
+from browser import chromium, needs_chromium, served
 
 from advbook import paths, web_export
 from advbook.chapters.playground.networks import NETWORKS
 
 FOLDER = paths.root() / "book" / "_static" / "playground"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 NAMES = list(NETWORKS)
 PANEL = '[data-side="{}"]'
 
@@ -45,39 +40,6 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 def network(name: str) -> torch.nn.Module:
     """The network of a committed file, in double precision."""
     return web_export.read(FOLDER / "networks" / f"{name}.js")[0].double()
-
-
-@contextmanager
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--no-first-run",
-            ],
-        )
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def served(folder):
-    """The folder over http on localhost: its address."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
 
 
 def opened(browser, address: str, *, within: str | None = None, **context):

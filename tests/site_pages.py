@@ -1,25 +1,19 @@
 """For the tests of the built site: its pages in headless Chromium, with the network off, and what weighs how much."""
 
-import functools
-import http.server
 import re
-import shutil
-import threading
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+from browser import needs_chromium
 
 from advbook import paths
 
 SITE = paths.build() / "site"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = paths.build() / "playground" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = sorted(
     str(path.relative_to(SITE)) for folder in ("book", "notebooks") for path in (SITE / folder).rglob("*.html")
 )
 needs_site = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/site; run `make site`")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
 def on_site(test):
@@ -30,33 +24,6 @@ def on_site(test):
 def in_browser(test):
     """A test that needs the built site and Chromium."""
     return on_site(needs_chromium(test))
-
-
-@contextmanager
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    quiet = ("background-networking", "component-update", "sync")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--no-first-run", *(f"--disable-{word}" for word in quiet)],
-        )
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def served(folder: Path):
-    """The folder over http on localhost: its address."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
 
 
 @contextmanager

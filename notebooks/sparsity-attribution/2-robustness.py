@@ -225,7 +225,7 @@ page.say(
     + "\n".join(
         f"* **{network}**: "
         + ", ".join(
-            f"{100 * np.mean([r['pgd'][0] for r in runs[name]]):.1f} % ({100 * np.mean([r['clean'] for r in runs[name]]):.1f} %) {told}"
+            f"{100 * np.mean([r['pgd'][0] for r in runs[name]]):.1f} % ({100 * np.mean([r['clean'] for r in runs[name]]):.1f} %) {told}{learning.mark(runs[name])}"
             for name, told in (
                 ("no penalty", "without a penalty"),
                 ("l1", "with l1"),
@@ -234,7 +234,7 @@ page.say(
         )
         for network, runs in asked.items()
     )
-    + f"\n\nOne answer to everything keeps about {chance:.0f} % under any attack, so a number near that is blindness, not robustness."
+    + f"\n\nOne answer to everything keeps about {chance:.0f} % under any attack, so a number near that is blindness, not robustness. All seeds count here. {learning.FOOTNOTE}"
 )
 
 # %% [markdown]

@@ -16,7 +16,7 @@
 # %% [markdown]
 # # Do universal perturbations transfer?
 #
-# A perturbation that is made on one network fools others too. That makes it a threat to systems whose network nobody
+# If a perturbation that is made on one network fools others too, it threatens systems whose network nobody
 # knows. This page makes perturbations of several networks and measures each on all of them, on images that had no part
 # in making it. It repeats Table 1 of Kühne and Tödtli {cite}`kuhne2020`, with error bars over random splits.
 #
@@ -228,7 +228,7 @@ page.table(
     caption="The paper's Table 1, in %; in brackets what two of its entries should be",
 )
 page.say(
-    "How to read it: the paper's own rates are higher, after many more visits; Inception is the network that others fool most."
+    "How to read it: the paper's networks are others than ours but for an Inception. In its table a perturbation fools its own network most, after many more visits than ours; of the other networks Inception is fooled most."
 )
 
 # %% [markdown]

@@ -12,7 +12,7 @@ from advbook.judgement import Finding
 from advbook.outcomes import FAILS, HOLDS, OPEN, TREND, Outcome
 from advbook.statistics import LEVEL
 
-TRIALS = 4000
+TRIALS = 20_000
 CHANCE = 3 * math.sqrt(0.05 / TRIALS)  # three standard errors of a share of one in twenty, for a dozen of shares
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -164,3 +165,18 @@ def test_mean_sd():
 def test_where_one_network_learnt_nothing_its_number_is_shown_and_no_mean():
     assert mean_sd([0.0194, 0.8865, 0.0515]) == "1.94, 88.65, 5.15 %"
     assert mean_sd([0.0, 0.0, 0.001]) == "0.03 ± 0.06 %"  # mostly 0 is no divergence
+
+
+@pytest.mark.parametrize("profile", ["quick", "standard"])
+def test_a_run_too_small_for_a_rule_has_no_numbers_but_one_that_is_judged_says_what_is_wrong(profile, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("claim x: page c has no setting $networks.1")
+
+    monkeypatch.setattr("advbook.claims.verdict_of", refuse)
+    page = Page.__new__(Page)
+    page.profile, page.settings = profile, SimpleNamespace()
+    if profile == "quick":
+        assert page._numbers({"id": "x"}, []) == ""
+    else:
+        with pytest.raises(ValueError, match="no setting"):
+            page._numbers({"id": "x"}, [])

@@ -32,7 +32,7 @@ def test_sentences_have_at_most_25_words_but_for_a_number_that_only_shrinks(path
     """Where there are fewer now, write the smaller number down; a file without an entry has none."""
     allowed = json.loads(LONG.read_text()).get(str(path.relative_to(paths.root())), 0)
     found = long_ones(path)
-    assert len(found) <= allowed, f"{len(found)} sentences of more than {MOST} words, {allowed} were: {found}"
+    assert len(found) == allowed, f"{len(found)} sentences of more than {MOST} words, {allowed} were: {found}"
 
 
 def test_the_list_of_long_sentences_names_files_that_are_there():

@@ -214,6 +214,28 @@ def test_a_page_s_settings_are_read_without_running_it(tmp_path):
         settings.of_page(page)
 
 
+WAITING = {  # claims on measurements that no page has yet: not attempted until one shows them
+    "gr-best-norm-another",
+    "gr-best-norm-scan",
+    "gr-noise-fit-01-mean",
+    "gr-noise-fit-03-mean",
+    "gr-noise-half-mean",
+    "gr-noise-rare-mean",
+    "gr-noise-test-data",
+    "gr-t1-p2-beats-pinf-another",
+    "gr-t1-p2-beats-pinf-quarter",
+    "gr-t1-pinf-another",
+    "gr-theory-remark-2",
+    "gr-theory-second-order-trained",
+    "gr-theory-trace-trained",
+    "rc-baseline-256",
+    "rc-baseline-rectifiers-256",
+    "rc-between-256",
+    "rc-half-256",
+    "rc-tweaks-256",
+}
+
+
 def test_every_setting_that_a_claim_names_is_on_each_page_that_shows_it():
     known = {
         claim["id"]: claim
@@ -229,8 +251,7 @@ def test_every_setting_that_a_claim_names_is_on_each_page_that_shows_it():
                 found = settings.resolved([claim["values"], claim.get("units", 1)], own, f"{source.stem} {profile}")
                 assert isinstance(found[1], int) and found[1] >= 1
                 seen.add(name)
-    shown = {claim["id"] for claim in claims.evaluate() if claim["page"]}
-    assert seen == set(known) & shown and len(seen) >= 150
+    assert set(known) - seen == WAITING and len(seen) >= 150
 
 
 GOOD = {

@@ -7,7 +7,8 @@ where that lies in `_build/playground` (`make playground` puts it there).
 import re
 
 import pytest
-from site_pages import AXE, PAGES, SITE, chromium, in_browser, on_site, own, served, visited, weight
+from browser import chromium, served
+from site_pages import AXE, PAGES, SITE, in_browser, on_site, own, visited, weight
 
 from advbook import claims, paths
 

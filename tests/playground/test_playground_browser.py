@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from playground_page import FOLDER, NAMES, ask, chromium, contents, digits, in_browser, load, network, opened, served
+from browser import chromium, served
+from playground_page import FOLDER, NAMES, ask, contents, digits, in_browser, load, network, opened
 
 from advutils import attacks
 from advutils.attacks import ascent_direction

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from playground_page import ask, change, digits, in_browser, opened, served, settled, verdict
+from browser import served
+from playground_page import ask, change, digits, in_browser, opened, settled, verdict
 
 from advbook import paths, web_export
 from advutils import models

@@ -4,7 +4,8 @@ import re
 import shutil
 
 import pytest
-from playground_page import FOLDER, PANEL, change, digits, distance, in_browser, opened, served, settled, verdict
+from browser import served
+from playground_page import FOLDER, PANEL, change, digits, distance, in_browser, opened, settled, verdict
 
 from advbook import claims
 from advbook.site import playground as site_playground
