@@ -78,7 +78,8 @@ def around() -> tuple[dict[str, str], int]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc here")
 def test_pages_are_forked_from_a_process_without_threads_that_keeps_the_memory_of_large_tensors(monkeypatch):
     for name in runner.ALLOCATOR:
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what the runner sets is undone after this test
+        monkeypatch.delenv(name)
     with ProcessPoolExecutor(1, mp_context=runner._context(), max_tasks_per_child=1) as pool:
         environment, threads = pool.submit(around).result()
     assert {name: environment.get(name) for name in runner.ALLOCATOR} == runner.ALLOCATOR and threads == 1
