@@ -226,7 +226,7 @@ page.source(layers.Whiten)
 #
 # ```{admonition} What was wrong in the first edition
 # The first edition trained every network of this page with scrambled gradients. Its optimizer (a fused step of PyTorch on a CPU) reads weight and gradient as raw memory. These networks have gradients in another memory layout than their weights, so within each filter the entries of the gradient changed places. Training still went down, slowly:
-# on MNIST it ended at 2 to 9 % errors, on CIFAR-10 at 54 to 83 %. All 64 records and 12 verdicts are [withdrawn](../../book/changes) until they are measured again. A test now compares one step of training with plain PyTorch on every network of the book. The reasons that this page gave for its settings are tested again: weaker dropout and a warm-up without perturbation are gone; that momentum takes a thousand minibatches to leave chance is true with right gradients too.
+# on MNIST it ended at 2 to 9 % errors, on CIFAR-10 at 54 to 83 %. All 64 records and 12 verdicts were [withdrawn](../../book/changes). They are measured again, but for two claims whose networks are left to the `paper` profile. A test now compares one step of training with plain PyTorch on every network of the book. The reasons that this page gave for its settings are tested again: weaker dropout and a warm-up without perturbation are gone; that momentum takes a thousand minibatches to leave chance is true with right gradients too.
 # ```
 #
 # Trainings here are shorter than the published ones (300 epochs of momentum), which asks for changes. They were chosen in trials on a part of the *training* images, [told below](gr-conv-known), never by test errors:
@@ -343,11 +343,18 @@ both = {
     for label in ("none", "p=2")
 }
 gap = {label: tested - trained for label, (tested, trained) in both.items()}
+hours = sum(r["seconds_per_epoch"] for label in both for r in rows["colour", label]) / 3600
 page.say(
     f"On {data['digits']['data']} our networks end at {mean['none'][0]:.2f} % errors without the perturbation and at {mean['p=2'][0]:.2f} % with p = 2, after {settings.epochs_digits} epochs; the one that the paper cites has .45 %. "
     f"On training images they make {mean['none'][1]:.2f} and {mean['p=2'][1]:.2f} %. More errors on test than on training images are the usual sign of overfitting. Without the perturbation there are {mean['none'][0] - mean['none'][1]:+.2f} points more: where that is near 0 or below, there is no such sign, and a regulariser has little to win on clean images. "
     f"On {data['colour']['data']} that difference is {gap['none']:.1f} points without the perturbation and {gap['p=2']:.1f} with p = 2: "
-    f"the error on training images goes from {both['none'][1]:.1f} to {both['p=2'][1]:.1f} %, the one on test images from {both['none'][0]:.1f} to {both['p=2'][0]:.1f} %."
+    f"the error on training images goes from {both['none'][1]:.1f} to {both['p=2'][1]:.1f} %, the one on test images from {both['none'][0]:.1f} to {both['p=2'][0]:.1f} %. "
+    + (
+        f"The claims on {data['colour']['data']} have a premise, written before these networks were trained: fewer than 30 % errors without the perturbation. It is not met, so Tables III and V are not judged. Their numbers stand above and below. "
+        f"Each further epoch of all {2 * settings.seeds} networks takes about {hours:.1f} core-hours on the machine of the records (`epochs_colour`)."
+        if both["none"][0] >= 30
+        else ""
+    )
 )
 
 # %% tags=["hide-input"]
