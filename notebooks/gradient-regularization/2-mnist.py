@@ -124,7 +124,7 @@ settings = page.settings
 # | `gr-maxout-mask` | ours, not the paper's: the dropout mask of the perturbation decides what $p = 2$ gains on maxout |
 # | `gr-t1-sigmoid-beats-maxout` | the old-fashioned sigmoid network then beats plain maxout |
 # | `gr-t1-pinf-another` | $p = \infty$ helps the maxout network too: 0.84 %, cited (second reading) |
-# | `gr-t1-p2-beats-pinf`, `...-another`, `...-quarter`, `gr-p2-best-norm`, `gr-best-norm-another`, `gr-best-norm-scan` | $p = 2$ beats the fast gradient sign method, and the extremes are not best |
+# | `gr-t1-p2-beats-pinf`, `...-another`, `...-quarter`, `gr-p2-best-norm`, `gr-best-norm-another`, `gr-best-norm-scan` | $p = 2$ beats the fast gradient sign method (`...-quarter`: at $\sigma$ = .25), and the extremes are not best |
 # | `gr-sigma-one` | of $\sigma$ = .1, .5, 1, 2 the value 1 is best |
 # | `gr-t4-noise-01`, `gr-t4-noise-03`, `...-another`, `...-without` | the regularised network makes fewer errors under Gaussian noise: three readings |
 # | `gr-cost-double` | computing the perturbation doubles the time of training |
