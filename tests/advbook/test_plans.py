@@ -20,6 +20,7 @@ NEVER = {  # (profile, claim): why no page of the profile asks for as much
     ("paper", "sm-in-pgd2-beats-cw"): PARTED,
     ("standard", "gr-t2-sigma-inf"): "cut from the profile for its cost",
     ("standard", "gr-conv-mask"): "cut from the profile for its cost",
+    ("standard", "gr-best-norm-scan"): "cut from the profile for its cost",
     **{(profile, f"gr-noise-{name}"): CHOSEN for profile in claims.JUDGED for name in ("fit-01", "fit-03", "rare")},
     **{(profile, f"rd-{name}"): BENCH for profile in claims.JUDGED for name in ("half-the-pairs", "memory", "speed")},
     **{

@@ -215,19 +215,6 @@ def test_a_page_s_settings_are_read_without_running_it(tmp_path):
 
 
 WAITING = {  # claims on measurements that no page has yet: not attempted until one shows them
-    "gr-best-norm-another",
-    "gr-best-norm-scan",
-    "gr-noise-fit-01-mean",
-    "gr-noise-fit-03-mean",
-    "gr-noise-half-mean",
-    "gr-noise-rare-mean",
-    "gr-noise-test-data",
-    "gr-t1-p2-beats-pinf-another",
-    "gr-t1-p2-beats-pinf-quarter",
-    "gr-t1-pinf-another",
-    "gr-theory-remark-2",
-    "gr-theory-second-order-trained",
-    "gr-theory-trace-trained",
     "rc-baseline-256",
     "rc-baseline-rectifiers-256",
     "rc-between-256",

@@ -78,6 +78,15 @@ def test_the_decays_rise_with_lambda_and_stand_in_the_claims():
     assert named == set(decay.MATCHED.values())
 
 
+def test_each_decay_stands_between_its_neighbours_of_one_digit():
+    assert list(decay.NEIGHBOURS) == list(decay.MATCHED)
+    for lam, found in decay.NEIGHBOURS.items():
+        assert found[1] == decay.MATCHED[lam] and list(found) == sorted(found)
+        assert all(c == float(f"{c:.0e}") for c in found)
+        assert len({f"{c:e}"[2:] for c in found}) == 1  # steps of one in the same digit
+        assert np.diff([float(f"{c:e}"[0]) for c in found]) == pytest.approx(1)
+
+
 def test_remark_2_for_p_2_is_the_second_order_measurement(monkeypatch):
     """Against finite differences of the gradient, and against the measurement of p = 2 alone."""
     torch.manual_seed(0)

@@ -125,6 +125,13 @@ CASES = {
     "gradient_regularization.cost": {
         "training_cost": [dict(data="digits", network="sigmoid-mlp", images=100, rounds=1, seed=0)]
     },
+    "gradient_regularization.decay": {
+        "decay_fit": [dict(data="digits", coefficient=0.01, max_iter=3)],
+        "decay_noise": [dict(data="digits", coefficient=0.01, max_iter=3, noise=[0.1], draws=1, seed=0)],
+        "descent_path": [
+            dict(data="digits", coefficient=0.01, lr=0.1, batch_size=50, epochs=[1, 2], seed=0, train_size=100)
+        ],
+    },
     "gradient_regularization.noise": {
         "union_bound": [dict(pixels=784)],
         "printed_tables": [{}],
@@ -135,6 +142,7 @@ CASES = {
         "family_identities": [dict(powers=[1, 1.5, 2, "inf"], sigma=1.0, dimension=20, draws=5, seed=0)],
         "first_order": [PLAIN | dict(powers=[1, 1.5, 2, "inf"], sigmas=[0.1], images=5)],
         "second_order": [PLAIN | dict(sigmas=[0.1], images=3)],
+        "second_order_family": [PLAIN | dict(powers=[1, 2, "inf"], images=3)],
         "convexity": [dict(sigma=1.0, segments={"norm": [[1.0, -0.2], [1.1, 0.2]]}, points=10, seed=0)],
     },
     "gradient_regularization.pictures": {

@@ -40,6 +40,13 @@ MASKS = {
     "p=2, independent mask": {"penalty": "perturbation", "p": 2, "sigma": 1.0, "mask": "fresh"},
     "p=2, no dropout": {"penalty": "perturbation", "p": 2, "sigma": 1.0, "mask": "none"},
 }
+# The ends of the family under an independent mask: at the strengths above, and at that of the .84 % cited in Table I
+EXTREMES = {
+    "p=inf, independent mask": {"penalty": "perturbation", "p": "inf", "sigma": 0.1, "mask": "fresh"},
+    "p=inf, σ = .25, independent mask": {"penalty": "perturbation", "p": "inf", "sigma": 0.25, "mask": "fresh"},
+    "p=1, independent mask": {"penalty": "perturbation", "p": 1, "sigma": 4.0, "mask": "fresh"},
+}
+STRENGTHS = {"p=inf": (0.05, 0.1, 0.2), "p=1": (2.0, 4.0, 8.0)}  # half, once and twice those of VARIANTS
 SIGMA_GRID = (0.1, 0.5, 1.0, 2.0)  # Section IV-A, tried on the sigmoid network with p = 2
 # What the paper leaves open, as changes to "p=2"
 SWITCHES = {
