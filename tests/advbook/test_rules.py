@@ -228,11 +228,6 @@ WAITING = {  # claims on measurements that no page has yet: not attempted until 
     "gr-theory-remark-2",
     "gr-theory-second-order-trained",
     "gr-theory-trace-trained",
-    "rc-baseline-256",
-    "rc-baseline-rectifiers-256",
-    "rc-between-256",
-    "rc-half-256",
-    "rc-tweaks-256",
 }
 
 
