@@ -273,29 +273,38 @@ page.say(
     f"How to read it: rectifiers with one size a picture have {few:.0f} % of the pictures of {settings.limit // 2} shapes right and {many:.0f} % of those of {settings.limit}. A limit to what is seen at a glance would show as a step."
 )
 
+
 # %% tags=["hide-input"]
-drawn = chapter.pictures(
-    size=settings.size,
-    scales=settings.scales,
-    one_scale=True,
-    limit=settings.limit,
-    images=settings.judged,
-    seed=shown.parameters["spec"]["seed"],
-)  # those on which that network was judged, drawn again
-true, error = shown.arrays["truth"], shown.arrays["estimate"] - shown.arrays["truth"]
-assert (drawn.counts.sum(1).numpy() == true).all()
-nearest = [np.where(true == total, abs(error), np.inf).argmin() for total in (settings.limit // 2, settings.limit)]
-fig, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
-for axis, number in zip(axes, (*nearest, error.argmin(), error.argmax()), strict=True):
-    axis.imshow(drawn.images[number].permute(1, 2, 0))
-    axis.set(xticks=[], yticks=[], title=f"{true[number]:.0f}, counted {true[number] + error[number]:.1f}")
+def drawn_again(record):
+    """The pictures on which a network was judged; its record has all that they follow from."""
+    spec = record.parameters["spec"]
+    same = {name: spec[name] for name in ("size", "scales", "one_scale", "limit", "seed")}
+    return chapter.pictures(images=record.parameters["images"], **same)
+
+
+def right_and_wrong(record):
+    """Two pictures that are counted well, and the two worst."""
+    drawn, true, counts = drawn_again(record), record.arrays["truth"], record.arrays["estimate"]
+    assert (drawn.counts.sum(1).numpy() == true).all()
+    well = [np.where(true == n, abs(counts - true), np.inf).argmin() for n in (settings.limit // 2, settings.limit)]
+    fig, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
+    for axis, n in zip(axes, (*well, (counts - true).argmin(), (counts - true).argmax()), strict=True):
+        axis.imshow(drawn.images[n].permute(1, 2, 0))
+        axis.set(xticks=[], yticks=[], title=f"{true[n]:.0f}, counted {counts[n]:.1f}")
+    return fig
+
+
 page.figure(
-    fig,
+    right_and_wrong(shown),
     caption="Right and wrong, by the network of the right-hand plot: the pictures of half of the limit and of the limit that it counts best, the one where it misses most shapes, and the one where it counts most too many.",
     alt="Four black pictures of blue shapes, each with its true and its counted number; in the last two these differ.",
 )
 page.say(
-    f"How to read it: of {len(true)} pictures the worst are wrong by {abs(error.min()):.1f} shapes too few and {error.max():.1f} too many; half are wrong by less than {np.median(abs(error)):.2f}."
+    "How to read it: of {} pictures the worst are wrong by {:.1f} shapes too few and {:.1f} too many; half are wrong by less than {:.2f}.".format(
+        len(shown.arrays["truth"]),
+        *abs(np.quantile(shown.arrays["estimate"] - shown.arrays["truth"], [0, 1])),
+        np.median(abs(shown.arrays["estimate"] - shown.arrays["truth"])),
+    )
 )
 
 # %% [markdown]

@@ -370,11 +370,15 @@ too_large = here is not None and max(here["centred"], here["placed"]) < 0.2
 page.say(
     "How to read it: what a mask can find depends on the size of the picture before any training. "
     + (
-        f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find {100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} % where the units lie. "
+        f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find {100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} % where the units lie. A square as large as what one unit sees would, centred, find {100 * here['alone']:.1f} %. "
         if here
         else ""
     )
-    + ("So a recall near zero at this size says next to nothing about the method. " if too_large else "")
+    + (
+        "So a recall near zero says next to nothing about the method where masks are as large as their block; where a threshold makes them smaller, it says more. "
+        if too_large
+        else ""
+    )
     + "Units of the larger network see the whole picture or nearly so: there its masks are what the threshold leaves, and the size of a block says nothing."
 )
 
@@ -475,7 +479,9 @@ page.say(
         else ""
     )
     + (
-        " Masks as large as the field of view could find few (the figure before), so this is no verdict on the method."
+        " Masks as large as their block could find few (the figure before), so for those, as by hand, this is no verdict on the method. "
+        f'Those of "low starts" with sigmoids are smaller: {over_seeds(found["sigmoids, renormalised", "low starts"], "size")} pixels, where one unit sees {here["sees"] ** 2}. '
+        f"Of their pixels {over_seeds(found['sigmoids, renormalised', 'low starts'], 'empty', share=True)} are off the shapes, of the same masks moved at random {mean_sd([r['moved']['empty'] for r in found['sigmoids, renormalised', 'low starts']])}. Where the first number is no smaller, it is not their size that fails."
         if best[0] < 0.05 and too_large
         else ""
     )
@@ -683,15 +689,17 @@ found_twice = {
 }
 
 # %% tags=["hide-input"]
-absent = [kind for kind, records in counted_twice.items() if not records]
-absent += [f"{method} ({kind})" for (kind, method), records in found_twice.items() if not records]
+absent = {key for key, records in counted_twice.items() if not records}
+absent |= {kind for (kind, _), records in found_twice.items() if not records}
 counted_twice, found_twice = (
     {key: records for key, records in each.items() if records} for each in (counted_twice, found_twice)
 )
 if not settings.doubled:
     page.say("Under this profile there is no second size.")
 elif absent:
-    page.say(f"Not measured yet: {', '.join(absent)}. The claims wait for all their trainings.")
+    page.say(
+        f"Not measured yet, or in part: the networks of {' and '.join(sorted(absent))} at {settings.doubled['size']} pixels, and what is sought on them. The claims wait for all trainings."
+    )
 if counted_twice:
     page.table(
         ["network", "slope, by random seed", "both numbers exact"],
@@ -748,8 +756,15 @@ if found_twice:
         + "; ".join(
             f'{over_seeds(records, "recall", share=True)} ("{method}", {kind})'
             for (kind, method), records in found_twice.items()
+            if not method.startswith("components")
         )
-        + ". A recall far below the second number is no longer due to the size of the masks alone."
+        + "; connected parts, as many as are counted: "
+        + "; ".join(
+            f"{over_seeds(records, 'recall', share=True)} ({kind})"
+            for (kind, method), records in found_twice.items()
+            if method.startswith("components")
+        )
+        + ". If the loop's recall is far below the second number, the size of the masks alone does not explain it."
     )
 
 # %% [markdown]
@@ -759,9 +774,9 @@ if found_twice:
 # * What "a loss that only relates to decreasing the count by one" is: $\tfrac12(f-(n-1))^2$.
 # * The network of the thesis' Figure 2.4 is not known; by its text it is the one of sigmoids and one size a picture. Its published maps have no saliency in the last three rows and columns, which is what the larger of the two networks leaves out; the smaller one would leave gaps all over the picture (a test compares both).
 # * The standard profile has the smaller of the thesis' networks, whose last units see 27 of 128 pixels (at 1,000: 87). The thesis had gone on to the larger one, whose last units see the whole picture: there almost every pixel can have a second derivative with the start, so the outlines of our masks say nothing about its Figure 2.4. That one is within reach of the `paper` profile only.
-# * At 256 pixels there are a quarter as many pictures to judge the count on, and half as many to look for shapes on: more
-#   would not fit the time. With the spread seen at 128 pixels, three trainings of 80 epochs would not decide whether the
-#   networks count; five of 40 may. Both were decided before any of them was trained.
+# * At 256 pixels the count is judged on a quarter as many pictures, and shapes are looked for on half as many. More
+#   would take too long. With the spread seen at 128 pixels, three trainings of 80 epochs would not decide whether the networks
+#   count; five of 40 may. This was decided before any of them was trained.
 # * Not shown: the second derivatives before the threshold, which the thesis' Figure 2.4 has too.
 # * At 1,000 pixels the baseline of all connected parts is left out: its masks would not fit into memory.
 # * Not tried of Section 2.2.3: the larger network, sigmoids without batch renormalisation, corners alone, objects with inner features, and two further activations of its code (a stretched softplus and the sine).
