@@ -8,6 +8,7 @@ from advbook import claims, paths, settings, units
 CONTROL = "the page does not run the attack over clipped pixels yet, which this compares with"
 CHOSEN = "the page asks for the convention that fits best, which only results tell"
 BENCH = "`make bench` makes the records, and the page shows those that are there"
+LARGER = "the profile counts at 1,000 pixels, and these claims are on 256"
 PARTED = "groups of images have other sizes for C&W than for the other attacks"
 NEVER = {  # (profile, claim): why no page of the profile asks for as much
     ("standard", "sm-t2-inception"): "not run, the network is not there",
@@ -23,6 +24,9 @@ NEVER = {  # (profile, claim): why no page of the profile asks for as much
     ("standard", "gr-best-norm-scan"): "cut from the profile for its cost",
     **{(profile, f"gr-noise-{name}"): CHOSEN for profile in claims.JUDGED for name in ("fit-01", "fit-03", "rare")},
     **{(profile, f"rd-{name}"): BENCH for profile in claims.JUDGED for name in ("half-the-pairs", "memory", "speed")},
+    **{
+        ("paper", f"rc-{name}-256"): LARGER for name in ("half", "between", "tweaks", "baseline", "baseline-rectifiers")
+    },
     **{
         (profile, f"sm-{name}"): CONTROL
         for profile in claims.JUDGED
