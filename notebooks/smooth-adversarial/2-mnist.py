@@ -32,9 +32,9 @@ images: int = None  # test images that are attacked; 1 to all there are; None: t
 import matplotlib.pyplot as plt
 import numpy as np
 
+from advbook import ledger
 from advbook.chapters.smooth_adversarial import attacks as chapter
 from advbook.chapters.smooth_adversarial import control
-from advbook.ledger import MissingRecord
 from advbook.page import Page, mean_sd
 from advutils import attacks, models
 from advutils.attacks import margin_search
@@ -185,7 +185,7 @@ def at_hand(function, **parameters):
     """The record, or None on a page that measures nothing and has none yet."""
     try:
         return page.measure(function, **parameters)
-    except MissingRecord:
+    except ledger.MissingRecord:
         return None
 
 
@@ -270,6 +270,10 @@ for adversarial, title in (
         ["attack", "paper $P_\\text{suc}$, $\\bar D$", "$P_\\text{suc}$", "interval", "$\\bar D$", "interval "],
         table,
         caption=f"{title}; networks trained: {settings.seeds}; {rows['FGSM', adversarial][0]['correct']} of {settings.images} images in the first",
+    )
+if any(ledger.stale(r) for adversarial in (False, True) for r in rows["PGD_2", adversarial]):
+    page.say(
+        "*PGD$_2$ is to be measured again: its numbers are older than its code, and than its order of steps above.*"
     )
 page.say(
     "Test errors: "

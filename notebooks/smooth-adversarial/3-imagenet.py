@@ -31,11 +31,11 @@ search_groups: int = None  # groups of 20 images for C&W and sC&W; 1 to all ther
 import matplotlib.pyplot as plt
 import numpy as np
 
+from advbook import ledger
 from advbook.chapters.smooth_adversarial import attacks as chapter
 from advbook.chapters.smooth_adversarial import control
 from advbook.chapters.smooth_adversarial import detection as detector
 from advbook.chapters.smooth_adversarial import transfer as variants
-from advbook.ledger import MissingRecord
 from advbook.page import Page, mean_sd
 from advutils import evaluation
 from advutils.evaluation import detection, distortion
@@ -199,7 +199,7 @@ def at_hand(function, **parameters):
     """The record, or None on a page that measures nothing and has none yet."""
     try:
         return page.measure(function, **parameters)
-    except MissingRecord:
+    except ledger.MissingRecord:
         return None
 
 
@@ -281,6 +281,8 @@ for network in settings.networks:
         caption=f"{network}, {100 * accuracy:.0f} % right of the images tried; the paper's column is InceptionV3 at 299 x 299 pixels",
     )
 
+if any(ledger.stale(r) for network in settings.networks for r in rows["PGD_2", network]):
+    page.say("*PGD$_2$ is to be measured again: its numbers are older than its code, and than its order of steps.*")
 if len(rows) < len(asked):
     page.say(
         f"*Not measured yet: {'; '.join(f'{name} on {network}' for name, network in asked if (name, network) not in rows)}.*"
@@ -409,7 +411,7 @@ trio = {
     OVER_R: dict(attack="carlini_wagner", options={**rated, "variable": "clip"}, smoothing={}),
     TEXT: dict(attack="smooth_carlini_wagner", options={**rated, "penalty": "squared"}, smoothing=sharp),
 }
-short = {"C&W": "tanh", OVER_R: "clip", TEXT: "squared"}  # their names in the records
+short = {"C&W": "tanh", OVER_R: "clip", TEXT: "squared"}  # their names in the records, where they stand in order
 slower = [
     at_hand(
         control.paired,
@@ -428,7 +430,7 @@ slower = [
 compared = [name for name in (*trio, CODE, UNSMOOTHED) if (name, first) in rows]
 lengths = {name: {0.1: pooled(name, first)} for name in compared}  # by attack and learning rate, of the same images
 if None not in slower:
-    for row, name in enumerate(trio):
+    for row, name in enumerate(sorted(trio, key=short.get)):
         for column, rate in enumerate(settings.rates):
             found = [record.arrays["lengths"][row, column].astype(float) for record in slower]
             lengths.setdefault(name, {})[rate] = np.concatenate(found)
@@ -449,7 +451,7 @@ pairs = {
 def cell(name, column):
     """Success and mean distortion of an attack at a learning rate."""
     if column not in lengths.get(name, {}):
-        return "not run"
+        return "none"
     found = lengths[name][column]
     return f"{np.isfinite(found).mean():.2f}, {distortion.conditional_mean(found)[0]:.2f}"
 
@@ -458,7 +460,7 @@ def quotient(pair, column):
     """Ratio of mean distortions on the same images, all groups together, with its interval over images."""
     one, other = (lengths.get(name, {}).get(column) for name in pair)
     if one is None or other is None:
-        return "not run"
+        return "none"
     found = distortion.compared(one, other)
     return "none" if found["ratio"] is None else "{:.2f} ({:.2f} to {:.2f})".format(found["ratio"], *found["interval"])
 
