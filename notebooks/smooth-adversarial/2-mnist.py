@@ -181,10 +181,10 @@ calls = {  # name -> attack, options, budgets ("l2": the profile's grid), smooth
 
 
 # %%
-def at_hand(function, **parameters):
-    """The record, or None on a page that measures nothing and has none yet."""
+def at_hand(measurement):
+    """The record that a measurement gives, or None on a page that measures nothing and has none yet."""
     try:
-        return page.measure(function, **parameters)
+        return measurement()
     except ledger.MissingRecord:
         return None
 
@@ -195,7 +195,9 @@ def measured(name, adversarial, images=settings.images, **changes):
     if call["eps"] == "l2":
         call["eps"] = settings.l2_adversarial if adversarial else settings.l2_natural
     nets = dict(data=settings.data, adversarial=adversarial, epochs=settings.epochs, images=images)
-    found = [at_hand(chapter.mnist_attack, **nets, seed=seed, **call) for seed in range(settings.seeds)]
+    found = [
+        at_hand(lambda s=s: page.measure(chapter.mnist_attack, **nets, seed=s, **call)) for s in range(settings.seeds)
+    ]
     return [] if None in found else found
 
 
@@ -327,22 +329,17 @@ pairs = {
     "norm/plain norm": "smoothing alone: sC&W as coded / itself without",
     "norm/tanh": "both, and the norm: sC&W as coded / C&W",
 }
-alone = [
-    at_hand(
-        control.paired,
-        data=settings.data,
-        network="c4",
-        first=0,
-        images=settings.paired_images,
-        adversarial=False,
-        epochs=settings.epochs,
-        seed=seed,
-        calls=trio,
-        rates=settings.rates,
-        pairs=[name.split("/") for name in pairs],
-    )
-    for seed in range(settings.seeds)
-]
+place = dict(data=settings.data, network="c4", first=0, images=settings.paired_images)
+told_apart = dict(calls=trio, rates=settings.rates, pairs=[name.split("/") for name in pairs])
+
+
+def paired(seed):
+    """The five attacks on one network."""
+    nets = dict(adversarial=False, epochs=settings.epochs, seed=seed)
+    return page.measure(control.paired, **place, **nets, **told_apart)
+
+
+alone = [at_hand(lambda seed=seed: paired(seed)) for seed in range(settings.seeds)]
 
 # %% tags=["hide-input"]
 named = {"tanh": "C&W", "clip": OVER_R, "squared": PLAIN, "norm": SMOOTH, "plain norm": "as coded, without smoothing"}
@@ -566,22 +563,16 @@ once = {
     "PGD_2": dict(eps=5.0),
     "sPGD_2, perturbation (code)": dict(eps=5.0),
 }
-cases = at_hand(
-    chapter.worst_cases,
-    data=settings.data,
-    adversarial=False,
-    epochs=settings.epochs,
-    seed=0,
-    index=worst,
-    calls=[
-        dict(
-            attack=calls[name]["attack"],
-            options={**calls[name]["options"], **once.get(name, {})},
-            smoothing=calls[name]["smoothing"],
-        )
-        for name in shown
-    ],
-)
+under = [
+    dict(
+        attack=calls[name]["attack"],
+        options={**calls[name]["options"], **once.get(name, {})},
+        smoothing=calls[name]["smoothing"],
+    )
+    for name in shown
+]
+nets = dict(data=settings.data, adversarial=False, epochs=settings.epochs, seed=0)
+cases = at_hand(lambda: page.measure(chapter.worst_cases, **nets, index=worst, calls=under))
 
 # %% tags=["hide-input"]
 if cases is None:

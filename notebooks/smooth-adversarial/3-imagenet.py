@@ -195,10 +195,10 @@ calls = {
 
 
 # %%
-def at_hand(function, **parameters):
-    """The record, or None on a page that measures nothing and has none yet."""
+def at_hand(measurement):
+    """The record that a measurement gives, or None on a page that measures nothing and has none yet."""
     try:
-        return page.measure(function, **parameters)
+        return measurement()
     except ledger.MissingRecord:
         return None
 
@@ -209,7 +209,10 @@ def measured(name, network):
     if "C&W" in name:
         groups, size = settings.search_groups, settings.search_group
     call = dict(data=settings.data, network=network, images=size, every_run=False, **calls[name])
-    found = [at_hand(chapter.natural_attack, first=number * size, **call) for number in range(groups)]
+    found = [
+        at_hand(lambda first=number * size: page.measure(chapter.natural_attack, first=first, **call))
+        for number in range(groups)
+    ]
     return [] if None in found else found
 
 
@@ -370,11 +373,14 @@ below = (
     {"eps": [settings.l2[0] / 2**power for power in (4, 3, 2, 1)] + settings.l2},
 )
 start = dict(data=settings.data, network=first, first=0, images=settings.fine, every_run=False)
-lower = {
-    name: record
-    for name in ("FGSM", "I-FGSM", "PGD_2")
-    if (record := at_hand(chapter.natural_attack, **start, **{**calls[name], **below["FGSM" not in name]}))
-}
+
+
+def lowered(name):
+    """One attack with the budgets below as well."""
+    return page.measure(chapter.natural_attack, **start, **{**calls[name], **below["FGSM" not in name]})
+
+
+lower = {name: record for name in ("FGSM", "I-FGSM", "PGD_2") if (record := at_hand(lambda name=name: lowered(name)))}
 
 # %% tags=["hide-input"]
 if lower:
@@ -412,19 +418,20 @@ trio = {
     TEXT: dict(attack="smooth_carlini_wagner", options={**rated, "penalty": "squared"}, smoothing=sharp),
 }
 short = {"C&W": "tanh", OVER_R: "clip", TEXT: "squared"}  # their names in the records, where they stand in order
-slower = [
-    at_hand(
-        control.paired,
-        data=settings.data,
-        network=first,
-        first=number * settings.search_group,
-        images=settings.search_group,
-        calls={short[name]: call for name, call in trio.items()},
-        rates=settings.rates,
-        pairs=[["clip", "tanh"], ["squared", "clip"], ["squared", "tanh"]],
-    )
-    for number in range(settings.search_groups)
-]
+told_apart = dict(
+    calls={short[name]: call for name, call in trio.items()},
+    rates=settings.rates,
+    pairs=[["clip", "tanh"], ["squared", "clip"], ["squared", "tanh"]],
+)
+
+
+def paired(number):
+    """The three attacks on one group of images."""
+    group = dict(data=settings.data, network=first, images=settings.search_group)
+    return page.measure(control.paired, first=number * settings.search_group, **group, **told_apart)
+
+
+slower = [at_hand(lambda number=number: paired(number)) for number in range(settings.search_groups)]
 
 # %% tags=["hide-input"]
 compared = [name for name in (*trio, CODE, UNSMOOTHED) if (name, first) in rows]
@@ -448,10 +455,15 @@ pairs = {
 }
 
 
+def lacking(name, column):
+    """Why there is no number: the forms as coded are run at the paper's rate only."""
+    return "not run" if name in (CODE, UNSMOOTHED) and column != rates[0] else "not measured yet"
+
+
 def cell(name, column):
     """Success and mean distortion of an attack at a learning rate."""
     if column not in lengths.get(name, {}):
-        return "none"
+        return lacking(name, column)
     found = lengths[name][column]
     return f"{np.isfinite(found).mean():.2f}, {distortion.conditional_mean(found)[0]:.2f}"
 
@@ -460,7 +472,7 @@ def quotient(pair, column):
     """Ratio of mean distortions on the same images, all groups together, with its interval over images."""
     one, other = (lengths.get(name, {}).get(column) for name in pair)
     if one is None or other is None:
-        return "none"
+        return lacking(pair[0], column)
     found = distortion.compared(one, other)
     return "none" if found["ratio"] is None else "{:.2f} ({:.2f} to {:.2f})".format(found["ratio"], *found["interval"])
 
@@ -528,7 +540,7 @@ def at_steps(name, steps):
     """One attack on the first group of images with so many search steps, or None."""
     call = {**calls[name], "options": calls[name]["options"] | {"search_steps": steps}}
     start = dict(data=settings.data, network=first, first=0, images=settings.nine, every_run=False)
-    return at_hand(chapter.natural_attack, **start, **call)
+    return at_hand(lambda: page.measure(chapter.natural_attack, **start, **call))
 
 
 nine = {
@@ -624,7 +636,9 @@ page.say(
 
 # %%
 floor = page.measure(chapter.storage_floor, data=settings.data, images=settings.floor)
-near_floor = at_hand(control.floor_at, data=settings.data, images=settings.floor, size=settings.size)
+near_floor = at_hand(
+    lambda: page.measure(control.floor_at, data=settings.data, images=settings.floor, size=settings.size)
+)
 
 # %% tags=["hide-input"]
 page.say(
@@ -674,7 +688,10 @@ def variants_of(name, groups, budget):
     call = {**calls[name], "options": {**calls[name]["options"], **budget}}
     given = {key: call[key] for key in ("attack", "options", "smoothing")}
     where = dict(data=settings.data, network=first, images=20, others=settings.others)
-    found = [at_hand(variants.transfer, first=20 * number, **where, **given) for number in range(groups)]
+    found = [
+        at_hand(lambda first=20 * number: page.measure(variants.transfer, first=first, **where, **given))
+        for number in range(groups)
+    ]
     return [record for record in found if record]
 
 
