@@ -205,14 +205,11 @@ def at_hand(measurement):
 
 def measured(name, network):
     """The records of one attack on one network, one per group of images; none where one is not there yet."""
-    groups, size = settings.groups, settings.group
-    if "C&W" in name:
-        groups, size = settings.search_groups, settings.search_group
+    kind = "search_" if "C&W" in name else ""
+    groups, size = getattr(settings, f"{kind}groups"), getattr(settings, f"{kind}group")
     call = dict(data=settings.data, network=network, images=size, every_run=False, **calls[name])
-    found = [
-        at_hand(lambda first=number * size: page.measure(chapter.natural_attack, first=first, **call))
-        for number in range(groups)
-    ]
+    starts = range(0, groups * size, size)
+    found = [at_hand(lambda at=at: page.measure(chapter.natural_attack, first=at, **call)) for at in starts]
     return [] if None in found else found
 
 
