@@ -64,6 +64,14 @@ SURE = [
     ("gradient_regularization_convolutional.named", PLAIN),
     ("representation_defences.trained", KIND | dict(kind="S", seed=0, weights="last")),
 ]
+PLACES = [
+    dict(data="digits", network="c4", adversarial=False, epochs=1, seed=0, first=0, images=4),
+    dict(data="photographs", network="resnet8", first=0, images=3),
+]
+SEARCHES = [
+    dict(attack="carlini_wagner", options=dict(steps=3, search_steps=1, variable="clip"), smoothing={}),
+    dict(attack="smooth_carlini_wagner", options=dict(steps=3, search_steps=1), smoothing=SOFT),
+]
 CASES = {
     "attacks.comparison": {
         "paths": [dict(start=[0.33, 0.42], eps=0.2, step=0.05, steps=2)],
@@ -207,6 +215,13 @@ CASES = {
         ],
         "correlation": [dict(data="photographs", network="resnet8", images=3, smoothing=SOFT)],
         "storage_floor": [dict(data="photographs", images=3)],
+    },
+    "smooth_adversarial.control": {
+        "paired": [
+            place | dict(calls={"one": SEARCHES[0], "two": SEARCHES[1]}, rates=[0.1], pairs=[["two", "one"]])
+            for place in PLACES
+        ],
+        "floor_at": [dict(data="photographs", images=3, size=48)],
     },
     "smooth_adversarial.detection": {"reach": [dict(data="photographs", images=8, size=48, lengths=[2.0], seed=0)]},
     "smooth_adversarial.transfer": {
