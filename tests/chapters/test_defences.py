@@ -284,3 +284,11 @@ def test_the_square_attack_stays_in_its_ball_and_leaves_numpy_alone(few):
     assert (np.random.get_state()[1] == before).all()
     assert (moved - x[:20]).abs().max() <= 0.2 + 1e-5
     assert evaluation.error_rate(model, moved, y[:20]) >= evaluation.error_rate(model, x[:20], y[:20])
+
+
+def test_the_surface_is_steepest_along_the_gradient_of_a_small_step(few):
+    _, arrays = masking.surface(spec=dict(few, kind="RS"), images=5, drawn=3, reaches=[1e-5], points=3, seed=0)
+    loss = arrays["loss"][:, 0]
+    assert (loss[:, 2, 1] >= loss[:, 1, 1]).all() and (loss[:, 0, 1] <= loss[:, 1, 1]).all()
+    along, across = loss[:, 2, 1] - loss[:, 0, 1], loss[:, 1, 2] - loss[:, 1, 0]
+    assert (abs(across) < along).all()

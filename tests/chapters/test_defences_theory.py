@@ -1,21 +1,12 @@
-"""What the page on structural defences says of pairs, angles, means and surfaces, in small cases."""
+"""What the page on structural defences says of pairs, angles and means, in small cases."""
 
 import math
 
 import pytest
 import torch
 
-from advbook.chapters.representation import defences_masking as masking
 from advbook.chapters.representation import defences_theory as theory
 from advutils import datasets
-
-
-def test_the_surface_is_steepest_along_the_gradient_of_a_small_step(few):
-    _, arrays = masking.surface(spec=dict(few, kind="RS"), images=5, drawn=3, reaches=[1e-5], points=3, seed=0)
-    loss = arrays["loss"][:, 0]
-    assert (loss[:, 2, 1] >= loss[:, 1, 1]).all() and (loss[:, 0, 1] <= loss[:, 1, 1]).all()
-    along, across = loss[:, 2, 1] - loss[:, 0, 1], loss[:, 1, 2] - loss[:, 1, 0]
-    assert (abs(across) < along).all()
 
 
 def test_an_affine_map_of_angles_is_solved_by_least_squares():
