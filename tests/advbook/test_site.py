@@ -9,6 +9,7 @@ import subprocess
 import nbformat
 import pytest
 import yaml
+from prose_sentences import marked
 
 from advbook import claims, ledger, paths, rules, statistics, summary
 from advbook.judgement import Finding
@@ -23,6 +24,7 @@ from advbook.site import (
     front,
     pages,
     prose,
+    rule_words,
     scoreboard,
     search,
     short,
@@ -131,9 +133,38 @@ def test_a_card_with_a_rule_in_parts_shows_what_each_part_found_and_both_scales(
     monkeypatch.setattr(claims, "evaluate", lambda: [claim])
     full = cards.card(claim)
     assert "judged only if `effect 2 - a`; all of `effect a - b, paper 1.0`" in full
-    assert "`a - b` 1 [0.752, 1.25] (n = 3, 2 left out)" in full and "paper: reproduced, standard: inconclusive" in full
+    assert "| Judged only if `2 - a` is more than 0 | – | – |" in full
+    assert "| `a - b` is more than 0 | 1 [0.752, 1.25], n = 3, 2 left out | holds |" in full
+    assert "paper: reproduced, standard: inconclusive" in full and "Holm" not in full
+    assert "Holm's correction\n: stands." in cards.card(claim, "stands.")
     assert '<figure class="forest">' in full and "1 reproduced in trend" in scoreboard.matrix()
     assert summary.of(claim).text() == "paper 1 → ours 1 [0.752, 1.25], n = 3"
+
+
+@pytest.mark.parametrize(
+    "entry, words",
+    [
+        ({"effect": "a", "paper": 2, "within": 0.5}, "`a` is more than 0, and within 0.5 of the paper's 2"),
+        ({"effect": "a", "nothing": 0.5}, "`a` is more than 0; within 0.5 of 0 it is no effect"),
+        (
+            {"ratio": "a / b", "least": 1.5, "trend": "any"},
+            "more than 1, at least 1.5; without it the claim holds in trend",
+        ),
+        ({"ratio": "a / b", "paper": 2, "within": 3}, "more than 1, and the paper's 2 up to a factor of 3"),
+        ({"value": "a", "near": 1, "within": 0.5, "further": 2}, "within 0.5 of 1; within 2 it is a trend"),
+        ({"equal": "a - b", "within": 0.5}, "`a - b` is 0, within 0.5"),
+        ({"median": "a - b"}, "the median of `a - b` is more than 0"),
+    ],
+)
+def test_each_kind_of_part_has_its_words(entry, words):
+    assert words in rule_words.asked(rules.part(entry))
+
+
+def test_a_rule_of_several_ways_names_each_and_an_older_rule_has_no_parts():
+    claim = {**CLAIM, "rule": [{"effect": "a"}], "or": [[{"effect": "b"}, {"effect": "c"}]]}
+    told = rule_words.of(claim)
+    assert "all parts of one of its ways must hold" in told and "| `a` is" in told and told.count("| Or: ") == 2
+    assert rule_words.of(CLAIM) == ""
 
 
 @pytest.mark.parametrize(
@@ -192,7 +223,7 @@ def test_a_number_in_prose_is_the_recorded_mean_of_a_claims_value(judged):
 
 def test_numbers_in_prose_are_of_claims_and_their_values():
     values = {claim["id"]: claim["values"] for claim in claims.evaluate()}
-    text = "".join(path.read_text() for path in (paths.root() / "book").rglob("*.md"))
+    text = marked()
     told = prose.NUMBER.findall(text)
     assert len(told) == text.count("<!-- number") > 5  # a misspelt one would be a comment that nobody sees
     assert [(name, value) for name, value in told if value not in values.get(name, {})] == []
@@ -292,6 +323,16 @@ def test_a_page_starts_with_the_answer_and_ends_with_its_settings(judged, execut
     assert 'src="../../pictures/fake/1-page-1.svg"' in box
 
 
+def test_a_box_answers_its_question_and_sets_questions_of_ours_apart(judged, executed, monkeypatch):
+    told = {"question": "Is it?", "answer": "It is\n<!-- number: x-one: a --> now.", "claims": ["x-three", "x-two"]}
+    monkeypatch.setattr(short, "declared", lambda chapter: {"1-page": told})
+    box = pages.page("fake/1-page", executed).notebook.cells[0].source
+    assert '<p class="question">Is it?</p><p class="answer">It is 1.05 now.</p>' in box
+    paper, ours = (box.index(words) for words in short.KINDS.values())
+    assert paper < box.index(">not reproduced</span>") < ours < box.index(">open</span>")
+    assert "n = 2, <code>a</code> (%)</span>" in box
+
+
 def test_pictures_data_and_records_of_a_page_are_files(judged, executed):
     made = pages.page("fake/1-page", executed)
     assert set(made.files) == {"pictures/fake/1-page-1.svg", "pictures/fake/1-page-1.csv", "records/fake/1-page.json"}
@@ -306,7 +347,7 @@ def test_every_page_asks_a_question_and_names_claims_of_its_own():
     judged = {claim["id"]: claim["page"] for claim in claims.evaluate()}
     for source in paths.notebooks():
         told = short.declared(source.parent.name)[source.stem]
-        assert told["question"].endswith("?") and len(told["claims"]) <= short.MOST
+        assert told["question"].endswith("?") and told["answer"] and len(told["claims"]) <= short.MOST
         assert {judged.get(name) for name in told["claims"]} <= {f"{source.parent.name}/{source.stem}"}, source
     told = {
         f"{folder.name}/{name}" for folder in paths.root().glob("notebooks/*") for name in short.declared(folder.name)
