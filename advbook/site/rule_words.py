@@ -44,17 +44,23 @@ def asked(part: rules.Part) -> str:
             words = f"{name} is within {short(within)} of {short(near)}"
             words += "" if further is None else f"; within {short(further)} it is a trend"
         case rules.Equal(within=within):
-            words = f"{name} is 0, within {short(within)}"
+            words = f"{name} is 0, within {short(within)} (its 90 % interval)"
         case rules.Median():
             words = f"the median of {name} is more than 0"
         case rules.Ratio(paper=paper, within=within, least=least):
             words = f"{name} is more than 1"
             words += "" if least is None else f", at least {short(least)}"
-            words += "" if within is None else f", and the paper's {short(paper)} up to a factor of {short(within)}"
+            words += (
+                ""
+                if within is None or paper is None
+                else f", and the paper's {short(paper)} up to a factor of {short(within)}"
+            )
         case rules.Effect(paper=paper, within=within, nothing=nothing):
             words = f"{name} is more than 0"
-            words += "" if within is None else f", and within {short(within)} of the paper's {short(paper)}"
-            words += "" if nothing is None else f"; within {short(nothing)} of 0 it is no effect"
+            words += (
+                "" if within is None or paper is None else f", and within {short(within)} of the paper's {short(paper)}"
+            )
+            words += "" if nothing is None else f"; no effect if its 90 % interval is within {short(nothing)} of 0"
         case _:
             raise TypeError(f"no words for parts of the kind {type(part).__name__}")
     return words + ("; without it the claim holds in trend" if part.trend else "")

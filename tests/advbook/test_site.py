@@ -145,14 +145,14 @@ def test_a_card_with_a_rule_in_parts_shows_what_each_part_found_and_both_scales(
     "entry, words",
     [
         ({"effect": "a", "paper": 2, "within": 0.5}, "`a` is more than 0, and within 0.5 of the paper's 2"),
-        ({"effect": "a", "nothing": 0.5}, "`a` is more than 0; within 0.5 of 0 it is no effect"),
+        ({"effect": "a", "nothing": 0.5}, "`a` is more than 0; no effect if its 90 % interval is within 0.5 of 0"),
         (
             {"ratio": "a / b", "least": 1.5, "trend": "any"},
             "more than 1, at least 1.5; without it the claim holds in trend",
         ),
         ({"ratio": "a / b", "paper": 2, "within": 3}, "more than 1, and the paper's 2 up to a factor of 3"),
         ({"value": "a", "near": 1, "within": 0.5, "further": 2}, "within 0.5 of 1; within 2 it is a trend"),
-        ({"equal": "a - b", "within": 0.5}, "`a - b` is 0, within 0.5"),
+        ({"equal": "a - b", "within": 0.5}, "`a - b` is 0, within 0.5 (its 90 % interval)"),
         ({"median": "a - b"}, "the median of `a - b` is more than 0"),
     ],
 )
