@@ -58,7 +58,10 @@ def test_a_card_with_a_rule_in_parts_shows_what_each_part_found_and_both_scales(
     monkeypatch.setattr(claims, "evaluate", lambda: [claim])
     full = cards.card(claim)
     assert "judged only if `effect 2 - a`; all of `effect a - b, paper 1.0`" in full
-    assert "`a - b` 1 [0.752, 1.25] (n = 3, 2 left out)" in full and "paper: reproduced, standard: inconclusive" in full
+    assert "| Judged only if `2 - a` is more than 0 | – | – |" in full
+    assert "| `a - b` is more than 0 | 1 [0.752, 1.25], n = 3, 2 left out | holds |" in full
+    assert "paper: reproduced, standard: inconclusive" in full and "Holm" not in full
+    assert "Holm's correction\n: stands." in cards.card(claim, "stands.")
     assert '<figure class="forest">' in full and "1 reproduced in trend" in scoreboard.matrix()
     assert summary.of(claim).text() == "paper 1 → ours 1 [0.752, 1.25], n = 3"
 

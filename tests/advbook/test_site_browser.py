@@ -48,6 +48,17 @@ WIDE_TABLES = """() => [...document.querySelectorAll('article table:not(.advbook
   .map(t => (t.caption || t).textContent.slice(0, 40))"""
 SCROLLING: dict[str, list[str]] = {}  # page -> those of its tables that may: they scroll inside
 
+# formulas that are wider than the window and do not scroll inside of anything, and captions that leave it
+CUT_FORMULAS = """() => [...document.querySelectorAll('article .MathJax')].filter(e => {
+  if (e.getBoundingClientRect().right <= innerWidth) return false;
+  for (let p = e.parentElement; p; p = p.parentElement)
+    if (['auto', 'scroll'].includes(getComputedStyle(p).overflowX) && p.scrollWidth > p.clientWidth) return false;
+  return true;
+}).map(e => e.textContent.slice(0, 40))"""
+CUT_CAPTIONS = """() => [...document.querySelectorAll('article caption:not(.visually-hidden)')].filter(e =>
+    !e.closest('.advbook-playground') && e.getBoundingClientRect().right > innerWidth + 1)
+  .map(e => e.textContent.slice(0, 40))"""
+
 HEADINGS = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]
   .filter(h => !h.closest('.advbook-playground')).map(h => Number(h.tagName[1]))"""
 
@@ -171,6 +182,7 @@ def test_page_loads_offline_and_is_readable_in_light_dark_on_a_phone_and_on_pape
     page.set_viewport_size({"width": 390, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 391
     assert page.evaluate(HIDDEN_FIGURES) == []
+    assert page.evaluate(CUT_FORMULAS) == [] and page.evaluate(CUT_CAPTIONS) == []
     page.emulate_media(media="print")
     assert not page.locator(".bd-sidebar-primary, .bd-header-article, form.filters").first.is_visible()
 

@@ -42,6 +42,7 @@ def test_no_page_shows_a_warning_an_injected_cell_or_a_folder_of_the_machine_tha
 def test_a_page_has_its_answer_before_its_first_heading_and_pictures_that_are_sized_and_lazy(path):
     text = (SITE / path).read_text().partition("<article")[2].partition("</article>")[0]
     assert 0 < text.index('<aside class="short"') < text.index("<h2")
+    assert text.index('class="question"') < text.index('class="answer"') < text.index("</aside>")
     for image in re.findall(r"<figure class=\"result\">.*?<img ([^>]*)>", text, re.S):
         assert 'loading="lazy"' in image and "width=" in image and "height=" in image
     assert text.index("How it was measured<") > text.rindex("Run it yourself<")

@@ -39,6 +39,16 @@ def test_a_page_starts_with_the_answer_and_ends_with_its_settings(judged, execut
     assert 'src="../../pictures/fake/1-page-1.svg"' in box
 
 
+def test_a_box_answers_its_question_and_sets_questions_of_ours_apart(judged, executed, monkeypatch):
+    told = {"question": "Is it?", "answer": "It is\n<!-- number: x-one: a --> now.", "claims": ["x-three", "x-two"]}
+    monkeypatch.setattr(short, "declared", lambda chapter: {"1-page": told})
+    box = pages.page("fake/1-page", executed).notebook.cells[0].source
+    assert '<p class="question">Is it?</p><p class="answer">It is 1.05 now.</p>' in box
+    paper, ours = (box.index(words) for words in short.KINDS.values())
+    assert paper < box.index(">not reproduced</span>") < ours < box.index(">open</span>")
+    assert "n = 2, <code>a</code> (%)</span>" in box
+
+
 def test_pictures_data_and_records_of_a_page_are_files(judged, executed):
     made = pages.page("fake/1-page", executed)
     assert set(made.files) == {"pictures/fake/1-page-1.svg", "pictures/fake/1-page-1.csv", "records/fake/1-page.json"}
@@ -53,7 +63,7 @@ def test_every_page_asks_a_question_and_names_claims_of_its_own():
     judged = {claim["id"]: claim["page"] for claim in claims.evaluate()}
     for source in paths.notebooks():
         told = short.declared(source.parent.name)[source.stem]
-        assert told["question"].endswith("?") and len(told["claims"]) <= short.MOST
+        assert told["question"].endswith("?") and told["answer"] and len(told["claims"]) <= short.MOST
         assert {judged.get(name) for name in told["claims"]} <= {f"{source.parent.name}/{source.stem}"}, source
     told = {
         f"{folder.name}/{name}" for folder in paths.root().glob("notebooks/*") for name in short.declared(folder.name)

@@ -1,6 +1,7 @@
 """Numbers, verdicts and references in the site's prose."""
 
 import pytest
+from prose_sentences import marked
 
 from advbook import claims, ledger, paths
 from advbook.site import front, prose, short, tables
@@ -21,7 +22,7 @@ def test_a_number_in_prose_is_the_recorded_mean_of_a_claims_value(judged):
 
 def test_numbers_in_prose_are_of_claims_and_their_values():
     values = {claim["id"]: claim["values"] for claim in claims.evaluate()}
-    text = "".join(path.read_text() for path in (paths.root() / "book").rglob("*.md"))
+    text = marked()
     told = prose.NUMBER.findall(text)
     assert len(told) == text.count("<!-- number") > 5  # a misspelt one would be a comment that nobody sees
     assert [(name, value) for name, value in told if value not in values.get(name, {})] == []
