@@ -108,10 +108,11 @@ def _verdict(claim: dict) -> str:
 
 
 def _what(claim: dict, found: summary.Summary) -> str:
-    """What a number is of, as on the card, where that is short enough to be read, and how it is measured."""
+    """What a number is of, as on the card, and how it is measured, where that is short enough to be read: a part of a
+    metric may be that of another number."""
     name = f", <code>{html.escape(found.what)}</code>" if len(found.what) <= 30 else ", a sum of several differences"
-    metric = re.split(r"[,;:] ", sentence(claim["metric"]))[0]
-    return f"{name} ({html.escape(metric)})"
+    metric = sentence(claim["metric"])
+    return name + (f" ({html.escape(metric)})" if len(metric) <= 90 else "")
 
 
 def _figure(pictures: list[str], number: int) -> str:

@@ -35,8 +35,7 @@ import sympy
 from advbook.chapters.representation import counting as chapter
 from advbook.chapters.representation import counting_ceiling as limits
 from advbook.chapters.representation import counting_published as published
-from advbook.ledger import MissingRecord
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 from advutils import datasets, models
 from advutils.datasets import figures
 from advutils.explanation import attribution, localisation
@@ -671,19 +670,19 @@ twice = {
 }
 
 
-def of_each(kind, function, **parameters):
-    """One record for each training; none where one is missing, on a page that measures nothing."""
-    try:
-        return [page.measure(function, spec=spec, **parameters) for spec in twice[kind]]
-    except MissingRecord:
-        return []
+def counted(specs):
+    """How well each network counts."""
+    return [page.measure(chapter.counting_network, spec=s, images=settings.judged // 4, others={}) for s in specs]
 
 
-counted_twice = {
-    kind: of_each(kind, chapter.counting_network, images=settings.judged // 4, others={}) for kind in TWICE
-}
+def sought(specs, method):
+    """What a method finds on each network."""
+    return [page.measure(chapter.detection, spec=s, method=method, images=settings.looked_at // 2) for s in specs]
+
+
+counted_twice = {kind: at_hand(lambda kind=kind: counted(twice[kind]), []) for kind in TWICE}
 found_twice = {
-    (kind, method): of_each(kind, chapter.detection, method=method, images=settings.looked_at // 2)
+    (kind, method): at_hand(lambda kind=kind, method=method: sought(twice[kind], method), [])
     for kind, methods in TWICE.items()
     for method in methods
 }

@@ -35,7 +35,7 @@ import numpy as np
 from advbook import ledger
 from advbook.chapters.smooth_adversarial import attacks as chapter
 from advbook.chapters.smooth_adversarial import control
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 from advutils import attacks, models
 from advutils.attacks import margin_search
 from advutils.attacks import smooth as smooth_module
@@ -181,14 +181,6 @@ calls = {  # name -> attack, options, budgets ("l2": the profile's grid), smooth
 
 
 # %%
-def at_hand(measurement):
-    """The record that a measurement gives, or None on a page that measures nothing and has none yet."""
-    try:
-        return measurement()
-    except ledger.MissingRecord:
-        return None
-
-
 def measured(name, adversarial, images=settings.images, **changes):
     """The records of one attack, one per trained network; none where one of them is not there yet."""
     call = {**calls[name], **changes}

@@ -36,7 +36,7 @@ from advbook.chapters.smooth_adversarial import attacks as chapter
 from advbook.chapters.smooth_adversarial import control
 from advbook.chapters.smooth_adversarial import detection as detector
 from advbook.chapters.smooth_adversarial import transfer as variants
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 from advutils import evaluation
 from advutils.evaluation import detection, distortion
 
@@ -195,14 +195,6 @@ calls = {
 
 
 # %%
-def at_hand(measurement):
-    """The record that a measurement gives, or None on a page that measures nothing and has none yet."""
-    try:
-        return measurement()
-    except ledger.MissingRecord:
-        return None
-
-
 def measured(name, network):
     """The records of one attack on one network, one per group of images; none where one is not there yet."""
     kind = "search_" if "C&W" in name else ""

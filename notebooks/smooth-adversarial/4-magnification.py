@@ -27,8 +27,7 @@ replay: str = "auto"  # auto: measure what is not recorded | never: measure agai
 import matplotlib.pyplot as plt
 
 from advbook.chapters.smooth_adversarial import pictures as visual
-from advbook.ledger import MissingRecord
-from advbook.page import Page
+from advbook.page import Page, at_hand
 from advutils.filters import bilateral as bilateral_module
 
 page = Page(
@@ -131,9 +130,8 @@ def pictures():
     return page.measure(visual.magnified, calls=list(calls.values()), **place)
 
 
-try:
-    figure1 = pictures()
-except MissingRecord:  # a page that measures nothing, before the attack that was added last is recorded
+figure1 = at_hand(pictures)
+if not figure1:  # before the attack that was added last is recorded
     del calls["C&W over r"]
     figure1 = pictures()
     page.say("*Not measured yet: C&W over r, which is missing from the figures and tables below.*")
