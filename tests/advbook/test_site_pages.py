@@ -8,7 +8,7 @@ import subprocess
 import nbformat
 import pytest
 
-from advbook import claims, paths
+from advbook import claims, figures, paths
 from advbook.picture import Picture, data_of
 from advbook.site import build, config, extension, pages, short, weight
 
@@ -24,6 +24,19 @@ def test_lines_become_a_drawing_and_pixels_an_image_of_the_same_bytes_every_time
     assert first.kind == "svg" and first == second and f'width="{first.width}"' in first.html()
     drawn.axes[0].imshow([[0, 1], [1, 0]])
     assert Picture.of(drawn, caption="c", alt="a").kind == "webp"
+
+
+def test_the_figures_of_an_executed_page_are_read_as_they_were_shown(executed, drawn, tmp_path, monkeypatch):
+    shown = Picture.of(drawn, caption="from 1 < 2 & on", alt='what "it" shows')
+    assert Picture.read(shown.html(), shown.data) == shown and Picture.read("<p>no figure</p>") is None
+    monkeypatch.setattr(figures.runner, "find", lambda target: [executed])
+    monkeypatch.setattr(figures.runner, "executed_path", lambda path, edition: executed)
+    (file,) = figures.extract("fake/1-page", tmp_path / "slides")
+    assert file.read_bytes() == Picture.of(drawn, caption="c", alt="a").content
+    assert "## " + file.name + "\n\nc\n\n*what it shows*" in (tmp_path / "slides" / "captions.md").read_text()
+    monkeypatch.setattr(figures, "of_notebook", lambda path: [])
+    with pytest.raises(ValueError, match="shows no figure"):
+        figures.extract("fake/1-page", tmp_path)
 
 
 def test_a_page_starts_with_the_answer_and_ends_with_its_settings(judged, executed):
