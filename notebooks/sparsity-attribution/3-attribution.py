@@ -148,16 +148,19 @@ page.say(
 
 # %% tags=["hide-input"]
 first = settings.networks[0]
+# Networks of such crops: those of above where there are some, which are kept
+crops = dict(epochs=6, train_size=900)
+if settings.data == "photographs":
+    crops = dict(epochs=settings.epochs, train_size=settings.train_size)
 drawn = {
     kind: page.measure(
         chapter.pictures,
         network="resnet-tiny",
         regularizer=penalty,
         factor=factor,
-        epochs=6,
-        train_size=900,
         seed=0,
         images=3,
+        **crops,
     )
     for kind, (penalty, factor) in KINDS.items()
     if kind in ("base", "l1", "l2", "elastic net")
