@@ -1,6 +1,7 @@
 # Two commands for a newcomer: `make book` builds and opens nothing but says what to open; `make test` tests.
 PORT ?= 8000
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # where it is set, each process compiles torch's sources anew: six seconds
 
 .PHONY: book test coverage slow check site zip epub serve bench peers env lint clean playground
 
