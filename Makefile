@@ -36,7 +36,7 @@ check: env  ## what takes longer than CI should: every notebook twice in one ker
 	@$(BIN)/python -m pytest -q -m check
 
 slow: env  ## the tests that need the real data; without it they are skipped
-	@$(BIN)/python -m pytest -q -n auto -m slow
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup -m slow
 
 bench: env  ## the attacks beside other libraries, on embedded data; run it on an idle machine
 	@$(BIN)/python -m benchmarks

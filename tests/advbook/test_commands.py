@@ -147,7 +147,9 @@ def cases(*kinds):
     for command in dict.fromkeys(command for _, command in printed()):
         if how(command) in kinds:
             marks = {SLOW: [pytest.mark.slow], FAST: []}.get(how(command), [pytest.mark.check])
-            yield pytest.param(command, marks=[*marks, pytest.mark.timeout(3000)])
+            # `make slow` gives a group to one worker: one copy of the checkout, networks trained once
+            marks += [pytest.mark.timeout(3000), pytest.mark.xdist_group("commands")]
+            yield pytest.param(command, marks=marks)
 
 
 @pytest.mark.parametrize("command", list(cases(FAST, SLOW, CHECK)))
