@@ -28,39 +28,18 @@ import matplotlib.pyplot as plt
 
 from advbook.chapters.smooth_adversarial import pictures as visual
 from advbook.page import Page, at_hand
+from advbook.settings import profiles
 from advutils.filters import bilateral as bilateral_module
 
-page = Page(
-    "smooth-adversarial",
-    "4-magnification",
-    globals(),
-    settings={
-        "quick": dict(
-            photograph="chelsea",
-            window=[60, 330, 48],
-            network="resnet8",
-            l2=1.0,
-            linf=0.03,
-            search=dict(steps=20, search_steps=2),
-        ),
-        "standard": dict(
-            photograph="chelsea",
-            window=[30, 180, 224],
-            network="squeezenet1_1",
-            l2=2.5,
-            linf=8 / 255,
-            search=dict(steps=100, search_steps=3),
-        ),
-        "paper": dict(
-            photograph="chelsea",
-            window=[30, 180, 224],
-            network="squeezenet1_1",
-            l2=2.5,
-            linf=8 / 255,
-            search=dict(steps=100, search_steps=9),
-        ),
-    },
-)
+page = Page("smooth-adversarial", "4-magnification", globals(), settings=profiles(
+    profile    = ["quick",                        "standard",                      "paper"],
+    photograph = ["chelsea",                      "chelsea",                       "chelsea"],
+    window     = [[60, 330, 48],                  [30, 180, 224],                  ...],
+    network    = ["resnet8",                      "squeezenet1_1",                 "squeezenet1_1"],
+    l2         = [1.0,                            2.5,                             2.5],
+    linf       = [0.03,                           8 / 255,                         8 / 255],
+    search     = [dict(steps=20, search_steps=2), dict(steps=100, search_steps=3), dict(steps=100, search_steps=9)],
+))  # fmt: skip
 settings = page.settings
 
 # %% [markdown]
