@@ -165,13 +165,15 @@ ratio = {
     name: near / max(length, 1e-9)
     for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)
 }
+distance = dict(zip(calls, figure1["magnified"], strict=True))
+nearer = "smaller" if distance["sC&W, text"] < distance["C&W"] else "larger"
 page.say(
     "How to read it: per unit of distortion, magnification shows "
     + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls)
     + ". The number falls with the length too, since noise raises the scale that magnification divides by: compare attacks of like length, as PGD$_2$ and sPGD$_2$ are, or C&W and sC&W. "
     "Where only the distance is lower, a perturbation is hard to see because it is short. "
     + f"By this measure magnification shows most, per unit, of {max(ratio, key=ratio.get).replace('_2', '$_2$')}, and of sC&W as printed {ratio['sC&W, text'] / ratio['C&W']:.1f} times what it shows of C&W; "
-    f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {'smaller' if figure1['magnified'][list(calls).index('sC&W, text')] < figure1['magnified'][list(calls).index('C&W')] else 'larger'} than C&W's."
+    f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {nearer} than C&W's."
 )
 
 # %% [markdown]

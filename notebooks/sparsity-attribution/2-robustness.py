@@ -278,7 +278,7 @@ page.say(
 
 # %% tags=["hide-input"]
 def lengths(records):
-    """A thousand times DeepFool's median l2 length, over the seeds that have learnt and in which it fooled half of the images."""
+    """A thousand times DeepFool's median l2 length, over seeds that have learnt and where it fooled half of the images."""
     known = [r["distance"] for r in learning.learnt(records) if r["distance"] is not None]
     if not known:
         return "none"
@@ -385,7 +385,7 @@ printed = {
 
 
 def cell(network, penalty, attack, field, when):
-    """Accuracy on the adversarial images by the first or by the retrained network, marked if that has learnt nothing."""
+    """Accuracy on adversarial images of the first or the retrained network, marked if that has learnt nothing."""
     records = table.get((network, penalty, attack), [])
     return of(network, penalty, attack, lambda r: r[field]) + learning.mark(records, when)
 

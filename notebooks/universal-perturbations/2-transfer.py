@@ -174,9 +174,14 @@ page.table(
     table,
     caption="Fooling rate on held-out images, after the last pass; rows: made on, columns: judged on; mean ± standard deviation over splits",
 )
+spreads = [
+    np.std([r["rates"][k] for r in records], ddof=1)
+    for records in single.values()
+    if len(records) > 1
+    for k in range(len(single))
+]
 page.say(
-    "How to read it: spreads over splits are at most "
-    f"{100 * max(np.std([r['rates'][k] for r in records], ddof=1) for records in single.values() if len(records) > 1 for k in range(len(single))):.1f} points."
+    f"How to read it: spreads over splits are at most {100 * max(spreads):.1f} points."
     if settings.splits > 1
     else "How to read it: this profile has one split, so the table has no spread."
 )
