@@ -278,7 +278,7 @@ page.say(
 
 # %% tags=["hide-input"]
 def lengths(records):
-    """A thousand times DeepFool's median l2 length, over seeds that have learnt and where it fooled half of the images."""
+    """A thousand times DeepFool's median l2 length, over learnt seeds in which it fooled half of the images."""
     known = [r["distance"] for r in learning.learnt(records) if r["distance"] is not None]
     if not known:
         return "none"
