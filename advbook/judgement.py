@@ -29,13 +29,13 @@ class Finding:
         return tuple(self.part.shown(end) for end in (self.estimate.mean, *self.estimate.interval()))
 
 
-def shown(claim: dict) -> list[dict]:
+def rows(claim: dict) -> list[dict]:
     """What each part of a judged claim found, for JSON: ``expression``, the 95 % interval ``low`` to ``high`` (null:
     infinite) around ``mean``, ``n``, the ``paper``'s number if there is one, ``state`` and ``note``."""
-    rows = []
+    found = []
     for each in claim["findings"]:
         mean, low, high = (end if math.isfinite(end) else None for end in each.ends)
-        rows.append(
+        found.append(
             {
                 "expression": each.part.expression,
                 "mean": mean,
@@ -47,10 +47,10 @@ def shown(claim: dict) -> list[dict]:
                 "note": each.outcome.note,
             }
         )
-    return rows
+    return found
 
 
-def told(findings: list[Finding]) -> str:
+def estimates(findings: list[Finding]) -> str:
     """What each part of a rule found, in Markdown: estimate, 95 % interval, units."""
     found = []
     for each in findings:

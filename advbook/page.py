@@ -207,7 +207,7 @@ class Page:
             paper = "; ".join(f"{k} {v}" for k, v in claim["paper"].items()) or "no number"
             here = "the same" if mine == claim["recorded"] else mine or "none"
             told = f"[`{name}`](#{name}) {claim['claim']} ({claim['where']})"
-            ours = "; ".join(filter(None, [claim["recorded"] or "none", judgement.told(claim["findings"])]))
+            ours = "; ".join(filter(None, [claim["recorded"] or "none", judgement.estimates(claim["findings"])]))
             rows.append([told, paper, ours, here, badge(claim["verdict"]) + SCOPE[claim["scope"]]])
         columns, told = ["claim", "paper", "recorded", f"this run ({self.profile})", "verdict"], ""
         if all(row[3] == "the same" for row in rows):
@@ -245,7 +245,7 @@ class Page:
         from IPython.display import display
 
         records = list({record.path: record for record in self.records}.values())
-        told = [record_list.told(record) for record in records]
+        told = [record_list.entry(record) for record in records]
         if older := sum(each["code"] != "as then" for each in told):
             self.say(
                 f"**{older} of the {len(records)} records behind this page are older than their code.** The list "

@@ -20,7 +20,7 @@ def place(record: ledger.Record) -> str:
     return (Path("results") / record.path.relative_to(paths.results())).as_posix()
 
 
-def told(record: ledger.Record) -> dict:
+def entry(record: ledger.Record) -> dict:
     """A record in words and numbers, for JSON: what was called, what came out, on what, and whether it is current."""
     origin = record.provenance
     machine = origin["machine"]
@@ -49,7 +49,7 @@ def networks(used: list[dict] | None) -> str:
 
 @dataclass(frozen=True)
 class RecordList:
-    """The records of a page (:func:`told` of each); a table with a row a function in notebooks, all of them as JSON."""
+    """The records of a page (:func:`entry` of each); in notebooks a table with a row a function, and all as JSON."""
 
     records: Sequence[dict]
 

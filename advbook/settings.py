@@ -1,4 +1,4 @@
-"""The settings of pages, read from their sources without running them, and claims that name them.
+"""The settings of pages: written as a table, read from sources without running them, and named by claims.
 
 A rule says ``epochs: $epochs_maxout`` and means what its page has under that name in the profile that is judged;
 ``$dense.epochs`` looks inside a mapping, ``$networks.0`` into a list.
@@ -10,11 +10,35 @@ import ast
 from functools import cache
 from pathlib import Path
 
-_ALLOWED = {"dict": dict, "list": list, "range": range, "round": round}
+
+def profiles(profile: list[str], **rows: list) -> dict[str, dict]:
+    """Profile -> settings, from a table with a column for each profile and a row for each setting.
+
+    ``...`` repeats the value to its left. ``ValueError`` names the row that has not one value for each profile.
+
+    >>> profiles(
+    ...     profile = ["quick",  "standard", "paper"],
+    ...     data    = ["digits", "mnist",    "mnist"],
+    ...     noise   = [[0, 0.1], [0, 0.3],   ...],
+    ... )["paper"]
+    {'data': 'mnist', 'noise': [0, 0.3]}
+    """
+    table: dict[str, dict] = {name: {} for name in profile}
+    for name, row in rows.items():
+        if len(row) != len(profile) or row[0] is ...:
+            raise ValueError(f"settings: row {name} must have a value for each of {', '.join(profile)}, got {row!r}")
+        value = None
+        for column, cell in zip(profile, row, strict=True):
+            value = value if cell is ... else cell
+            table[column][name] = value
+    return table
+
+
+_ALLOWED = {"dict": dict, "list": list, "profiles": profiles, "range": range, "round": round}
 
 
 def of_page(source: Path) -> dict[str, dict]:
-    """Profile -> settings, as the page's ``Page(..., settings={...})`` has them.
+    """Profile -> settings, as the page's ``Page(..., settings=profiles(...))`` has them.
 
     ``ValueError`` if there is no such call, or if its settings need more than constants and other such assignments.
     """
@@ -35,7 +59,7 @@ def _settings(text: str, page: str) -> dict[str, dict]:
         None,
     )
     if made is None:
-        raise ValueError(f"page {page} makes no Page(..., settings={{...}})")
+        raise ValueError(f"page {page} makes no Page(..., settings=profiles(...))")
     wanted = next(keyword.value for keyword in made.keywords if keyword.arg == "settings")
     assigned = {
         node.targets[0].id: node.value

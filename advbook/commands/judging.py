@@ -43,7 +43,7 @@ def claims_command(chapter, as_json) -> None:
             "rule",
             "tolerance",
         )
-        rows = [{name: claim.get(name) for name in fields} | {"effects": judgement.shown(claim)} for claim in judged]
+        rows = [{name: claim.get(name) for name in fields} | {"effects": judgement.rows(claim)} for claim in judged]
         click.echo(json.dumps(rows, indent=1))
     else:
         table(

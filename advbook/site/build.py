@@ -109,7 +109,7 @@ def stage(executed: dict[str, Path]) -> Staged:
         beside |= page.files
         beside[f"_sources/notebooks/{name}.ipynb"] = pages.source(name, root)
     beside |= {f"records/cards/{folder}.json": content for folder, content in cards.files().items()}
-    if verdicts.judged():
+    if verdicts.judgements():
         beside["data/claims.csv"] = scoreboard.as_csv(scoreboard.rows(), scoreboard.FIELDS)
         beside["data/claims.json"] = scoreboard.as_json()
         beside["data/errata.csv"] = scoreboard.as_csv(errata.rows(), errata.FIELDS)

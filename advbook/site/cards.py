@@ -26,7 +26,7 @@ def address(claim: dict) -> str:
 def pages() -> dict[str, str]:
     """Name -> Markdown of every page of cards."""
     folders, made = {title: chapter for chapter, title in chapter_titles().items()}, {}
-    for title, judged in by_chapter(verdicts.judged()).items():
+    for title, judged in by_chapter(verdicts.judgements()).items():
         told = map(card, judged, _corrected(judged))
         made[name_of(folders[title])] = "\n".join([f"# Cards: {title}", "", forest.forest(judged, title), "", *told])
     return made
@@ -44,12 +44,12 @@ def _corrected(judged: list[dict]) -> list[str]:
 def files() -> dict[str, bytes]:
     """Chapter -> JSON of the records that its cards rest on: ``{file of the record: what it says}``."""
     found: dict[str, dict[str, ledger.Record]] = {}
-    for claim in verdicts.judged():
+    for claim in verdicts.judgements():
         own = found.setdefault(claim["chapter"], {})
         for each in evidence.of(claim):
             own.setdefault(record_list.place(each.record), each.record)
     return {
-        chapter: json.dumps({k: record_list.told(v) for k, v in own.items()}, separators=(",", ":")).encode()
+        chapter: json.dumps({k: record_list.entry(v) for k, v in own.items()}, separators=(",", ":")).encode()
         for chapter, own in found.items()
     }
 
@@ -113,7 +113,7 @@ def own_records(claim: dict) -> str:
         f"<td>{summary.short(each.number)}</td><td><code>{each.record.path.stem}</code></td></tr>"
         for each in found
     )
-    records = {record_list.place(each.record): record_list.told(each.record) for each in found}
+    records = {record_list.place(each.record): record_list.entry(each.record) for each in found}
     last = record_list.place(found[-1].record)
     return (
         f'<details class="own-records"><summary>Its {len(records)} records, unit by unit</summary>'

@@ -14,7 +14,7 @@ UNTOUCHED = ("withdrawn", "not attempted", "records damaged")
 
 def of(chapter: str) -> list[dict]:
     """The judged claims of a chapter; ``ValueError`` if there is none."""
-    found = [claim for claim in verdicts.judged() if claim["chapter"] == chapter]
+    found = [claim for claim in verdicts.judgements() if claim["chapter"] == chapter]
     if not found:
         raise ValueError(f"chapter {chapter!r} has no claims; a mark on its last page names a folder of notebooks/")
     return found

@@ -56,7 +56,7 @@ def filled(text: str, executed: dict[str, Path]) -> str:
     )
     if not any(mark.search(text) for mark in (VERDICT, NUMBER, PAPER, EFFECT)):
         return text
-    found = {claim["id"]: claim for claim in verdicts.judged()}
+    found = {claim["id"]: claim for claim in verdicts.judgements()}
     text = NUMBER.sub(lambda match: _number(found[match[1]], match[2]), text)
     text = PAPER.sub(lambda match: _paper(found[match[1]], match[2]), text)
     text = EFFECT.sub(

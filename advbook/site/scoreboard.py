@@ -24,7 +24,7 @@ ORDER = {verdict: number for number, verdict in enumerate(claims.VERDICTS)}
 def short() -> str:
     """How many claims of each chapter got which verdict."""
     lines = []
-    for title, judged in by_chapter(verdicts.judged()).items():
+    for title, judged in by_chapter(verdicts.judgements()).items():
         lines.append(f"**{title}**")
         for scope, words in SCOPES.items():
             counts = Counter(claim["verdict"] for claim in judged if claim["scope"] == scope)
@@ -37,14 +37,15 @@ def short() -> str:
 def matrix() -> str:
     """How many claims of each chapter have which verdict, as a picture."""
     counts = {
-        title: Counter(claim["verdict"] for claim in judged) for title, judged in by_chapter(verdicts.judged()).items()
+        title: Counter(claim["verdict"] for claim in judged)
+        for title, judged in by_chapter(verdicts.judgements()).items()
     }
     return forest.matrix(counts, claims.VERDICTS)
 
 
 def bar() -> str:
     """All verdicts as one bar; each part leads to the claims that have it."""
-    judged = [claim for found in by_chapter(verdicts.judged()).values() for claim in found]
+    judged = [claim for found in by_chapter(verdicts.judgements()).values() for claim in found]
     counts = Counter(claim["verdict"] for claim in judged)
     parts = "".join(
         f'<a class="{BADGES[verdict]}" style="flex-grow: {counts[verdict]}" '
@@ -60,7 +61,7 @@ def bar() -> str:
 def chance() -> str:
     """How many verdicts chance alone would give, and which do not stand Holm's correction, paper by paper."""
     lines, number = [], 0
-    for title, judged in by_chapter(verdicts.judged()).items():
+    for title, judged in by_chapter(verdicts.judgements()).items():
         family = holm.family(judged)
         decided = [claim for claim in family if claim["verdict"] not in claims.UNDECIDED]
         number += len(family)
@@ -79,7 +80,8 @@ def table() -> str:
     """Every claim in a row: sentence, paper, the paper's number, ours with its interval, units, verdict."""
     columns = ("claim", "paper", "paper says", "ours, 95 % interval", "n", "verdict")
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    rows = "".join(_row(claim, title) for title, judged in by_chapter(verdicts.judged()).items() for claim in judged)
+    chapters = by_chapter(verdicts.judgements())
+    rows = "".join(_row(claim, title) for title, judged in chapters.items() for claim in judged)
     return (
         '<div class="pst-scrollable-table-container"><table class="scoreboard" data-filter="claims">'
         "<caption>All claims</caption>"
@@ -140,7 +142,7 @@ FIELDS = (
 def rows() -> list[dict]:
     """Every claim as a flat row for files; numbers that are not there are empty."""
     found = []
-    for claim in verdicts.judged():
+    for claim in verdicts.judgements():
         number = summary.of(claim)
         row: dict = {key: sentence(claim.get(key) or "") for key in FIELDS[:8]}
         if number:
@@ -175,7 +177,7 @@ def as_json() -> bytes:
         "why",
     )
     listed = [
-        {key: claim.get(key) for key in (*keys, "profile", "n", "recorded")} | {"effects": judgement.shown(claim)}
-        for claim in verdicts.judged()
+        {key: claim.get(key) for key in (*keys, "profile", "n", "recorded")} | {"effects": judgement.rows(claim)}
+        for claim in verdicts.judgements()
     ]
     return json.dumps(listed, indent=1, ensure_ascii=False).encode()

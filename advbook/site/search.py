@@ -82,7 +82,7 @@ def sections(text: str) -> list[Section]:
 def entries(site: Path) -> list[list[str]]:
     """``[title, address, text]`` of every claim and of every section of prose."""
     found = []
-    for claim in verdicts.judged():
+    for claim in verdicts.judgements():
         number = summary.of(claim)
         told = f"{sentence(claim['claim'])} {sentence(claim['where'])}"
         words = f"{claim['verdict']}. {number.text() if number else ''} {claim['id']}"

@@ -33,7 +33,7 @@ def box(name: str, records: list[dict], pictures: list[str], text: str) -> str:
     """The facts in one line and the box, in Markdown, for the page ``name``; ``text`` is the rest of its first cell."""
     chapter, page = name.split("/")
     told = declared(chapter).get(page, {})
-    judged = {claim["id"]: claim for claim in verdicts.judged() if claim["page"] == name}
+    judged = {claim["id"]: claim for claim in verdicts.judgements() if claim["page"] == name}
     wanted = told.get("claims") or list(judged)[:MOST]
     listed = _verdicts([judged[each] for each in wanted[:MOST] if each in judged])
     figure = _figure(pictures, told.get("figure", 1))

@@ -20,7 +20,7 @@ def read_once() -> Iterator[None]:
         _kept.clear()
 
 
-def judged() -> list[dict]:
+def judgements() -> list[dict]:
     """Every claim with its verdict: do not change one."""
     return _once("claims", claims.evaluate)
 

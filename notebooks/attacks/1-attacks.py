@@ -32,18 +32,18 @@ from advbook import ledger
 from advbook.chapters.attacks import comparison as chapter
 from advbook.chapters.attacks import sure
 from advbook.page import Page, at_hand
+from advbook.settings import profiles
 from advutils import attacks
 
-page = Page(
-    "attacks",
-    "1-attacks",
-    globals(),
-    settings={
-        "quick": dict(data="digits", epochs=10, images=8, first=8, steps=40, runs=[1, 2, 3, 5, 9]),
-        "standard": dict(data="mnist", epochs=2, images=64, first=64, steps=100, runs=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
-        "paper": dict(data="mnist", epochs=2, images=1000, first=64, steps=100, runs=[1, 2, 3, 4, 5, 6, 7, 8, 9]),
-    },
-)
+page = Page("attacks", "1-attacks", globals(), settings=profiles(
+    profile = ["quick",         "standard",                  "paper"],
+    data    = ["digits",        "mnist",                     "mnist"],
+    epochs  = [10,              2,                           2],
+    images  = [8,               64,                          1000],
+    first   = [8,               64,                          64],
+    steps   = [40,              100,                         100],
+    runs    = [[1, 2, 3, 5, 9], [1, 2, 3, 4, 5, 6, 7, 8, 9], ...],
+))  # fmt: skip
 settings = page.settings
 # the names of the functions hide those of their files
 ascent_module, deepfool_module, carlini_wagner_module, search_module = (

@@ -36,19 +36,19 @@ from advbook.chapters.gradient_regularization import pictures as visual
 from advbook.chapters.gradient_regularization import theory
 from advbook.claims import diverged
 from advbook.page import Page, at_hand, mean_sd
+from advbook.settings import profiles
 from advutils.core import norms
 from advutils.training import regularizers
 
-page = Page(
-    "gradient-regularization",
-    "1-theory",
-    globals(),
-    settings={
-        "quick": dict(data="digits", seeds=1, epochs=25, matmul="highest", images=200, hessians=4),
-        "standard": dict(data="mnist", seeds=3, epochs=60, matmul="medium", images=2000, hessians=100),
-        "paper": dict(data="mnist", seeds=5, epochs=60, matmul="highest", images=5000, hessians=200),
-    },
-)
+page = Page("gradient-regularization", "1-theory", globals(), settings=profiles(
+    profile  = ["quick",   "standard", "paper"],
+    data     = ["digits",  "mnist",    "mnist"],
+    seeds    = [1,         3,          5],
+    epochs   = [25,        60,         60],
+    matmul   = ["highest", "medium",   "highest"],
+    images   = [200,       2000,       5000],
+    hessians = [4,         100,        200],
+))  # fmt: skip
 settings = page.settings
 
 # %% [markdown]

@@ -37,71 +37,32 @@ from scipy.stats import chi2
 from advbook.chapters.gradient_regularization import cost
 from advbook.chapters.gradient_regularization import dense as chapter
 from advbook.page import Page, at_hand, mean_sd
+from advbook.settings import profiles
 from advutils import evaluation, layers
 from advutils.training import regularizers
 
-_attack = dict(attack_l2=[0.5, 1.0, 2.0, 3.0], attack_linf=[0.05, 0.1, 0.2, 0.3])
-page = Page(
-    "gradient-regularization",
-    "2-mnist",
-    globals(),
-    settings={
-        "quick": dict(
-            data="digits",
-            seeds=1,
-            switch_seeds=dict(sigmoid=0, maxout=0),
-            strength_seeds=0,
-            epochs_sigmoid=15,
-            epochs_maxout=25,
-            protocol="fixed",
-            sizes=dict(sigmoid=dict(width=200, batch_size=50), maxout=dict(width=80, batch_size=25)),
-            sigma_scale=0.25,
-            noise=[0.1, 0.3],
-            draws=2,
-            attack_images=50,
-            **_attack,
-            matmul="highest",
-            timed_images=200,
-            timed_rounds=1,
-        ),
-        "standard": dict(
-            data="mnist",
-            seeds=3,
-            switch_seeds=dict(sigmoid=2, maxout=5),
-            strength_seeds=0,
-            epochs_sigmoid=60,
-            epochs_maxout=40,
-            protocol="fixed",
-            sizes=dict(sigmoid={}, maxout={}),
-            sigma_scale=1.0,
-            noise=[0.1, 0.3],
-            draws=5,
-            attack_images=1000,
-            **_attack,
-            matmul="medium",
-            timed_images=10000,
-            timed_rounds=3,
-        ),
-        "paper": dict(
-            data="mnist",
-            seeds=5,
-            switch_seeds=dict(sigmoid=5, maxout=5),
-            strength_seeds=5,
-            epochs_sigmoid=400,
-            epochs_maxout=400,
-            protocol="two-stage",
-            sizes=dict(sigmoid={}, maxout={}),
-            sigma_scale=1.0,
-            noise=[0.1, 0.3],
-            draws=10,
-            attack_images=10000,
-            **_attack,
-            matmul="highest",
-            timed_images=60000,
-            timed_rounds=3,
-        ),
-    },
-)
+page = Page("gradient-regularization", "2-mnist", globals(), settings=profiles(
+    profile        = ["quick",                   "standard",                "paper"],
+    data           = ["digits",                  "mnist",                   "mnist"],
+    seeds          = [1,                         3,                         5],
+    switch_seeds   = [dict(sigmoid=0, maxout=0), dict(sigmoid=2, maxout=5), dict(sigmoid=5, maxout=5)],
+    strength_seeds = [0,                         0,                         5],
+    epochs_sigmoid = [15,                        60,                        400],
+    epochs_maxout  = [25,                        40,                        400],
+    protocol       = ["fixed",                   "fixed",                   "two-stage"],
+    sizes          = [dict(sigmoid=dict(width=200, batch_size=50), maxout=dict(width=80, batch_size=25)),
+                      dict(sigmoid={}, maxout={}),
+                      ...],
+    sigma_scale    = [0.25,                      1.0,                       1.0],
+    noise          = [[0.1, 0.3],                ...,                       ...],
+    draws          = [2,                         5,                         10],
+    attack_images  = [50,                        1000,                      10000],
+    attack_l2      = [[0.5, 1.0, 2.0, 3.0],      ...,                       ...],
+    attack_linf    = [[0.05, 0.1, 0.2, 0.3],     ...,                       ...],
+    matmul         = ["highest",                 "medium",                  "highest"],
+    timed_images   = [200,                       10000,                     60000],
+    timed_rounds   = [1,                         3,                         3],
+))  # fmt: skip
 settings = page.settings
 
 # %% [markdown]
@@ -487,10 +448,11 @@ if switches:
         return 100 * (np.mean([r["error"] for r in switches[key]]) - np.mean([r["error"] for r in rows[key[0], "p=2"]]))
 
     largest = max(switches, key=lambda key: abs(change(key)))
+    without, penalised = (np.mean([r["error"] for r in rows[largest[0], label]]) for label in ("none", "p=2"))
     page.say(
         f"The choice that matters most for the test error is *{largest[1]}* ({largest[0]}): it changes the error by "
         f"{change(largest):+.2f} points, where $p = 2$ itself changes it by "
-        f"{100 * (np.mean([r['error'] for r in rows[largest[0], 'p=2']]) - np.mean([r['error'] for r in rows[largest[0], 'none']])):+.2f}. "
+        f"{100 * (penalised - without):+.2f}. "
         "A reproduction that does not know this choice cannot tell a failed claim from a wrong guess."
     )
     final = {label: np.mean([r["train_loss"] for r in rows["maxout-mlp", label]]) for label in ("none", *readings)}

@@ -37,32 +37,18 @@ import numpy as np
 from advbook.chapters.gradient_regularization import decay
 from advbook.chapters.gradient_regularization import noise as chapter
 from advbook.page import Page, at_hand, mean_sd
+from advbook.settings import profiles
 from advutils.attacks import linesearch
 
-page = Page(
-    "gradient-regularization",
-    "4-noise-model",
-    globals(),
-    settings={
-        "quick": dict(data="digits", seeds=2, draws=2, max_iter=200, noise=[0.01, 0.1, 0.3], path=[1, 2, 5]),
-        "standard": dict(
-            data="mnist",
-            seeds=3,
-            draws=5,
-            max_iter=3000,
-            noise=[0.01, 0.1, 0.3],
-            path=[1, 2, 5, 10, 20, 40, 80, 160, 320],
-        ),
-        "paper": dict(
-            data="mnist",
-            seeds=5,
-            draws=20,
-            max_iter=3000,
-            noise=[0.01, 0.1, 0.3],
-            path=[1, 2, 5, 10, 20, 40, 80, 160, 320],
-        ),
-    },
-)
+page = Page("gradient-regularization", "4-noise-model", globals(), settings=profiles(
+    profile  = ["quick",          "standard",                          "paper"],
+    data     = ["digits",         "mnist",                             "mnist"],
+    seeds    = [2,                3,                                   5],
+    draws    = [2,                5,                                   20],
+    max_iter = [200,              3000,                                3000],
+    noise    = [[0.01, 0.1, 0.3], ...,                                 ...],
+    path     = [[1, 2, 5],        [1, 2, 5, 10, 20, 40, 80, 160, 320], ...],
+))  # fmt: skip
 settings = page.settings
 
 # %% [markdown]

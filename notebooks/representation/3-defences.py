@@ -42,49 +42,22 @@ import torch
 from advbook import ledger
 from advbook.chapters.representation import defences_theory as chapter
 from advbook.page import Page, mean_sd
+from advbook.settings import profiles
 from advutils import layers
 from advutils.training import regularizers
 
-page = Page(
-    "representation",
-    "3-defences",
-    globals(),
-    settings={
-        "quick": dict(
-            data="digits",
-            images=50,
-            pair_images=50,
-            sides=[2, 4, 7, 14],
-            units=10,
-            moved=50,
-            seeds=1,
-            side=14,
-            epochs=8,
-        ),
-        "standard": dict(
-            data="mnist",
-            images=1000,
-            pair_images=1000,
-            sides=[2, 4, 7, 14, 28],
-            units=100,
-            moved=300,
-            seeds=3,
-            side=28,
-            epochs=100,
-        ),
-        "paper": dict(
-            data="mnist",
-            images=5000,
-            pair_images=10000,
-            sides=[2, 4, 7, 14, 28],
-            units=100,
-            moved=1000,
-            seeds=5,
-            side=28,
-            epochs=100,
-        ),
-    },
-)
+page = Page("representation", "3-defences", globals(), settings=profiles(
+    profile     = ["quick",       "standard",        "paper"],
+    data        = ["digits",      "mnist",           "mnist"],
+    images      = [50,            1000,              5000],
+    pair_images = [50,            1000,              10000],
+    sides       = [[2, 4, 7, 14], [2, 4, 7, 14, 28], ...],
+    units       = [10,            100,               100],
+    moved       = [50,            300,               1000],
+    seeds       = [1,             3,                 5],
+    side        = [14,            28,                28],
+    epochs      = [8,             100,               100],
+))  # fmt: skip
 settings = page.settings
 
 # %% tags=["hide-input"]

@@ -34,72 +34,29 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from advbook.chapters.representation import defences as chapter
 from advbook.chapters.representation import defences_masking as masking
 from advbook.page import Page, mean_sd
+from advbook.settings import profiles
 from advutils import attacks, layers, models
 
-page = Page(
-    "representation",
-    "4-evaluation",
-    globals(),
-    settings={
-        "quick": dict(
-            data="digits",
-            side=14,
-            kinds=["S", "RS"],
-            seeds=1,
-            epochs=15,
-            pair_seeds=1,
-            pair_epochs=0,
-            small_epochs=4,
-            pair_images=40,
-            budgets=[0.02, 0.05, 0.1, 0.3],
-            images=60,
-            steps=10,
-            restarts=2,
-            queries=50,
-            query_images=30,
-            drawn=2,
-            points=11,
-        ),
-        "standard": dict(
-            data="mnist",
-            side=28,
-            kinds=["S", "RS", "A", "GMR", "GMRES", "S, rate of GMR"],
-            seeds=5,
-            epochs=100,
-            pair_seeds=3,
-            pair_epochs=6,
-            small_epochs=40,
-            pair_images=100,
-            budgets=[0.02, 0.05, 0.1, 0.2, 0.3],
-            images=1000,
-            steps=40,
-            restarts=5,
-            queries=1000,
-            query_images=500,
-            drawn=3,
-            points=31,
-        ),
-        "paper": dict(
-            data="mnist",
-            side=28,
-            kinds=["S", "RS", "A", "GMR", "GMRES", "S, rate of GMR"],
-            seeds=5,
-            epochs=100,
-            pair_seeds=3,
-            pair_epochs=100,
-            small_epochs=100,
-            pair_images=1000,
-            budgets=[0.02, 0.05, 0.1, 0.2, 0.3],
-            images=10000,
-            steps=100,
-            restarts=20,
-            queries=5000,
-            query_images=1000,
-            drawn=3,
-            points=31,
-        ),
-    },
-)
+page = Page("representation", "4-evaluation", globals(), settings=profiles(
+    profile      = ["quick",                "standard",                  "paper"],
+    data         = ["digits",               "mnist",                     "mnist"],
+    side         = [14,                     28,                          28],
+    kinds        = [["S", "RS"],            ["S", "RS", "A", "GMR", "GMRES", "S, rate of GMR"], ...],
+    seeds        = [1,                      5,                           5],
+    epochs       = [15,                     100,                         100],
+    pair_seeds   = [1,                      3,                           3],
+    pair_epochs  = [0,                      6,                           100],
+    small_epochs = [4,                      40,                          100],
+    pair_images  = [40,                     100,                         1000],
+    budgets      = [[0.02, 0.05, 0.1, 0.3], [0.02, 0.05, 0.1, 0.2, 0.3], ...],
+    images       = [60,                     1000,                        10000],
+    steps        = [10,                     40,                          100],
+    restarts     = [2,                      5,                           20],
+    queries      = [50,                     1000,                        5000],
+    query_images = [30,                     500,                         1000],
+    drawn        = [2,                      3,                           3],
+    points       = [11,                     31,                          31],
+))  # fmt: skip
 settings = page.settings
 THESIS = {
     "S": (95.86, 46.16, 45.28),
@@ -180,7 +137,7 @@ if settings.pair_epochs:  # a plain network that was trained as long
 
 
 def plain_twin(kind):
-    """The plain network that a kind is compared with: trained for as many epochs, at the same rate where there is one."""
+    """The plain network that a kind is compared with: trained as long, at the same rate where there is one."""
     return {"PD": f"S, {settings.pair_epochs} epochs", "GMR": "S, rate of GMR"}.get(kind, "S")
 
 
@@ -340,6 +297,14 @@ page.figure(
     alt="Two panels of curves of validation error against the epoch, one colour for each kind of network: most fall, some of GMRES jump up to 90 % and more.",
 )
 elastic = {kind: records for kind, records in printed.items() if records[0]["settled"]["scales"]}
+
+
+def late(record, curve):
+    """The last value of a curve, and that of a quarter of the training before."""
+    values = record.arrays[curve]
+    return values[-1], values[-1 - len(values) // 4]
+
+
 page.say(
     "How to read it: a network whose error jumps up has lost what it had learnt, and its last weights, which the thesis would judge, are not its best ones. "
     + "".join(
@@ -356,12 +321,12 @@ page.say(
     )
     + "Over the last quarter of their training the validation error of the 14 x 14 networks changes, from one single epoch to another, by "
     + ", ".join(
-        f"{points(records, lambda r: r.arrays['validation'][-1] - r.arrays['validation'][-1 - len(r.arrays['validation']) // 4])} ({kind})"
+        f"{points(records, lambda r: late(r, 'validation')[0] - late(r, 'validation')[1])} ({kind})"
         for kind, records in printed_small.items()
     )
     + ", and their training loss falls by "
     + ", ".join(
-        f"{100 * sum(1 - r.arrays['loss'][-1] / r.arrays['loss'][-1 - len(r.arrays['loss']) // 4] for r in records) / len(records):.0f} % ({kind})"
+        f"{100 * sum(1 - now / then for now, then in (late(r, 'loss') for r in records)) / len(records):.0f} % ({kind})"
         for kind, records in printed_small.items()
     )
     + ": a network that is trained to the end would change no more."
@@ -481,6 +446,11 @@ fall = {
     for k in range(3)
 }
 furthest = max(fall, key=fall.get)
+fall_small = max(
+    sum(r["before_square"][k] - r["all"][k] for r in records) / len(records)
+    for records in judged_small.values()
+    for k in range(3)
+)
 page.say(
     f"How to read them: at {settings.budgets[-1]:g} one step leaves S {mean_sd([r['fgsm'][-1] for r in judged['S']])} and any of six attacks {mean_sd([r['worst'][-1] for r in judged['S']])}; no other network of this size has more than {100 * max(sum(r['worst'][-1] for r in records) / len(records) for records in judged.values()):.1f} %. Networks differ at smaller budgets. In the mean over the first three all seven attacks leave "
     + "; ".join(
@@ -488,7 +458,7 @@ page.say(
         for kind, records in judged.items()
         if kind != "PD"
     )
-    + f". On {settings.side} x {settings.side} pixels Square takes at most {100 * fall[furthest]:.1f} points from what the others leave ({furthest[0]} at {furthest[1]:g}); of the networks of 14 x 14 pixels at most {100 * max(sum(r['before_square'][k] - r['all'][k] for r in records) / len(records) for records in judged_small.values() for k in range(3)):.1f}."
+    + f". On {settings.side} x {settings.side} pixels Square takes at most {100 * fall[furthest]:.1f} points from what the others leave ({furthest[0]} at {furthest[1]:g}); of the networks of 14 x 14 pixels at most {100 * fall_small:.1f}."
 )
 
 # %% [markdown]

@@ -33,30 +33,18 @@ import numpy as np
 
 from advbook.chapters.smooth_adversarial import pictures as visual
 from advbook.page import Page
+from advbook.settings import profiles
 from advutils.filters import smoothing
 
 _spots = {"in the flat cup": [90, 110], "at the rim": [40, 95], "in the wood": [35, 35]}
 _half = {"in the flat cup": [45, 52], "at the rim": [8, 38], "in the wood": [10, 10]}
-page = Page(
-    "smooth-adversarial",
-    "1-smoothing",
-    globals(),
-    settings={
-        "quick": dict(photograph="coffee", window=[40, 170, 60], spots=_half, iterations=[1, 5, 20, 50]),
-        "standard": dict(
-            photograph="coffee",
-            window=[0, 120, 128],
-            spots=_spots,
-            iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200],
-        ),
-        "paper": dict(
-            photograph="coffee",
-            window=[0, 120, 128],
-            spots=_spots,
-            iterations=[1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200],
-        ),
-    },
-)
+page = Page("smooth-adversarial", "1-smoothing", globals(), settings=profiles(
+    profile    = ["quick",        "standard",                                       "paper"],
+    photograph = ["coffee",       "coffee",                                         "coffee"],
+    window     = [[40, 170, 60],  [0, 120, 128],                                    ...],
+    spots      = [_half,          _spots,                                           _spots],
+    iterations = [[1, 5, 20, 50], [1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200], ...],
+))  # fmt: skip
 settings = page.settings
 
 # %% [markdown]

@@ -36,54 +36,25 @@ from advbook import ledger
 from advbook.chapters.smooth_adversarial import attacks as chapter
 from advbook.chapters.smooth_adversarial import control
 from advbook.page import Page, at_hand, mean_sd
+from advbook.settings import profiles
 from advutils import attacks, models
 from advutils.attacks import margin_search
 from advutils.attacks import smooth as smooth_module
 from advutils.evaluation import distortion
 
-page = Page(
-    "smooth-adversarial",
-    "2-mnist",
-    globals(),
-    settings={
-        "quick": dict(
-            data="digits",
-            epochs=3,
-            seeds=1,
-            images=10,
-            long_images=0,
-            paired_images=10,
-            paired_steps=20,
-            rates=[0.1, 0.03],
-            l2_natural=[1.0, 2.0, 3.0],
-            l2_adversarial=[1.0, 3.0, 5.0],
-        ),
-        "standard": dict(
-            data="mnist",
-            epochs=6,
-            seeds=3,
-            images=2000,
-            long_images=200,
-            paired_images=300,
-            paired_steps=100,
-            rates=[0.1, 0.03, 0.01],
-            l2_natural=[1.0, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 4.0, 5.0, 6.0],
-            l2_adversarial=[1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0],
-        ),
-        "paper": dict(
-            data="mnist",
-            epochs=6,
-            seeds=5,
-            images=10000,
-            long_images=1000,
-            paired_images=2000,
-            paired_steps=100,
-            rates=[0.1, 0.03, 0.01],
-            l2_natural=[1.0, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 4.0, 5.0, 6.0],
-            l2_adversarial=[1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0],
-        ),
-    },
-)
+page = Page("smooth-adversarial", "2-mnist", globals(), settings=profiles(
+    profile        = ["quick",         "standard",                               "paper"],
+    data           = ["digits",        "mnist",                                  "mnist"],
+    epochs         = [3,               6,                                        6],
+    seeds          = [1,               3,                                        5],
+    images         = [10,              2000,                                     10000],
+    long_images    = [0,               200,                                      1000],
+    paired_images  = [10,              300,                                      2000],
+    paired_steps   = [20,              100,                                      100],
+    rates          = [[0.1, 0.03],     [0.1, 0.03, 0.01],                        ...],
+    l2_natural     = [[1.0, 2.0, 3.0], [1.0, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0, 4.0, 5.0, 6.0], ...],
+    l2_adversarial = [[1.0, 3.0, 5.0], [1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0], ...],
+))  # fmt: skip
 settings = page.settings
 
 # %% [markdown]

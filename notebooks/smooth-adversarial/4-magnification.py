@@ -28,39 +28,18 @@ import matplotlib.pyplot as plt
 
 from advbook.chapters.smooth_adversarial import pictures as visual
 from advbook.page import Page, at_hand
+from advbook.settings import profiles
 from advutils.filters import bilateral as bilateral_module
 
-page = Page(
-    "smooth-adversarial",
-    "4-magnification",
-    globals(),
-    settings={
-        "quick": dict(
-            photograph="chelsea",
-            window=[60, 330, 48],
-            network="resnet8",
-            l2=1.0,
-            linf=0.03,
-            search=dict(steps=20, search_steps=2),
-        ),
-        "standard": dict(
-            photograph="chelsea",
-            window=[30, 180, 224],
-            network="squeezenet1_1",
-            l2=2.5,
-            linf=8 / 255,
-            search=dict(steps=100, search_steps=3),
-        ),
-        "paper": dict(
-            photograph="chelsea",
-            window=[30, 180, 224],
-            network="squeezenet1_1",
-            l2=2.5,
-            linf=8 / 255,
-            search=dict(steps=100, search_steps=9),
-        ),
-    },
-)
+page = Page("smooth-adversarial", "4-magnification", globals(), settings=profiles(
+    profile    = ["quick",                        "standard",                      "paper"],
+    photograph = ["chelsea",                      "chelsea",                       "chelsea"],
+    window     = [[60, 330, 48],                  [30, 180, 224],                  ...],
+    network    = ["resnet8",                      "squeezenet1_1",                 "squeezenet1_1"],
+    l2         = [1.0,                            2.5,                             2.5],
+    linf       = [0.03,                           8 / 255,                         8 / 255],
+    search     = [dict(steps=20, search_steps=2), dict(steps=100, search_steps=3), dict(steps=100, search_steps=9)],
+))  # fmt: skip
 settings = page.settings
 
 # %% [markdown]
@@ -186,13 +165,15 @@ ratio = {
     name: near / max(length, 1e-9)
     for name, length, near in zip(calls, figure1["length"], figure1["magnified"], strict=True)
 }
+distance = dict(zip(calls, figure1["magnified"], strict=True))
+nearer = "smaller" if distance["sC&W, text"] < distance["C&W"] else "larger"
 page.say(
     "How to read it: per unit of distortion, magnification shows "
     + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls)
     + ". The number falls with the length too, since noise raises the scale that magnification divides by: compare attacks of like length, as PGD$_2$ and sPGD$_2$ are, or C&W and sC&W. "
     "Where only the distance is lower, a perturbation is hard to see because it is short. "
     + f"By this measure magnification shows most, per unit, of {max(ratio, key=ratio.get).replace('_2', '$_2$')}, and of sC&W as printed {ratio['sC&W, text'] / ratio['C&W']:.1f} times what it shows of C&W; "
-    f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {'smaller' if figure1['magnified'][list(calls).index('sC&W, text')] < figure1['magnified'][list(calls).index('C&W')] else 'larger'} than C&W's."
+    f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {nearer} than C&W's."
 )
 
 # %% [markdown]

@@ -36,39 +36,18 @@ import numpy as np
 from advbook.chapters.sparsity_attribution import learning
 from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.page import Page, mean_sd
+from advbook.settings import profiles
 from advutils.training import sparsity
 
-page = Page(
-    "sparsity-attribution",
-    "1-sparsity",
-    globals(),
-    settings={
-        "quick": dict(
-            data="photographs",
-            seeds=1,
-            epochs=2,
-            train_size=600,
-            activation=[0.0, 1e-7, 1e-5, 1e-4, 1e-3],
-            weight=[1e-4],
-        ),
-        "standard": dict(
-            data="cifar10",
-            seeds=5,
-            epochs=10,
-            train_size=20000,
-            activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4],
-            weight=[1e-5, 1e-4, 1e-3],
-        ),
-        "paper": dict(
-            data="cifar10",
-            seeds=5,
-            epochs=50,
-            train_size=0,
-            activation=[0.0, 1e-7, 1e-6, 1e-5, 1e-4],
-            weight=[1e-5, 1e-4, 1e-3],
-        ),
-    },
-)
+page = Page("sparsity-attribution", "1-sparsity", globals(), settings=profiles(
+    profile    = ["quick",                       "standard",                    "paper"],
+    data       = ["photographs",                 "cifar10",                     "cifar10"],
+    seeds      = [1,                             5,                             5],
+    epochs     = [2,                             10,                            50],
+    train_size = [600,                           20000,                         0],
+    activation = [[0.0, 1e-7, 1e-5, 1e-4, 1e-3], [0.0, 1e-7, 1e-6, 1e-5, 1e-4], ...],
+    weight     = [[1e-4],                        [1e-5, 1e-4, 1e-3],            ...],
+))  # fmt: skip
 settings = page.settings
 
 # %% tags=["hide-input"]

@@ -41,89 +41,38 @@ from advbook.chapters.sparsity_attribution import learning
 from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.ledger import MissingRecord
 from advbook.page import Page, at_hand, mean_sd
+from advbook.settings import profiles
 from advutils import models
 from advutils.core import runtime
 from advutils.training import sparsity
 
-page = Page(
-    "sparsity-attribution",
-    "2-robustness",
-    globals(),
-    settings={
-        "quick": dict(
-            data="photographs",
-            networks=["resnet-tiny"],
-            full=[],
-            whole=[],
-            whole_epochs=1,
-            slow_epochs=1,
-            whole_seeds=1,
-            attacks=["fgsm"],
-            seeds=1,
-            epochs=4,
-            train_size=600,
-            test_size=60,
-            steps=3,
-            deepfool_steps=3,
-            judged=["resnet-tiny"],
-            beside=[],
-            normalised=[],
-            judged_epochs=[2, 4],
-            factors=[1e-4, 1e-2],
-            thrice=[1e-4, 1e-2],
-            images=24,
-            attack_steps=5,
-        ),
-        "standard": dict(
-            data="cifar10",
-            networks=["resnet-small", "mobilenet-small", "vgg-small"],
-            full=["mobilenet"],
-            whole=["vgg16"],
-            whole_epochs=20,
-            slow_epochs=6,
-            whole_seeds=3,
-            attacks=["deepfool", "fgsm", "pgd"],
-            seeds=3,
-            epochs=10,
-            train_size=5000,
-            test_size=500,
-            steps=20,
-            deepfool_steps=8,
-            judged=["vgg-small", "resnet-small"],
-            beside=["mobilenet-small"],
-            normalised=["vgg-small-bn"],
-            judged_epochs=[1, 2, 3, 6, 10, 20],
-            factors=[1e-5, 1e-4, 1e-3, 1e-2],
-            thrice=[1e-5, 1e-4, 1e-2],
-            images=1000,
-            attack_steps=20,
-        ),
-        "paper": dict(
-            data="cifar10",
-            networks=["resnet50", "mobilenet", "vgg16"],
-            full=[],
-            whole=["vgg16"],
-            whole_epochs=20,
-            slow_epochs=6,
-            whole_seeds=3,
-            attacks=["deepfool", "fgsm", "pgd"],
-            seeds=3,
-            epochs=10,
-            train_size=5000,
-            test_size=500,
-            steps=100,
-            deepfool_steps=100,
-            judged=["vgg16", "resnet50"],
-            beside=["mobilenet"],
-            normalised=["vgg16-bn"],
-            judged_epochs=[1, 2, 3, 6, 10, 20],
-            factors=[1e-6, 1e-5, 1e-4, 1e-3, 1e-2],
-            thrice=[1e-6, 1e-5, 1e-4, 1e-3, 1e-2],
-            images=2000,
-            attack_steps=100,
-        ),
-    },
-)
+page = Page("sparsity-attribution", "2-robustness", globals(), settings=profiles(
+    profile        = ["quick",         "standard",                    "paper"],
+    data           = ["photographs",   "cifar10",                     "cifar10"],
+    networks       = [["resnet-tiny"],
+                      ["resnet-small", "mobilenet-small", "vgg-small"],
+                      ["resnet50", "mobilenet", "vgg16"]],
+    full           = [[],              ["mobilenet"],                 []],
+    whole          = [[],              ["vgg16"],                     ...],
+    whole_epochs   = [1,               20,                            20],
+    slow_epochs    = [1,               6,                             6],
+    whole_seeds    = [1,               3,                             3],
+    attacks        = [["fgsm"],        ["deepfool", "fgsm", "pgd"],   ...],
+    seeds          = [1,               3,                             3],
+    epochs         = [4,               10,                            10],
+    train_size     = [600,             5000,                          5000],
+    test_size      = [60,              500,                           500],
+    steps          = [3,               20,                            100],
+    deepfool_steps = [3,               8,                             100],
+    judged         = [["resnet-tiny"], ["vgg-small", "resnet-small"], ["vgg16", "resnet50"]],
+    beside         = [[],              ["mobilenet-small"],           ["mobilenet"]],
+    normalised     = [[],              ["vgg-small-bn"],              ["vgg16-bn"]],
+    judged_epochs  = [[2, 4],          [1, 2, 3, 6, 10, 20],          ...],
+    factors        = [[1e-4, 1e-2],    [1e-5, 1e-4, 1e-3, 1e-2],      [1e-6, 1e-5, 1e-4, 1e-3, 1e-2]],
+    thrice         = [[1e-4, 1e-2],    [1e-5, 1e-4, 1e-2],            [1e-6, 1e-5, 1e-4, 1e-3, 1e-2]],
+    images         = [24,              1000,                          2000],
+    attack_steps   = [5,               20,                            100],
+))  # fmt: skip
 settings = page.settings
 
 # %% tags=["hide-input"]
@@ -329,7 +278,7 @@ page.say(
 
 # %% tags=["hide-input"]
 def lengths(records):
-    """A thousand times DeepFool's median l2 length, over the seeds that have learnt and in which it fooled half of the images."""
+    """A thousand times DeepFool's median l2 length, over learnt seeds in which it fooled half of the images."""
     known = [r["distance"] for r in learning.learnt(records) if r["distance"] is not None]
     if not known:
         return "none"
@@ -436,7 +385,7 @@ printed = {
 
 
 def cell(network, penalty, attack, field, when):
-    """Accuracy on the adversarial images by the first or by the retrained network, marked if that has learnt nothing."""
+    """Accuracy on adversarial images of the first or the retrained network, marked if that has learnt nothing."""
     records = table.get((network, penalty, attack), [])
     return of(network, penalty, attack, lambda r: r[field]) + learning.mark(records, when)
 

@@ -44,45 +44,20 @@ from scipy import stats
 from advbook.chapters.sparsity_attribution import learning
 from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.page import Page, mean_sd
+from advbook.settings import profiles
 from advutils.explanation import attribution
 
-page = Page(
-    "sparsity-attribution",
-    "3-attribution",
-    globals(),
-    settings={
-        "quick": dict(
-            data="photographs",
-            networks=["resnet-tiny"],
-            seeds=1,
-            epochs=4,
-            train_size=600,
-            factor=1e-4,
-            images=8,
-            steps=8,
-        ),
-        "standard": dict(
-            data="cifar10",
-            networks=["resnet-small", "vgg-small"],
-            seeds=3,
-            epochs=20,
-            train_size=5000,
-            factor=1e-4,
-            images=1000,
-            steps=16,
-        ),
-        "paper": dict(
-            data="cifar10",
-            networks=["resnet50", "mobilenet", "vgg16"],
-            seeds=3,
-            epochs=40,
-            train_size=0,
-            factor=1e-4,
-            images=1000,
-            steps=32,
-        ),
-    },
-)
+page = Page("sparsity-attribution", "3-attribution", globals(), settings=profiles(
+    profile    = ["quick",         "standard",                    "paper"],
+    data       = ["photographs",   "cifar10",                     "cifar10"],
+    networks   = [["resnet-tiny"], ["resnet-small", "vgg-small"], ["resnet50", "mobilenet", "vgg16"]],
+    seeds      = [1,               3,                             3],
+    epochs     = [4,               20,                            40],
+    train_size = [600,             5000,                          0],
+    factor     = [1e-4,            1e-4,                          1e-4],
+    images     = [8,               1000,                          1000],
+    steps      = [8,               16,                            32],
+))  # fmt: skip
 settings = page.settings
 
 # %% tags=["hide-input"]

@@ -38,46 +38,21 @@ import torch
 from advbook import ledger
 from advbook.chapters.universal_perturbations import theory
 from advbook.page import Page
+from advbook.settings import profiles
 from advutils.attacks import universal
 from advutils.core import norms
 
-page = Page(
-    "universal-perturbations",
-    "1-deepfool-and-universal",
-    globals(),
-    settings={
-        "quick": dict(
-            data="photographs",
-            network="photographs-0",
-            training=300,
-            images=60,
-            num_classes=6,
-            dimensions=[1, 5, 20],
-            draws=3,
-            length=3.0,
-        ),
-        "standard": dict(
-            data="nips2017",
-            network="squeezenet1_1",
-            training=600,
-            images=300,
-            num_classes=10,
-            dimensions=[1, 10, 50, 100, 200],
-            draws=10,
-            length=2000 / 255,
-        ),
-        "paper": dict(
-            data="nips2017",
-            network="inception_v3",
-            training=600,
-            images=600,
-            num_classes=50,
-            dimensions=[1, 10, 50, 100, 200, 500],
-            draws=20,
-            length=2000 / 255,
-        ),
-    },
-)
+page = Page("universal-perturbations", "1-deepfool-and-universal", globals(), settings=profiles(
+    profile     = ["quick",         "standard",            "paper"],
+    data        = ["photographs",   "nips2017",            "nips2017"],
+    network     = ["photographs-0", "squeezenet1_1",       "inception_v3"],
+    training    = [300,             600,                   600],
+    images      = [60,              300,                   600],
+    num_classes = [6,               10,                    50],
+    dimensions  = [[1, 5, 20],      [1, 10, 50, 100, 200], [1, 10, 50, 100, 200, 500]],
+    draws       = [3,               10,                    20],
+    length      = [3.0,             2000 / 255,            2000 / 255],
+))  # fmt: skip
 settings = page.settings
 deepfool_module = import_module("advutils.attacks.deepfool")
 

@@ -37,62 +37,27 @@ import numpy as np
 
 from advbook.chapters.universal_perturbations import fooling as chapter
 from advbook.page import Page, at_hand, mean_sd
+from advbook.settings import profiles
 
-page = Page(
-    "universal-perturbations",
-    "2-transfer",
-    globals(),
-    settings={
-        "quick": dict(
-            data="photographs",
-            sources=["photographs-0", "photographs-1"],
-            splits=1,
-            fewer={},
-            shorter={},
-            training=70,
-            passes=2,
-            long=2,
-            rest=0,
-            num_classes=6,
-            batch=10,
-            noise=[4, 10],
-            draws=2,
-            checks=0,
-        ),
-        "standard": dict(
-            data="nips2017",
-            sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"],
-            splits=3,
-            fewer={"mobilenet_v2": 1, "inception_v1": 1},
-            shorter={"inception_v1": 4},
-            training=600,
-            passes=8,
-            long=24,
-            rest=48,
-            num_classes=10,
-            batch=10,
-            noise=[4, 10],
-            draws=3,
-            checks=1,
-        ),
-        "paper": dict(
-            data="nips2017",
-            sources=["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "resnetv2_50"],
-            splits=5,
-            fewer={},
-            shorter={},
-            training=600,
-            passes=100,
-            long=400,
-            rest=0,
-            num_classes=10,
-            batch=10,
-            noise=[4, 10],
-            draws=10,
-            checks=3,
-        ),
-    },
-)
+page = Page("universal-perturbations", "2-transfer", globals(), settings=profiles(
+    profile     = ["quick",       "standard",                             "paper"],
+    data        = ["photographs", "nips2017",                             "nips2017"],
+    sources     = [["photographs-0", "photographs-1"],
+                   ["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"],
+                   ["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1", "resnetv2_50"]],
+    splits      = [1,             3,                                      5],
+    fewer       = [{},            {"mobilenet_v2": 1, "inception_v1": 1}, {}],
+    shorter     = [{},            {"inception_v1": 4},                    {}],
+    training    = [70,            600,                                    600],
+    passes      = [2,             8,                                      100],
+    long        = [2,             24,                                     400],
+    rest        = [0,             48,                                     0],
+    num_classes = [6,             10,                                     10],
+    batch       = [10,            10,                                     10],
+    noise       = [[4, 10],       ...,                                    ...],
+    draws       = [2,             3,                                      10],
+    checks      = [0,             1,                                      3],
+))  # fmt: skip
 settings = page.settings
 
 # %% tags=["hide-input"]
@@ -209,9 +174,14 @@ page.table(
     table,
     caption="Fooling rate on held-out images, after the last pass; rows: made on, columns: judged on; mean ± standard deviation over splits",
 )
+spreads = [
+    np.std([r["rates"][k] for r in records], ddof=1)
+    for records in single.values()
+    if len(records) > 1
+    for k in range(len(single))
+]
 page.say(
-    "How to read it: spreads over splits are at most "
-    f"{100 * max(np.std([r['rates'][k] for r in records], ddof=1) for records in single.values() if len(records) > 1 for k in range(len(single))):.1f} points."
+    f"How to read it: spreads over splits are at most {100 * max(spreads):.1f} points."
     if settings.splits > 1
     else "How to read it: this profile has one split, so the table has no spread."
 )

@@ -35,63 +35,26 @@ import numpy as np
 from advbook.chapters.universal_perturbations import fooling as chapter
 from advbook.ledger import MissingRecord
 from advbook.page import Page, mean_sd
+from advbook.settings import profiles
 
 _names = ["squeezenet1_1", "mobilenet_v1", "mobilenet_v2", "inception_v1"]
-page = Page(
-    "universal-perturbations",
-    "3-combining",
-    globals(),
-    settings={
-        "quick": dict(
-            data="photographs",
-            networks=["photographs-0", "photographs-1"],
-            splits=1,
-            fewer=1,
-            training=10,
-            passes=2,
-            num_classes=3,
-            many_classes=4,
-            short=1,
-            draws=1,
-            ascent=1,
-            ascents=1,
-            shares=[0.0, 0.5],
-            beyond=False,
-        ),
-        "standard": dict(
-            data="nips2017",
-            networks=_names,
-            splits=3,
-            fewer=2,
-            training=600,
-            passes=8,
-            num_classes=10,
-            many_classes=50,
-            short=3,
-            draws=3,
-            ascent=20,
-            ascents=3,
-            shares=[round(0.05 * k, 2) for k in range(21)],
-            beyond=True,
-        ),
-        "paper": dict(
-            data="nips2017",
-            networks=_names,
-            splits=5,
-            fewer=5,
-            training=600,
-            passes=100,
-            num_classes=10,
-            many_classes=50,
-            short=100,
-            draws=10,
-            ascent=400,
-            ascents=5,
-            shares=[round(0.05 * k, 2) for k in range(21)],
-            beyond=True,
-        ),
-    },
-)
+page = Page("universal-perturbations", "3-combining", globals(), settings=profiles(
+    profile      = ["quick",                            "standard", "paper"],
+    data         = ["photographs",                      "nips2017", "nips2017"],
+    networks     = [["photographs-0", "photographs-1"], _names,     _names],
+    splits       = [1,                                  3,          5],
+    fewer        = [1,                                  2,          5],
+    training     = [10,                                 600,        600],
+    passes       = [2,                                  8,          100],
+    num_classes  = [3,                                  10,         10],
+    many_classes = [4,                                  50,         50],
+    short        = [1,                                  3,          100],
+    draws        = [1,                                  3,          10],
+    ascent       = [1,                                  20,         400],
+    ascents      = [1,                                  3,          5],
+    shares       = [[0.0, 0.5],                         [round(0.05 * k, 2) for k in range(21)], ...],
+    beyond       = [False,                              True,       True],
+))  # fmt: skip
 settings = page.settings
 f, g, *others = settings.networks  # sources, and networks that they are judged on (the quick profile has none)
 three = settings.networks[:3]

@@ -77,6 +77,20 @@ def test_imports_lead_downwards(folder):
         assert not up, f"{path} imports {', '.join(up)}, which lies above it"
 
 
+ON_TOP = {"attacks", "playground"}  # what compares or shows networks of several papers; each paper stands by itself
+
+
+def test_chapters_on_papers_do_not_import_each_other():
+    chapters = ROOT / "advbook" / "chapters"
+    rooms = {path.name for path in chapters.iterdir() if (path / "__init__.py").is_file()}
+    assert len(rooms) > 6 and rooms > ON_TOP
+    for path in chapters.glob("*/*.py"):
+        named = {name.split(".")[2] for name in imported(path) if name.startswith("advbook.chapters.")}
+        own = path.parent.name
+        aside = (named & rooms) - {own} - (rooms - ON_TOP if own in ON_TOP else set())
+        assert not aside, f"{path} imports {', '.join(aside)}"
+
+
 def test_the_numerics_need_no_library_of_the_book():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     core = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}

@@ -1,6 +1,8 @@
 """The notebooks as files: pairs, length of their helpers, exercises, claims and errata that exist, parameters."""
 
 import ast
+import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +22,37 @@ pytestmark = pytest.mark.skipif(not SOURCES, reason="no notebooks")
 
 def test_every_ipynb_is_what_its_py_generates():
     assert pairs.differing() == [], "run `advbook pair`"
+
+
+def test_code_has_no_line_over_120_characters():
+    done = subprocess.run(
+        [sys.executable, "tools/long_strings.py", "--check"],
+        cwd=paths.root(),
+        env={**os.environ, "PYTHONPATH": str(paths.root())},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+LONG = r"""
+record = {"share": 0.25, "name": "digits"}
+page.say("plain {braces} MORE", f"{{kept}} {100 * record['share']:.1f} % MORE, {record['name']:>{12}}. MORE" r"\a MORE")
+page.figure(caption="One: \n MORE" + "MORE \N{DEGREE SIGN} \"so\" {none} " f"{record['name']}", alt=f"{1}" '"MORE')
+""".replace("MORE", "and more words, " * 8)
+
+
+def test_long_strings_are_broken_where_they_may_be_and_keep_their_values(monkeypatch):
+    monkeypatch.syspath_prepend(str(paths.root() / "tools"))
+    tool = importlib.import_module("long_strings")
+    new = tool.mended(LONG)
+    assert tool.long_lines(LONG) == [3, 4] and not tool.long_lines(new)
+    assert ast.dump(ast.parse(new)) == ast.dump(ast.parse(LONG))
+    text = f"{'x' * 200} = 1\n"
+    assert tool.mended(text) == text and tool.long_lines(text) == [1]
+    monkeypatch.setattr(tool, "written", lambda pieces: '"something else"')
+    with pytest.raises(ValueError, match="strings would change"):
+        tool.mended(LONG)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=NAMES)

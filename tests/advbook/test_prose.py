@@ -104,7 +104,7 @@ def test_effects_and_the_papers_numbers_in_prose_are_of_claims():
 
 def test_every_effect_in_prose_is_measured_and_has_its_interval():
     with verdicts.read_once():
-        judged = {claim["id"]: claim for claim in verdicts.judged()}
+        judged = {claim["id"]: claim for claim in verdicts.judgements()}
         for name, expression, _ in told("effect"):
             found = effects.of(judged[name], expression)
             assert found is not None and math.isfinite(found.mean), (name, expression)

@@ -1,5 +1,6 @@
 """Rules in parts: what they decide, units, settings, and what a claim file must not say."""
 
+import doctest
 import itertools
 import json
 import math
@@ -164,8 +165,22 @@ def test_settings_are_those_of_the_profile():
         judged(found, {"long": {"epochs": 40}}, values=values, units="$n")
 
 
+@pytest.mark.parametrize("row", [[1], [1, 2, 3], [..., 2], []], ids=str)
+def test_a_row_of_settings_without_a_value_for_each_profile_is_named(row):
+    with pytest.raises(ValueError, match="row seeds must have a value for each of quick, standard, got "):
+        settings.profiles(profile=["quick", "standard"], data=["a", "b"], seeds=row)
+
+
+def test_settings_of_profiles_are_the_columns_of_their_table():
+    table = settings.profiles(profile=["a", "b", "c"], seeds=[1, 2, ...], data=[None, ..., "x"])
+    assert table == {"a": dict(seeds=1, data=None), "b": dict(seeds=2, data=None), "c": dict(seeds=2, data="x")}
+    assert doctest.testmod(settings).failed == 0
+
+
 def test_a_page_s_settings_are_read_without_running_it(tmp_path):
     page = tmp_path / "1-page.py"
+    page.write_text("page = Page('c', '1-page', settings=profiles(profile=['quick', 'paper'], seeds=[1, ...]))\n")
+    assert settings.of_page(page) == {"quick": {"seeds": 1}, "paper": {"seeds": 1}}
     page.write_text(
         "import nothing\n_common = dict(steps=[1, 2])\nother = nothing.at_all()\npage = Page('c', "
         "'1-page', globals(), settings={'quick': dict(seeds=1, **_common | dict(eps=round(1 / 3, 1)))})\n"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from advbook import networks
+from advbook.chapters.shared import ADAM, frozen, resized
 from advutils import attacks, datasets, evaluation, models, training
 from advutils.core import norms, runtime
 from advutils.datasets import photographs
 from advutils.evaluation import detection, distortion
 from advutils.filters.smoothing import ImageSmoother
 
-ADAM = training.Schedule(lr=1e-3, lr_divisor=1.0)
 TRAINING_EPS = 0.3  # of the fast gradient sign method in adversarial training
 SMOOTHED_LABELS = 1 / 9  # targets of .9 and .1 / 9, as in the authors' code
 ATTACKS = {
@@ -102,24 +101,6 @@ def natural_images(*, data: str, first: int, images: int, size: int) -> tuple[Te
     """Test images number ``first`` and on, and their labels; "nips2017" resized to ``size`` pixels, in 8 bits."""
     x, y = (part[first : first + images] for part in _loaded(data, "test"))
     return (resized(x, size) if data == "nips2017" else x), y
-
-
-def resized(images: Tensor, size: int) -> Tensor:
-    """(N, 3, H, W) to (N, 3, size, size) by Pillow's bilinear filter, rounded to 8 bits as a file would be."""
-    from PIL import Image
-
-    frames = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    small = np.stack(
-        [np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR)) for frame in frames]
-    )
-    return torch.from_numpy(small).permute(0, 3, 1, 2).contiguous().to(images) / 255
-
-
-def frozen(model: nn.Sequential) -> nn.Sequential:
-    """The model, not to be trained any more, its weights laid out so that convolutions are up to half again as fast."""
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    return model.to(memory_format=torch.channels_last)
 
 
 def mnist_attack(*, data: str, adversarial: bool, epochs: int, seed: int, images: int, **spec) -> tuple[dict, dict]:

@@ -14,7 +14,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from advbook import networks
-from advbook.chapters.smooth_adversarial.attacks import ADAM
+from advbook.chapters.shared import ADAM
 from advutils import attacks, datasets, evaluation, models, training
 from advutils.core import norms, runtime
 from advutils.datasets import photographs

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from advbook import networks as store
-from advbook.chapters.smooth_adversarial.attacks import ADAM, frozen, resized
+from advbook.chapters.shared import ADAM, frozen, resized
 from advutils import datasets, models, training
 from advutils.attacks import universal
 from advutils.core import runtime
