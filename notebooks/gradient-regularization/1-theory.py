@@ -61,14 +61,14 @@ settings = page.settings
 # | --- | --- |
 # | `gr-theory-eq3`, `gr-theory-special-cases` | Eq. (3) is the worst perturbation for every $p$; it contains the fast gradient sign method |
 # | `gr-theory-slope` | it raises the loss by $\sigma\lVert\nabla L\rVert_{p^*}$ if $\sigma$ is small |
-# | `gr-theory-linear-at-one` | ours: is a network that was trained without the penalty linear enough for that at the $\sigma$ used in training? |
+# | `gr-theory-linear-at-one` | our question: is a network that was trained without the penalty linear enough for that at the $\sigma$ used in training? |
 # | `gr-theory-linear-enough` | trained with it, a sigmoid network "could be linear enough locally to benefit" |
-# | `gr-theory-loss-linear-enough` | ours: and is its loss? |
+# | `gr-theory-loss-linear-enough` | our question: and is its loss? |
 # | `gr-theory-second-order`, `gr-theory-trace`, `...-trained` | the second-order term for $p = 2$ acts like Gaussian noise; asked of both networks |
 # | `gr-theory-remark-2` | it can be written down for every $p$ |
 # | `gr-theory-nonconvex` | even linear regression stops being convex under the penalty |
 # | `gr-theory-two-classes`, `gr-theory-morph`, `gr-theory-class-means` | where classes are confused, the perturbation erases the true one and injects the other |
-# | `gr-theory-confident-clear` | ours: does the perturbed example stay correct where the network is sure? |
+# | `gr-theory-confident-clear` | our question: does the perturbed example stay correct where the network is sure? |
 # | `gr-theory-transfer`, `gr-theory-other-image` | perturbations carry over to other models and other images |
 #
 # ## Threat model

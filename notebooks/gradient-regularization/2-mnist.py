@@ -128,7 +128,7 @@ settings = page.settings
 # | `gr-t4-noise-01`, `gr-t4-noise-03`, `...-another`, `...-without` | the regularised network makes fewer errors under Gaussian noise: three readings |
 # | `gr-cost-double` | computing the perturbation doubles the time of training |
 # | `gr-robust-pgd`, `...-another`, `...-without` | such networks are "highly robust to perturbations": three readings |
-# | `gr-pgd-fewer` | ours: does an attack find fewer errors? |
+# | `gr-pgd-fewer` | our question: does an attack find fewer errors? |
 #
 # **Three readings.** Dropout switches features off, others in each pass. The perturbation needs a pass of its own, and the paper does not say
 # under which mask. It may be the mask of the training step (*shared*: no ending to a claim's name); an *independent* one, as a program has it that

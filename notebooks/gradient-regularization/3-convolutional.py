@@ -175,11 +175,11 @@ def shown(layer):
 # | `gr-t2-p2-beats-pinf`, `gr-t2-sigma-inf` | $p = 2$ is better, and $p = \infty$ is better with $\sigma = .1$ than with .25 |
 # | `gr-t3-p2` | $p = 2$ lowers the error on CIFAR-10 (14.05 to 13.26 %, 12.93 to 12.28 %) |
 # | `gr-t4-conv-noise`, `gr-t5-noise` | it lowers the errors under Gaussian noise, on both, and so "improves the models' ability to resist perturbation" |
-# | `gr-t5-resists` | ours: does noise also **add** fewer errors? |
+# | `gr-t5-resists` | our question: does noise also **add** fewer errors? |
 # | `gr-t4-conv-suffers` | under noise a convolutional network suffers more than a dense one |
 # | `gr-cost-double-conv` | it roughly doubles the time |
-# | `gr-conv-pgd`, `gr-conv-masked` | ours: does it stand attacks better, and does it hide its gradient? |
-# | `gr-conv-mask` | ours: does it matter under which dropout mask the perturbation is computed? |
+# | `gr-conv-pgd`, `gr-conv-masked` | our question: does it stand attacks better, and does it hide its gradient? |
+# | `gr-conv-mask` | our question: does it matter under which dropout mask the perturbation is computed? |
 #
 # ## Threat model
 

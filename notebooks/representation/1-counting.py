@@ -758,7 +758,7 @@ page.errata("rc-e-output")
 # | `rc-beyond-four` | ours, after the thesis' question: can networks count more than four shapes at a glance? |
 # | `rc-fixed-exact`, `rc-vary-worse` | with shapes of one size they are extremely accurate; with sizes that vary worse, but not bad |
 # | `rc-other-sizes`, `rc-other-kinds` | Guan and Loew say that other sizes and other kinds of shape break the count; the thesis doubts it for much smaller shapes and for few of another kind |
-# | `rc-pixels` | ours: is a network counting pixels when sizes are drawn for every shape? |
+# | `rc-pixels` | our question: is a network counting pixels when sizes are drawn for every shape? |
 # | `rc-edges`, `rc-edges-published` | saliency lies on edges and corners: asked of our networks, and of the two maps that the author publishes |
 # | `rc-blank`, `rc-repaired` | with sigmoids and batch renormalisation it lies in blank space, until all shapes of a picture have one size |
 #

@@ -127,7 +127,7 @@ settings = page.settings
 # | `rc-half`, `rc-between` | the selected pixels cover at most about half of a shape; one selection may be on two (asked of our networks) |
 # | `rc-half-published`, `rc-between-published` | the same, asked of the six masks that the author publishes |
 # | `rc-tweaks` | automatic thresholds would be substantially better than manual ones |
-# | `rc-baseline`, `rc-baseline-rectifiers` | ours: is it better than connected parts of the saliency? |
+# | `rc-baseline`, `rc-baseline-rectifiers` | our question: is it better than connected parts of the saliency? |
 # | the same, ending in `-256` | asked of networks for pictures twice as large, where a mask can fit a shape |
 #
 # ## Threat model

@@ -505,11 +505,11 @@ page.errata(
 #
 # | id | in short |
 # | --- | --- |
-# | `rd-angle-inputs`, `rd-angle-seen` | measuring angles keeps many inputs from adding up to a large change; ours: does the next layer see that? |
-# | `rd-angular-linear` | ours: a network of angles is nearly a linear classifier |
+# | `rd-angle-inputs`, `rd-angle-seen` | measuring angles keeps many inputs from adding up to a large change; our question: does the next layer see that? |
+# | `rd-angular-linear` | our question: a network of angles is nearly a linear classifier |
 # | `rd-pairs-blank` | most pairs of pixels of MNIST compare two zeros, where the sigmoid is steepest |
 # | `rd-half-the-pairs` | ours, against the thesis: half of the pairs are enough |
-# | `rd-memory`, `rd-speed` | the layer can be had without the memory of its pairs; ours: and faster |
+# | `rd-memory`, `rd-speed` | the layer can be had without the memory of its pairs; our question: and faster |
 #
 # `rd-angle-inputs` rests on the scale of the dot product's starting weights (see the choices); `rd-angle-seen` does not.
 

@@ -120,10 +120,10 @@ THESIS = {
 # | `rd-angular-white`, `rd-angular-black`, `rd-angular-clean` | Angular: .53 % when the attacker knows it, the best when not, ten points worse without an attack |
 # | `rd-renorm`, `rd-renorm-slope` | batch renormalisation is worse, because it keeps potentials where sigmoids are steep |
 # | `rd-gmr`, `rd-gmres` | the penalty on the gradient does not help either, with a sigmoid or with the elastic one |
-# | `rd-elastic` | ours: what does the Elastic Sigmoid learn? |
+# | `rd-elastic` | our question: what does the Elastic Sigmoid learn? |
 # | `rd-pairs-clean`, `rd-pairs-ten` | Pairwise Difference is as accurate as the plain network, and a step of 10 already breaks it |
-# | `rd-white-above-black`, `rd-masking`, `rd-cross`, `rd-saturated`, `rd-one-step` | the plain network has more left when the attacker knows it; ours: how weak is one step, and why? |
-# | `rd-worst`, `rd-honest`, `rd-pairs-small`, `rd-no-gradient` | ours: who resists the strongest attack, and can these attacks be trusted? |
+# | `rd-white-above-black`, `rd-masking`, `rd-cross`, `rd-saturated`, `rd-one-step` | the plain network has more left when the attacker knows it; our question: how weak is one step, and why? |
+# | `rd-worst`, `rd-honest`, `rd-pairs-small`, `rd-no-gradient` | our question: who resists the strongest attack, and can these attacks be trusted? |
 #
 # ## Threat model
 

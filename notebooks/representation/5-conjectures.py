@@ -144,10 +144,10 @@ settings = page.settings
 # | `rd-two-weights` | comparisons with two weights (and a bias) repair Pairwise Difference |
 # | `rd-weight` | the weight of the penalty on the gradient was wrong |
 # | `rd-curvature` | penalising second derivatives as well helps |
-# | `rd-shares`, `rd-mean` | ours: is dividing by the sum of the inputs better than by their Euclidean length? And a neuron whose gradient is bounded? |
+# | `rd-shares`, `rd-mean` | our question: is dividing by the sum of the inputs better than by their Euclidean length? And a neuron whose gradient is bounded? |
 # | `rd-angular-accuracy` | were the angular network as accurate as the plain one, its black-box advantage would disappear |
-# | `rd-statistics`, `rd-statistics-pairs` | ours: do batch statistics help the attacker, or the defender? |
-# | `rd-rival`, `rd-rival-one-step` | ours: how far is the best of these from training on attacked images? |
+# | `rd-statistics`, `rd-statistics-pairs` | our question: do batch statistics help the attacker, or the defender? |
+# | `rd-rival`, `rd-rival-one-step` | our question: how far is the best of these from training on attacked images? |
 #
 # ## Threat model
 
@@ -172,7 +172,7 @@ page.threat_model(
 # | "something similar to" $a/\lVert a\rVert_1$, integrated | nothing has that gradient (below); a neuron with that denominator is $w^\top a/(\lVert a\rVert_1 + c)$, *shares* of the image's sum, with sigmoids. Its gradient is another one |
 # | a normalisation whose gradient is bounded | $w^\top a/\lVert w\rVert_1$, whose partial derivatives add up to 1 in absolute value, however many inputs there are (*means*), in the first layer, with sigmoids and without batch renormalisation, which would undo it: it divides by what these neurons spread over |
 # | "if we were to actually get the angular network's accuracy up enough" | [without activations it is nearly linear](3-defences), so: sigmoids behind its angles (*A, sigmoids*) |
-# | ours: which part of GMRES does what? | Elastic Sigmoids without the penalty on the gradient (*S, elastic*) |
+# | our question: which part of GMRES does what? | Elastic Sigmoids without the penalty on the gradient (*S, elastic*) |
 # | the rival | every minibatch is attacked first, with a budget of .1, in one step (*FGSM training*) or in seven (*PGD training*, as Madry et al. {cite}`madry2018`, but from the image itself, without their random start); no other loss |
 #
 # **Why the fourth cannot be had as it stands.** A field of vectors $F(a)$ is the gradient of some function only if its Jacobian is symmetric. For $F = a/\lVert a\rVert_1$, off the diagonal,

@@ -98,10 +98,10 @@ settings = page.settings
 # | `sm-accuracy` | the network C4 reaches 99 %, trained naturally or adversarially |
 # | `sm-t1-mnist-fgsm` and seven more | Table 1: success and distortion of each attack |
 # | `sm-mnist-scw-closer-printed`, `-coded` | sC&W needs *less* distortion than C&W at the same success |
-# | `sm-mnist-variable-alone`, `sm-mnist-smoothing-alone-printed` and two more | ours: which of the two things that sC&W changes does it? |
+# | `sm-mnist-variable-alone`, `sm-mnist-smoothing-alone-printed` and two more | our question: which of the two things that sC&W changes does it? |
 # | `sm-mnist-spgd2-spoiled-printed`, `-coded` | smoothing "dramatically spoils" PGD$_2$ |
 # | `sm-mnist-pgd2-beats-cw` | PGD$_2$ "outperforms by a vast margin C&W" |
-# | `sm-mnist-pgd2-beats-long-cw`, `sm-mnist-scw-beats-long-cw` | ours: do PGD$_2$ and sC&W still beat C&W when it may search longer? |
+# | `sm-mnist-pgd2-beats-long-cw`, `sm-mnist-scw-beats-long-cw` | our question: do PGD$_2$ and sC&W still beat C&W when it may search longer? |
 # | `sm-t2-fgsm-defeated` and three more | Table 2: adversarial training defeats FGSM, raises the distortion, and leaves sC&W more successful than C&W |
 #
 # ## Threat model

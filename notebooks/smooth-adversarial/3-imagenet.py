@@ -131,14 +131,14 @@ settings = page.settings
 # | id | in short |
 # | --- | --- |
 # | `sm-in-scw-closer-printed`, `-coded` | sC&W needs .61 times the distortion of C&W at the same success |
-# | `sm-in-variable-alone`, `sm-in-smoothing-alone-printed` and two more | ours: which of the two things that sC&W changes does it? |
+# | `sm-in-variable-alone`, `sm-in-smoothing-alone-printed` and two more | our question: which of the two things that sC&W changes does it? |
 # | `sm-in-spgd2-spoiled-printed`, `-coded`, both also `-stored` | in Table 1 smoothing raises PGD$_2$'s distortion by a sixth only |
 # | `sm-in-pgd2-beats-cw` | PGD$_2$ beats C&W by a vast margin |
 # | `sm-weak-correlation` | because smoothed gradients are weakly correlated with gradients on flat images |
 # | `sm-t3-filter-passes` | Table 3: a bilateral filter "does not really prevent the attacks" |
 # | `sm-t3-smoothing-no-gain` | "Smoothing does not improve the statistics" of Table 3 |
 # | `sm-t2-inception`, `sm-t3-adversarial` | what adversarial training of InceptionV3 does; not attempted, since that network would have to be fetched, too |
-# | `sm-truncation-floor` | ours: how much of a small distortion is the way the images were stored |
+# | `sm-truncation-floor` | our question: how much of a small distortion is the way the images were stored |
 #
 # ## Threat model
 

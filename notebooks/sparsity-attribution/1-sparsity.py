@@ -320,10 +320,10 @@ page.errata("sa-e-binary", "sa-e-norm", "sa-e-activations")
 #
 # | id | in short |
 # | --- | --- |
-# | `sa-l1-zero` | ours: the l1 norm drives some coefficients exactly to zero; does training get there? |
+# | `sa-l1-zero` | our question: the l1 norm drives some coefficients exactly to zero; does training get there? |
 # | `sa-f1-density` | the stronger the penalty on activations, the fewer units are active |
 # | `sa-f1-accuracy` | the sparser networks are as accurate, if not better |
-# | `sa-f1-avr` | ours: does the penalty bring the activity ratio below one half? |
+# | `sa-f1-avr` | our question: does the penalty bring the activity ratio below one half? |
 
 # %% tags=["hide-input"]
 page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")

@@ -559,11 +559,11 @@ page.errata("sa-e-ssd", "sa-e-elastic-most")
 # | --- | --- |
 # | `sa-t2-sliding` | penalties of 0.01 lower the change of the sliding patch's map, l1 most |
 # | `sa-t2-cam` | penalties of 0.01 lower the change of Grad-CAM under a blur, the elastic net most |
-# | `sa-t2-sliding-weak`, `sa-t2-cam-weak` | ours: the same at a hundredth of the factor, with which networks learn |
-# | `sa-l2-maps`, `sa-stable-worth` | ours: are the maps more stable with l2 of 0.01, or with l1 of 0.0001, and worth no less? |
-# | `sa-blind` | ours: why are the maps of a network that always gives one answer so stable? |
-# | `sa-untrained`, `sa-untrained-vgg` | ours: does an untrained network have the more stable maps? |
-# | `sa-rival-maps` | ours: is adversarial training the better way to stable maps? |
+# | `sa-t2-sliding-weak`, `sa-t2-cam-weak` | our question: the same at a hundredth of the factor, with which networks learn |
+# | `sa-l2-maps`, `sa-stable-worth` | our question: are the maps more stable with l2 of 0.01, or with l1 of 0.0001, and worth no less? |
+# | `sa-blind` | our question: why are the maps of a network that always gives one answer so stable? |
+# | `sa-untrained`, `sa-untrained-vgg` | our question: does an untrained network have the more stable maps? |
+# | `sa-rival-maps` | our question: is adversarial training the better way to stable maps? |
 
 # %% tags=["hide-input"]
 page.claims(

@@ -549,10 +549,10 @@ page.errata("up-e-lambda", "up-e-best-pass", "up-e-line10", "up-e-candidates")
 # | `up-interpolation` | no mixture of two perturbations is as good as each on its own network |
 # | `up-num-classes` | more candidate classes fool more, with exceptions |
 # | `up-many` | more networks fool networks that had no part |
-# | `up-best-pass` | ours: what does choosing the best pass do? |
-# | `up-alg2-equal-visits` | ours: is Algorithm 2 ahead of single perturbations with no more visits of their network? |
-# | `up-ascent` | ours: does plain gradient ascent do better? |
-# | `up-ascent-best`, `up-ascent-third`, `up-ascent-own`, `up-ascent-gives-up`, `up-transfer-rest` | ours: the paper's claims on Algorithm 2 and on transfer, asked of perturbations by ascent, near rest |
+# | `up-best-pass` | our question: what does choosing the best pass do? |
+# | `up-alg2-equal-visits` | our question: is Algorithm 2 ahead of single perturbations with no more visits of their network? |
+# | `up-ascent` | our question: does plain gradient ascent do better? |
+# | `up-ascent-best`, `up-ascent-third`, `up-ascent-own`, `up-ascent-gives-up`, `up-transfer-rest` | our question: the paper's claims on Algorithm 2 and on transfer, asked of perturbations by ascent, near rest |
 #
 # **Letters.** s is squeezenet1_1, m mobilenet_v1, v mobilenet_v2 and i inception_v1. `s_on_m` is the share of m's
 # images that the perturbation made on s fools, from 0 to 1. Algorithms 1 and 2 on s and m are a1 and a2; t is Algorithm
