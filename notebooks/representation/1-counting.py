@@ -321,9 +321,9 @@ page.say(
 #
 # A linear layer and a rectifier give the two counts; the loss is the squared error. Three activations are tried:
 # rectifiers, softplus, and sigmoids behind **batch renormalisation** {cite}`ioffe2017`, which the thesis needed to
-# train them. It brings each unit's input to mean 0 and variance 1: at first by the minibatch's own statistics, later
-# more and more by running means of them. Training pictures are drawn on the way and never seen twice; the pairs of
-# numbers that they show are drawn once.
+# train them. It brings each unit's input to mean 0 and variance 1. At first it does so by the minibatch's own
+# statistics, later more and more by running means of them. Training pictures are drawn on the way and never seen twice;
+# the pairs of numbers that they show are drawn once.
 
 # %% tags=["hide-cell"]
 page.source(models.counter)
@@ -333,7 +333,7 @@ page.source(layers.BatchRenorm)
 # ### Other sizes, other shapes
 #
 # Do they count, or do they add up blue pixels? On larger shapes and on circles the two answers come apart. Beside each
-# network stands what **area alone** would say: a straight line in the number of blue pixels, fitted on the pictures
+# network is what **area alone** would say. It is a straight line in the number of blue pixels, fitted on the pictures
 # that the network was trained for. The **slope** is that of the counted on the true total: 1 is right, and 2 means that
 # each shape counts for two.
 
@@ -798,7 +798,9 @@ page.claims(
 # ````{solution} counting-1
 # :class: dropdown
 #
-# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from triangles being half a square; with sizes by shape errors average out in proportion as shapes become many, though not in number; with one size a picture the area says less, though not nothing.
+# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from
+# triangles being half a square. With sizes by shape errors average out in proportion as shapes become many, though not
+# in number. With one size a picture the area says less, though not nothing.
 # ````
 #
 # ```{exercise} Uniform pairs (middle)
@@ -822,7 +824,10 @@ page.claims(
 # ````{solution} counting-3
 # :class: dropdown
 #
-# The length of the outlines, the number of corners (three or four a shape), and the turns: round every simple outline exterior angles add up to one full turn, for a square in four quarters, for a circle evenly, and each is seen by a small filter. Circles take away corners and sizes that vary take away lengths, but the turns count shapes by adding. To take that away too, mix discs and rings: sums of local terms give components less holes, never components alone.
+# The length of the outlines, the number of corners (three or four a shape), and the turns. Round every simple outline
+# exterior angles add up to one full turn: for a square in four quarters, for a circle evenly. Each is seen by a small
+# filter. Circles take away corners and sizes that vary take away lengths, but the turns count shapes by adding. To take
+# that away too, mix discs and rings: sums of local terms give components less holes, never components alone.
 # ````
 #
 # ## Run it yourself

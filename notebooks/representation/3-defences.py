@@ -118,8 +118,8 @@ page.say(
 #
 # The case for angles is about the number of inputs. So average the same digits to fewer and fewer pixels, and give
 # neurons random weights. Each makes a step of 0.1 along the sign of its own gradient. The next layer sees the change in
-# units of the neuron's ordinary **spread over images**: batch renormalisation divides by that spread, and even without
-# it the next weights are learnt on that scale.
+# units of the neuron's ordinary **spread over images**. Batch renormalisation divides by that spread. Even without it
+# the next weights are learnt on that scale.
 #
 # For comparison there is the weighted mean $w^\top a/\lVert w\rVert_1$: a change of every input by at most $\epsilon$
 # changes it by at most $\epsilon$.
@@ -479,10 +479,10 @@ page.threat_model(
 # %% [markdown]
 # ## Where we had to choose
 #
-# * Neurons of the figure above have starting weights, not trained ones: angular ones and weighted means uniform in ±1
-#   as in the thesis' code, pairs differences of two such numbers over $\sqrt2$. The dot product has torch's, uniform in
-#   $\pm1/\sqrt m$. The left panel depends on these scales (with ±1 the dot product's change would grow with the number
-#   of inputs, not with its root). The right one does not.
+# * Neurons of the figure above have starting weights, not trained ones. Those of angular ones and weighted means are
+#   uniform in ±1 as in the thesis' code. Those of pairs are differences of two such numbers over $\sqrt2$. The dot
+#   product has torch's, uniform in $\pm1/\sqrt m$. The left panel depends on these scales (with ±1 the dot product's
+#   change would grow with the number of inputs, not with its root). The right one does not.
 # * Our Pairwise Difference has half of the weights and a bias of its own, which batch renormalisation makes idle.
 #
 # ## What the thesis got wrong
@@ -561,13 +561,17 @@ page.claims(
 # ```{exercise} A neuron that cannot be moved far (hard)
 # :label: defences-3
 #
-# A network whose neurons are all weighted means, with activations of slope at most 1 in between, moves each logit by at most $\epsilon$ when each pixel moves by at most $\epsilon$. Which robustness can be read off its logits for a given image, and why is batch renormalisation behind each layer the end of it?
+# Take a network whose neurons are all weighted means, with activations of slope at most 1 in between. It moves each
+# logit by at most $\epsilon$ when each pixel moves by at most $\epsilon$. Which robustness can be read off its logits
+# for a given image, and why is batch renormalisation behind each layer the end of it?
 # ```
 #
 # ````{solution} defences-3
 # :class: dropdown
 #
-# If the largest logit exceeds the second by $m$, no perturbation below $m/2$ changes the answer. Batch renormalisation multiplies each neuron by $\gamma/\mathrm{sd}$; the spread of a mean of many pixels is small, so the factor is large, and the bound is multiplied by it in every layer.
+# If the largest logit exceeds the second by $m$, no perturbation below $m/2$ changes the answer. Batch renormalisation
+# multiplies each neuron by $\gamma/\mathrm{sd}$. The spread of a mean of many pixels is small, so the factor is large,
+# and the bound is multiplied by it in every layer.
 # ````
 #
 # ## Further reading

@@ -16,8 +16,17 @@
 # %% [markdown]
 # # What the author suspected
 #
-# None of the four defences of Cutilli's thesis {cite}`cutilli2021` helped, and Section 3.3.3 asks why: the constants may be wrong (that of the angles is a few millionths of what it is added to in the first layer and a few thousandths in the second, [page 3](3-defences), and is not tried again here), pixels should be compared with weights of their own, second derivatives should be penalised too, the partial derivatives of a neuron should add up to the same however many inputs it has, and a network that is tested with batch statistics may be an easier target. The thesis tries none. This page does, one
-# conjecture at a time, beside the obvious rival: training on attacked images.
+# None of the four defences of Cutilli's thesis {cite}`cutilli2021` helped. Section 3.3.3 suggests five reasons; this
+# page tests four:
+#
+# * pixels should be compared with weights of their own;
+# * second derivatives should be penalised too;
+# * the partial derivatives of a neuron should add up to the same, however many inputs it has;
+# * a network that is tested with batch statistics may be an easier target.
+#
+# The fifth, that the constants may be wrong, is not tried again here. On [page 3](3-defences), that of the angles is a
+# few millionths of what it is added to in the first layer. In the second it is a few thousandths. The thesis tries
+# none. This page does, one conjecture at a time, beside the obvious rival: training on attacked images.
 #
 # **Time to learn**: 15 minutes. **You need** the [evaluation](4-evaluation).
 
@@ -380,7 +389,16 @@ page.figure(
 # %% [markdown]
 # ## Batch statistics
 #
-# In training mode the attacked image of a renormalised network is judged with the mean and variance of its neighbours, which are attacked too. Who gains? Five situations: attack and judge in **evaluation** mode; both in **training** mode (the thesis); images made in training mode and judged in evaluation mode (**crossed**); the reverse (**crossed back**); and, in training mode, one image attacked by the gradient of its own loss among 199 clean ones (**alone**).
+# In training mode the attacked image of a renormalised network is judged with the mean and variance of its neighbours,
+# which are attacked too. Who gains? Five situations:
+#
+# * attack and judge in **evaluation** mode;
+# * both in **training** mode (the thesis);
+# * images made in training mode and judged in evaluation mode (**crossed**);
+# * the reverse (**crossed back**);
+# * and, in training mode, one image attacked by the gradient of its own loss among 199 clean ones (**alone**).
+#
+#
 
 # %% tags=["hide-input"]
 page.source(masking.neighbours)
@@ -431,10 +449,17 @@ for kind, of_kind in judges.items():
 # %% [markdown]
 # ## Where we had to choose
 #
-# * A conjecture in one sentence leaves much open. Each is tried in the plainest form that we could find, at the learning rate of the network that it repairs; but angles with sigmoids, shares and means have .002, the rate of S and RS (A alone has .0002).
-# * *PD, two weights* holds all ordered pairs and is trained more briefly than the networks of 14 x 14 pixels on the [page before](4-evaluation); PD and S beside it as briefly.
+# * A conjecture in one sentence leaves much open. Each is tried in the plainest form that we could find, at the
+#   learning rate of the network that it repairs. But angles with sigmoids, shares and means have 0.002, the rate of S
+#   and RS (A alone has 0.0002).
+# * *PD, two weights* holds all ordered pairs and is trained more briefly than the networks of 14 x 14 pixels on the
+#   [page before](4-evaluation). PD and S beside it are trained as briefly.
 # * Curvature is a finite difference along the gradient, not the whole matrix of second derivatives, which would need a third backward pass.
-# * Three weights of the penalty are tried, at one learning rate; the best of them is not a result of tuning. First there were 30, 255 and 1,000. In trials of 15 epochs before any record (one seed, no attacks) networks with 30 times the weight learnt and then lost what they had learnt (11.7 % test errors at best, 22.7 % at the end), and with 100 times and more they hardly learnt at all; so 10 replaced 1,000, and curvature went with it. 255 stayed: it is what a reader would try who has pixels in $[0, 1]$.
+# * Three weights of the penalty are tried, at one learning rate; the best of them is not a result of tuning. First
+#   there were 30, 255 and 1,000. There were trials of 15 epochs before any record (one seed, no attacks). Networks with
+#   30 times the weight learnt, and then lost what they had learnt. They had 11.7 % test errors at best and 22.7 % at
+#   the end. With 100 times and more they hardly learnt at all. So 10 replaced 1,000, and curvature went with it. 255
+#   stayed: it is what a reader would try who has pixels in $[0, 1]$.
 #
 # ## What it comes to
 
@@ -483,7 +508,8 @@ page.claims(
 # ````{solution} conjectures-1
 # :class: dropdown
 #
-# Accuracy under attack against clean accuracy for networks of both kinds at several strengths of training: whether its curve lies above that of the plain network, or is the same curve at another point.
+# Accuracy under attack against clean accuracy, for networks of both kinds at several strengths of training. Does its
+# curve lie above that of the plain network, or is it the same curve at another point?
 # ````
 #
 # ```{exercise} Two weights are enough (hard)
