@@ -212,9 +212,9 @@ page.source(regularizers.gradient_magnitude)
 # flat everywhere **but** at 0. In the last layer the second hides gradients without moving the boundary; in a hidden
 # layer it moves that too.
 #
-# But weights can do what $s$ does: with $d = w^\top a + b$ we have $\sigma(s(w^\top a + b)) = \sigma((sw)^\top a +
-# sb)$. What changes is the path of gradient descent, since $s$ pulls on all weights of a layer at once. (Checked by
-# `test_elastic_sigmoid_is_a_sigmoid_with_other_weights`.)
+# But weights can do what $s$ does: with $d = w^\top a + b$ we have
+# $\sigma(s(w^\top a + b)) = \sigma((sw)^\top a + sb)$. What changes is the path of gradient descent, because $s$ pulls
+# on all weights of a layer at once. (Checked by `test_elastic_sigmoid_is_a_sigmoid_with_other_weights`.)
 
 # %% tags=["hide-input"]
 d = torch.linspace(-6, 6, 400)

@@ -340,19 +340,24 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ````{solution} sparsity-1
 # :class: dropdown
 #
-# $\alpha = 1/2$ and $\lambda = 0.02$: the paper's elastic net has its lasso's whole penalty and its ridge's on top. For weights of about 0.03 the square adds 3 %, so it is nearly the lasso alone; whatever sets it apart comes from few large weights or from chance.
+# $\alpha = 1/2$ and $\lambda = 0.02$: the paper's elastic net has its lasso's whole penalty and its ridge's on top. For
+# weights of about 0.03 the square adds 3 %, so it is nearly the lasso alone. Whatever sets it apart comes from few
+# large weights or from chance.
 # ````
 #
 # ```{exercise} Exactly zero (middle)
 # :label: sparsity-2
 #
-# Replace the gradient step for the penalty by the first formula above (a proximal step: subtract the learning rate times $\lambda$ from $|w|$, and stop at 0). How many weights are exactly zero now?
+# Replace the gradient step for the penalty by the first formula above. This is a proximal step: subtract the learning
+# rate times $\lambda$ from $|w|$, and stop at 0. How many weights are exactly zero now?
 # ```
 #
 # ````{solution} sparsity-2
 # :class: dropdown
 #
-# After each step of the plain loss: `w.copy_(w.sign() * (w.abs() - rate * lam).clamp(min=0))`. With plain gradient descent the minimum is the same as with the penalty in the loss, and the weights that hovered around zero are exactly zero. With Adam, whose steps have another size for every weight, it is another penalty.
+# After each step of the plain loss: `w.copy_(w.sign() * (w.abs() - rate * lam).clamp(min=0))`. With plain gradient
+# descent the minimum is the same as with the penalty in the loss. The weights that hovered around zero are exactly
+# zero. With Adam, whose steps have another size for every weight, it is another penalty.
 # ````
 #
 # ```{exercise} A cheaper way to few active units (hard)
@@ -364,7 +369,9 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ````{solution} sparsity-3
 # :class: dropdown
 #
-# Density falls at once, since a unit is active where the filter's answer exceeds minus the bias; the accuracy falls once the linear layer has too little to read. To see how much of what Eq. (5) does is just that, return the biases from `chapter.single_layer` and compare them with and without the penalty.
+# Density falls at once, since a unit is active where the filter's answer exceeds minus the bias. The accuracy falls
+# once the linear layer has too little to read. To see how much of what Eq. (5) does is just that, return the biases
+# from `chapter.single_layer` and compare them with and without the penalty.
 # ````
 #
 # ## Run it yourself

@@ -21,7 +21,7 @@
 # penalty at which it still learns. Then the table is made as the paper seems to have made it, and the page looks at
 # what those networks answer.
 #
-# Why a strong penalty can make a network give every image **one answer**: training shrinks all weights to zero before
+# A strong penalty can make a network give every image **one answer**. Training shrinks all weights to zero before
 # anything is learnt, and only the last bias is left. Such a network cannot be fooled, and has learnt nothing.
 #
 # * **Attacks.** FGSM takes one step along the sign of the gradient, PGD many small ones. DeepFool looks for a short
@@ -1132,8 +1132,8 @@ page.errata(
 # | `sa-strong-resnet`, `sa-rival-mobilenet` | our question: does the paper's own factor help a network that learns with it, and beyond what a network with one answer keeps? |
 # | `sa-sweep-bn`, `sa-rival-bn`, `sa-strong-bn`, `sa-f3-same-bn`, `sa-f3-wild-bn` | our question: the same of a VGG with batch normalisation, which learns with every seed that was tried |
 #
-# Claims on Table 1 have two cards each, one for each of the script's two numbers. `sa-collapse-full` is judged only when
-# all its seeds are recorded, though the table above shows the first.
+# Claims on Table 1 have two cards each, one for each of the script's two numbers. The claim `sa-collapse-full` is
+# judged only when all its seeds are recorded, though the table above shows the first.
 
 # %% tags=["hide-input"]
 page.claims(

@@ -506,12 +506,12 @@ page.errata("up-e-table1", "up-e-line10", "up-e-grid")
 # | `up-saturation` | our question: are these perturbations like the published ones? |
 #
 # In the standard profile all of these are claims on **beginnings**: 8 passes of 600 images are 4,800 visits, and the
-# paper makes 200,000. `up-saturation` asks how perturbations *end*. So it is judged only if the last pass adds less
-# than one point. Where that is not shown, it stays open, however far our values are from the published ones.
+# paper makes 200,000. The claim `up-saturation` asks how perturbations *end*. So it is judged only if the last pass
+# adds less than one point. Where that is not shown, it stays open, however far our values are from the published ones.
 # Perturbations near rest, made in another way, are on the [next page](3-combining) (`up-transfer-rest`).
 #
-# In the claims s is `squeezenet1_1`, m `mobilenet_v1`, v `mobilenet_v2` and i `inception_v1`. `s_on_m` is the share of
-# images, from 0 to 1, on which the perturbation made on s fools m.
+# In the claims s is `squeezenet1_1`, m `mobilenet_v1`, v `mobilenet_v2` and i `inception_v1`. The value `s_on_m` is the
+# share of images, from 0 to 1, on which the perturbation made on s fools m.
 #
 # * `up-diagonal` looks at s and m alone. In our table the perturbation of i fools s more than i itself, on one split
 #   and with fewer passes. In the paper's table those of VGG-16 and VGG-19 fool Inception more than their own networks.

@@ -554,9 +554,9 @@ page.errata("up-e-lambda", "up-e-best-pass", "up-e-line10", "up-e-candidates")
 # | `up-ascent` | our question: does plain gradient ascent do better? |
 # | `up-ascent-best`, `up-ascent-third`, `up-ascent-own`, `up-ascent-gives-up`, `up-transfer-rest` | our question: the paper's claims on Algorithm 2 and on transfer, asked of perturbations by ascent, near rest |
 #
-# **Letters.** s is squeezenet1_1, m mobilenet_v1, v mobilenet_v2 and i inception_v1. `s_on_m` is the share of m's
-# images that the perturbation made on s fools, from 0 to 1. Algorithms 1 and 2 on s and m are a1 and a2; t is Algorithm
-# 2 on s, m and v. Ascent is g (`g2`: on s and m).
+# **Letters.** s is `squeezenet1_1`, m `mobilenet_v1`, v `mobilenet_v2` and i `inception_v1`. The value `s_on_m` is the
+# share of images, from 0 to 1, on which the perturbation made on s fools m. Algorithms 1 and 2 on s and m are a1 and
+# a2; t is Algorithm 2 on s, m and v. Ascent is g (`g2`: on s and m).
 #
 # **The more fragile network.** The paper's is Inception: its own perturbation fools it more often (82 %) than VGG-16's
 # fools VGG-16 (59 %). Here s has that part. Others' perturbations and random signs fool it more, but after these few
@@ -613,7 +613,9 @@ page.claims(
 # ````{solution} combining-2
 # :class: dropdown
 #
-# Call `chapter.fooling` twice for each split and compare the differences with their standard error. With projections after every update the network that comes last in a round has the last word, but the next round begins at once: the effect should be small.
+# Call `chapter.fooling` twice for each split and compare the differences with their standard error. With projections
+# after every update the network that comes last in a round has the last word. But the next round begins at once, so the
+# effect should be small.
 # ````
 #
 # ```{exercise} A defence (hard)
