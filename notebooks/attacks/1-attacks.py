@@ -124,7 +124,7 @@ for net in sorted({net for _, net, _ in ends}):
 # | the distance to the boundary, quickly | `deepfool` | not the shortest, and no budget |
 # | the shortest change you can get in l2 | `carlini_wagner` | ten times the time of DeepFool and more; learning rate and steps matter |
 #
-# The table is advice; the measurements behind it stand at the end, under *What they cost*.
+# The table is advice; the measurements behind it are at the end, under *What they cost*.
 
 # %% [markdown]
 # ## Three goals

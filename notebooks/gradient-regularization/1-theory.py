@@ -616,7 +616,7 @@ page.say(
 # show the perturbations magnified ten times, and the digits at $\sigma = 10$. Ours are the **first test image of each
 # class**, chosen by no one, on a plain sigmoid network. The paper says only "a sigmoid network model". In case it was a
 # regularised one, the second figure shows the same digits for the network trained with $p = 2$, $\sigma = 1$. The
-# network's reading stands below each picture.
+# network's reading is printed below each picture.
 
 # %%
 shown = page.measure(visual.pictures, sigmas=[1.0, 10.0], **plain, seed=0)

@@ -289,7 +289,7 @@ page.table(
     ["network", "perturbation", "σ", "paper %", "test error, mean ± sd", "seeds", "95 % test-set interval, %"],
     table,
     caption=f"Table I. Test error on {settings.data}, profile {page.profile}. Where some networks have learnt nothing "
-    "each network's number stands in place of a mean",
+    "each network's number is shown in place of a mean",
 )
 
 

@@ -376,7 +376,7 @@ page.say(
     f"On {data['colour']['data']} that difference is {gap['none']:.1f} points without the perturbation and {gap['p=2']:.1f} with p = 2: "
     f"the error on training images goes from {both['none'][1]:.1f} to {both['p=2'][1]:.1f} %, the one on test images from {both['none'][0]:.1f} to {both['p=2'][0]:.1f} %. "
     + (
-        f"The claims on {data['colour']['data']} have a premise, written before these networks were trained: fewer than 30 % errors without the perturbation. It is not met, so Tables III and V are not judged. Their numbers stand above and below. "
+        f"The claims on {data['colour']['data']} have a premise, written before these networks were trained: fewer than 30 % errors without the perturbation. It is not met, so Tables III and V are not judged. Their numbers are printed above and below. "
         f"Each further epoch of all {2 * settings.seeds} networks takes about {hours:.1f} core-hours on the machine of the records (`epochs_colour`)."
         if both["none"][0] >= 30
         else ""

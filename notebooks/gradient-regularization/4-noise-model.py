@@ -554,7 +554,7 @@ page.say(
     f"the predictions say {points(worst['eq_33'][2] - worst['miss'])} (Eq. 33), {points(worst['distances'][2] - worst['miss'])}, "
     f"{points(worst['nearest'][2] - worst['miss'])} and {points(worst['union'][2] - worst['miss'])} %. "
     + (
-        "There one boundary, even the nearest, cannot stand for nine."
+        "There one boundary, even the nearest, cannot replace nine."
         if np.mean(breaks) > 1.2 * (worst["nearest"][2] - worst["miss"])
         else "The nearest boundary alone accounts for most of it."
     )

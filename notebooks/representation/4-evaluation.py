@@ -22,7 +22,9 @@
 # with the best weights, under several attacks of many steps. Where a number above zero is the attack's weakness and not
 # the network's strength, it looks for the reason.
 #
-# **Time to learn**: 25 minutes. **You need** the [four structures](3-defences); FGSM and PGD from the [page on attacks](../attacks/1-attacks).
+# **Time to learn**: 25 minutes. **You need** the [four structures](3-defences). From the [page on
+# attacks](../attacks/1-attacks) you need FGSM, one step along the gradient's sign, and PGD, many small steps within a
+# budget.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: digits, seconds of training | standard: MNIST, hours on 2 cores | paper: MNIST, a GPU
@@ -125,7 +127,7 @@ THESIS = {
 # | `rd-gmr`, `rd-gmres` | the penalty on the gradient does not help either, with a sigmoid or with the elastic one |
 # | `rd-elastic` | our question: what does the Elastic Sigmoid learn? |
 # | `rd-pairs-clean`, `rd-pairs-ten` | Pairwise Difference is as accurate as the plain network, and a step of 10 already breaks it |
-# | `rd-white-above-black`, `rd-masking`, `rd-cross`, `rd-saturated`, `rd-one-step` | the plain network has more left when the attacker knows it; our question: how weak is one step, and why? |
+# | `rd-white-above-black`, `rd-masking`, `rd-cross`, `rd-saturated`, `rd-one-step` | the plain network keeps more when the attacker knows it; our question: how weak is one step, and why? |
 # | `rd-worst`, `rd-honest`, `rd-pairs-small`, `rd-no-gradient` | our question: who resists the strongest attack, and can these attacks be trusted? |
 #
 # ## Threat model
@@ -217,7 +219,7 @@ def other(spec):
 # stay in **training mode**. Batch renormalisation then uses the mean and variance of the 200 images that are judged
 # together, attacked ones too. The attack's gradient goes through these. (The text says so, "as we had very strange
 # [...] performance issues otherwise"; with the statistics that were learnt ours have none.) Black-box examples come
-# from another S. Beside these stands the same step in **evaluation mode**, with the best weights and in PyTorch's
+# from another S. Beside these is the same step in **evaluation mode**, with the best weights and in PyTorch's
 # arithmetic.
 #
 # Arithmetic matters too. Chainer, in which the thesis was written, computes the sigmoid of a potential $d$ as
@@ -489,7 +491,7 @@ axes[0].set(ylabel="accuracy, %")
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Accuracy against the budget. Left: one step on the cross-entropy, in double precision. Right: images that stand every attack of the table. PD on {settings.pair_images} images.",
+    caption=f"Accuracy against the budget. Left: one step on the cross-entropy, in double precision. Right: images that resist every attack of the table. PD on {settings.pair_images} images.",
     alt="Two panels of curves of accuracy against the budget, one for each kind of network; left for one step, right for the strongest attack.",
 )
 page.table(
@@ -534,9 +536,9 @@ page.say(
 # %% [markdown]
 # ## Is the plain network's number an artefact?
 #
-# In the thesis S has more left when the attacker knows it (46.16 %) than when not (45.28 %). Who knows a network can
-# also do what those do who don't, so one step along the gradient cannot be the best attack on it. There are four
-# suspects:
+# In the thesis S keeps more when the attacker knows it (46.16 %) than when not (45.28 %). A white-box attacker can do
+# everything that a black-box attacker can, so one step along the gradient cannot be the best attack on it. There are
+# four suspects:
 #
 # 1. The gradient is **exactly zero** in single precision. That is so most of all in Chainer's arithmetic. There no unit
 #    of the first layer has a slope left, so that the whole image stays untouched.
@@ -596,10 +598,10 @@ page.table(
         ]
         for kind, records in hidden.items()
     ],
-    caption=f"Accuracy in % under the thesis' step (77 of 255), first {settings.images} test images (PD {settings.pair_images}; under this step these come off worse than the others), last weights, evaluation mode; and what stands the strongest attack at {settings.budgets[-1]:g} (best weights)",
+    caption=f"Accuracy in % under the thesis' step (77 of 255), first {settings.images} test images (PD {settings.pair_images}; under this step these come off worse than the others), last weights, evaluation mode; and what survives the strongest attack at {settings.budgets[-1]:g} (best weights)",
 )
 page.say(
-    "How to read it: of the accuracy that S has left under one step in Chainer's arithmetic, PyTorch's takes away "
+    "How to read it: of the accuracy that S keeps under one step in Chainer's arithmetic, PyTorch's takes away "
     + ", the next column another ".join(
         f"{points(hidden['S'], lambda r, a=a, b=b: r[a] - r[b])}"
         for a, b in (
@@ -685,7 +687,7 @@ page.say(
 # * Pairwise Difference at 28 x 28 has 31 million weights here (61 in the thesis, for [the same function](3-defences)).
 #   It gets fewer epochs than the others. At 14 x 14, where it can be trained longer, a plain network is measured beside
 #   it.
-# * The strongest of six attacks is an upper bound of what a network has left: a stronger attack may exist. The attack without gradients is on fewer images, because it is slow; and the toolbox's draws one square for all images at a time. Attacks on PD are on fewer images for the same reason.
+# * The strongest of six attacks is an upper bound of what a network keeps: a stronger attack may exist. The attack without gradients is on fewer images, because it is slow. The toolbox's draws one square for all images at a time. Attacks on PD are on fewer images for the same reason.
 # * Batch renormalisation follows the thesis' schedule. Its limits are loosened when the loss of an epoch's last
 #   minibatch is below 0.01, and again after 20, 40 and 60 epochs more. Until then it is batch normalisation, and the
 #   loss of A and PD hardly ever comes near .01.
@@ -709,7 +711,7 @@ else:
         + mean_sd([r["thesis"]["black"][0] for r in printed_small["PD"]])
         + f"; thesis {THESIS['PD'][2]} %).\n"
         f"* They do not measure resistance. RS and PD owe theirs to the mode ({owed}); S owes some of its own to gradients that vanish, and nearly all of it to an attack of a single step.\n"
-        "* The thesis' conclusion stands, and more firmly than its tables can say: in the mean over budgets up to .1 no defence stands strong attacks better than the plain network, and RS (from .05 on), A and PD stand them far worse.\n"
+        "* The thesis' conclusion holds, and more firmly than its tables can say. In the mean over budgets up to 0.1 no defence resists strong attacks better than the plain network. RS (from 0.05 on), A and PD resist them far worse.\n"
         "* What GMR loses under one step, a plain network at its learning rate loses as well; the penalty does next to nothing at its weight."
     )
 

@@ -25,8 +25,10 @@
 # * a network that is tested with batch statistics may be an easier target.
 #
 # The fifth, that the constants may be wrong, is not tried again here. On [page 3](3-defences), that of the angles is a
-# few millionths of what it is added to in the first layer. In the second it is a few thousandths. The thesis tries
-# none. This page does, one conjecture at a time, beside the obvious rival: training on attacked images.
+# few millionths of what it is added to in the first layer. In the second it is a few thousandths.
+#
+# The thesis tries none of them. This page does, one conjecture at a time, beside the obvious rival: training on
+# attacked images.
 #
 # **Time to learn**: 15 minutes. **You need** the [evaluation](4-evaluation).
 
@@ -184,7 +186,7 @@ page.threat_model(
 # | our question: which part of GMRES does what? | Elastic Sigmoids without the penalty on the gradient (*S, elastic*) |
 # | the rival | every minibatch is attacked first, with a budget of .1, in one step (*FGSM training*) or in seven (*PGD training*, as Madry et al. {cite}`madry2018`, but from the image itself, without their random start); no other loss |
 #
-# **Why the fourth cannot be had as it stands.** A field of vectors $F(a)$ is the gradient of some function only if its Jacobian is symmetric. For $F = a/\lVert a\rVert_1$, off the diagonal,
+# **Why the fourth cannot be had as it is.** A field of vectors $F(a)$ is the gradient of some function only if its Jacobian is symmetric. For $F = a/\lVert a\rVert_1$, off the diagonal,
 #
 # $$\frac{\partial F_i}{\partial a_j} = -\frac{a_i\operatorname{sign}(a_j)}{\lVert a\rVert_1^2}, \qquad \text{symmetric only where all } |a_i| \text{ are equal.}$$
 
@@ -322,7 +324,7 @@ fallen = {
     for kind, records in judged.items()
 }
 page.say(
-    f"How to read them.\n\n* **Who has more than the plain network?** In the mean over the first three budgets all seven attacks leave S {left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and {order[1]} ({left(order[1])}). "
+    f"How to read them.\n\n* **What keeps more than the plain network?** In the mean over the first three budgets all seven attacks leave S {left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and {order[1]} ({left(order[1])}). "
     + ("; ".join(f"{kind}: {left(kind)}" for kind in rivals) + "." if rivals else "")
     + "\n"
     + (
@@ -468,8 +470,8 @@ if page.profile != "standard" or page.overrides:
     page.say("*The published page says here what its own records show; those of this run are others.*")
 else:
     page.say(
-        "* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network has left; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
-        "* Batch statistics at test time stand in this attacker's way. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
+        "* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network keeps; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
+        "* Batch statistics at test time hinder this attacker. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
         "* What helps, at budgets about the one trained for (.1), is training on images attacked in one step; at .3 nothing is left of these networks either. With seven steps they learn badly, at this rate, and lose most of it again."
     )
 

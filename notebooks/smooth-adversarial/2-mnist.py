@@ -20,6 +20,10 @@
 # Wagner's. This page runs all six attacks of their Table 1 and 2 on their network, three times trained. Where text and
 # code differ, it runs both forms.
 #
+# **FGSM** moves each pixel once, by the whole budget along the gradient's sign; **I-FGSM** does it in small steps.
+# **PGD$_2$** is projected gradient ascent under an l2 budget, **C&W** Carlini and Wagner's search for the shortest
+# change. An *s* in front marks the smooth form: sPGD$_2$, sC&W.
+#
 # **Time to learn**: 25 minutes. **You need** the [page on smoothing](1-smoothing) and the [page on attacks](../attacks/1-attacks).
 
 # %% tags=["parameters"]

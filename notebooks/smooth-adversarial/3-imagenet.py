@@ -20,6 +20,10 @@
 # be compared to the digit, and claims are judged by ratios. The page ends with a question that the paper leaves open:
 # can an algorithm detect what magnification does not show to a human?
 #
+# **FGSM** moves each pixel once, by the whole budget along the gradient's sign; **I-FGSM** does it in small steps.
+# **PGD$_2$** is projected gradient ascent under an l2 budget, **C&W** Carlini and Wagner's search for the shortest
+# change. An *s* in front marks the smooth form: sPGD$_2$, sC&W.
+#
 # **Time to learn**: 25 minutes. **You need** the [page on MNIST](2-mnist).
 
 # %% tags=["parameters"]

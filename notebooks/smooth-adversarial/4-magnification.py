@@ -19,6 +19,9 @@
 # becomes visible, except their own smooth one. This page puts the formula right, shows both readings of its parameters,
 # and measures what the figure shows.
 #
+# **PGD$_2$** is projected gradient ascent under an l2 budget, **C&W** Carlini and Wagner's search for the shortest
+# change. An *s* in front marks the smooth form: sPGD$_2$, sC&W.
+#
 # **Time to learn**: 15 minutes. **You need** the [page on smoothing](1-smoothing).
 
 # %% tags=["parameters"]

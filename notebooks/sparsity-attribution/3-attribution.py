@@ -270,7 +270,7 @@ page.say(
 # networks learn. A network that has learnt nothing stays in the tables, with a mark: its maps may be stable, but have
 # nothing to show.
 #
-# Two controls stand beside them.
+# Two controls are measured beside them.
 #
 # * **One-step adversarial training**: in place of a penalty, each step minimises the loss of
 #   $x+\tfrac{8}{255}\operatorname{sign}\nabla_x L$, clipped to $[0, 1]$. How robust that is, the [page

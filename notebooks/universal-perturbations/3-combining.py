@@ -21,6 +21,9 @@
 # finished perturbations are mixed. This page asks the questions of their Table 2 of other networks, and adds the way of
 # today: **gradient ascent** without DeepFool.
 #
+# A **split** takes 600 of the 1,000 images at random for making a perturbation, and leaves 400 for judging it. A
+# **pass** visits each of the 600 once.
+#
 # **Time to learn**: 20 minutes. **You need** the [page on transfer](2-transfer).
 
 # %% tags=["parameters"]
