@@ -458,9 +458,12 @@ page.say(
 # One combination needs no fit. An outline turns by a quarter of a full turn at a window with one pixel, and back by as
 # much at one with three. Round any simple outline the turns add up to one full turn, so that
 #
-# $$\tfrac14\,(n_1 - n_3 - 2\,n_\text{diagonal}) = \text{number of components less number of holes,}$$
+# $$\begin{aligned}
+# \tfrac14\,(n_1 &- n_3 - 2\,n_\text{diagonal})\\
+# &= \text{components less holes,}
+# \end{aligned}$$
 #
-# whatever the shapes {cite}`gray1971`. Adding up what small filters see can count.
+# in number, whatever the shapes {cite}`gray1971`. Adding up what small filters see can count.
 
 # %% tags=["hide-input"]
 rivals = {

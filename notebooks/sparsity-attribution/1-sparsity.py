@@ -163,12 +163,15 @@ page.say(
 # ## One weight
 #
 # The paper's other experiments penalise the weights of all convolutions and linear layers. Such a penalty pulls every
-# weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-w_0)^2$. With l1, with l2,
-# and with their sum, which is what the paper seems to have trained, the best weight becomes (with $(t)_+ = \max(t, 0)$)
+# weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-w_0)^2$. The sum of this loss
+# and a penalty then has its minimum at the values below. They are for l1, for l2, and for both together, which is what
+# the paper seems to have trained. With $(t)_+ = \max(t, 0)$,
 #
-# $$\min_w \tfrac12(w-w_0)^2+\lambda|w| \;\Rightarrow\; w=\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+,\qquad
-# \min_w \tfrac12(w-w_0)^2+\lambda w^2 \;\Rightarrow\; w=\frac{w_0}{1+2\lambda},\qquad
-# \min_w \tfrac12(w-w_0)^2+\lambda(|w|+w^2) \;\Rightarrow\; w=\frac{\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+}{1+2\lambda}.$$
+# $$\begin{aligned}
+# \lambda|w|: &\quad w=\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+,\\
+# \lambda w^2: &\quad w=\frac{w_0}{1+2\lambda},\\
+# \lambda(|w|+w^2): &\quad w=\frac{\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+}{1+2\lambda}.
+# \end{aligned}$$
 #
 # The first sets whatever is smaller than $\lambda$ to zero; the second only shrinks; the third does both.
 
