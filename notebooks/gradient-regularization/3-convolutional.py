@@ -386,7 +386,7 @@ page.say(
 # %% tags=["hide-input"]
 colour = {label: f"C{number}" for number, label in enumerate(variants["digits"])}
 ends = {"mnist": [0.45, 0.39], "cifar10": [14.05, 13.26]}
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained")
 for axis, kind in zip(axes, data, strict=True):
     for label in variants[kind]:
         curves = 100 * np.array([r.arrays["curve"] for r in rows[kind, label]])
@@ -402,12 +402,12 @@ for axis, kind in zip(axes, data, strict=True):
     bottom, top = axis.get_ylim()
     axis.yaxis.set_minor_formatter("{x:g}" if top < 20 * bottom else "")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
-axes[0].set_ylabel("error, %")
+fig.supylabel("error, %", fontsize=10)
 page.figure(
     fig,
     caption="Error after each epoch, on test images: mean over seeds, bands from the lowest to the highest. Dotted, on MNIST and CIFAR-10: what the paper ends with, without the perturbation (blue) and with p = 2 (orange); on CIFAR-10 after training on 40,000 images. "
     + ("On colour images: error on the held-out training images." if settings.held_out_colour else ""),
-    alt="Two panels of curves on logarithmic axes, digits left and colour images right, one for each way of training.",
+    alt="Two panels of curves on logarithmic axes, digits above and colour images below, one for each way of training.",
 )
 page.say(
     "How to read it: where a curve still falls at its end, more epochs may lower the error further; the rate is near 0 there, so that a flat end shows no convergence either. The last weights are the ones that are judged; nothing is selected by these curves. "
@@ -638,7 +638,7 @@ attacks = {
 }
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.9), layout="constrained", sharey=True)
+fig, axes = plt.subplots(3, 1, figsize=(4.4, 9), layout="constrained", sharey=True)
 for number, (name, records) in enumerate(attacks.items()):
     style = dict(color=f"C{number}", ls="--" if name.startswith("dense") else "-", marker="o", ms=3, label=name)
     for axis, field, budgets in zip(
@@ -649,8 +649,8 @@ for number, (name, records) in enumerate(attacks.items()):
         )
 for axis, title in zip(axes, ("PGD, l2", "PGD, l-infinity", "noise of the same l2 length"), strict=True):
     axis.set(xlabel="budget", title=title)
-axes[0].set_ylabel(f"right, % of the first {settings.images} images")
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+fig.supylabel(f"right, % of the first {settings.images} images", fontsize=10)
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
     caption=f"Accuracy against the budget of the attack on {settings.digits}, mean over seeds; dashed: dense. Images that were wrong without an attack count as wrong. PGD's images are clipped to [0, 1], noisy ones are not. The first test images are easier than the rest: compare the errors without attack with those of the table above.",

@@ -472,7 +472,7 @@ for k in (1, -1):
         ],
         caption=f"Accuracy in % within {settings.budgets[k]:g}, evaluation mode, best weights, the first {settings.images} test images (PD {settings.pair_images}, at 14 x 14 {2 * settings.pair_images}); mean ± sd over seeds. Images that are wrong without an attack count as wrong in the last column alone. The search along another's widened slopes stops once that network is fooled, so that at large budgets it is a weak attack on this one",
     )
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 6.6), layout="constrained", sharey=True)
 for axis, how in zip(axes, ("fgsm", "worst"), strict=True):
     for number, (kind, records) in enumerate(judged.items()):
         axis.plot(
@@ -487,12 +487,12 @@ for axis, how in zip(axes, ("fgsm", "worst"), strict=True):
             label=kind,
         )
     axis.set(xlabel="budget, l-infinity", title="any of six attacks" if how == "worst" else HOW[how])
-axes[0].set(ylabel="accuracy, %")
+fig.supylabel("accuracy, %", fontsize=10)
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Accuracy against the budget. Left: one step on the cross-entropy, in double precision. Right: images that resist every attack of the table. PD on {settings.pair_images} images.",
-    alt="Two panels of curves of accuracy against the budget, one for each kind of network; left for one step, right for the strongest attack.",
+    caption=f"Accuracy against the budget. Above: one step on the cross-entropy, in double precision. Below: images that resist every attack of the table. PD on {settings.pair_images} images.",
+    alt="Two panels of curves of accuracy against the budget, one for each kind of network; the upper one for one step, the lower one for the strongest attack.",
 )
 page.table(
     [

@@ -463,7 +463,7 @@ page.say(
 # $P(D)$ is the probability of a success with distortion at most $D$ (Eq. 21). The attacks with a budget jump where a budget of their grid lies.
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7.6), sharey=True, layout="constrained")
 bounds = np.linspace(0, 8, 321)
 colours = {
     name: f"C{number}" for number, name in enumerate([*printed[False], OVER_R])
@@ -475,8 +475,8 @@ for axis, adversarial in zip(axes, (False, True), strict=True):
         )
         axis.plot(bounds, curve, "--" if "text" in name else "-", color=colours[name.split(",")[0]], label=name)
     axis.set(xlabel="distortion D", title="adversarially trained" if adversarial else "naturally trained")
-axes[0].set_ylabel("P(D)")
-fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+fig.supylabel("P(D)", fontsize=10)
+fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
     caption="Operating characteristics, mean over the networks (the paper's Figure 2). A curve further to the left is a stronger attack. Dashed: the forms of the text "

@@ -501,12 +501,12 @@ page.say(
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(
-    1, len(searched), figsize=(max(4.6 * len(searched), 7), 4.6), sharey=True, layout="constrained", squeeze=False
+    len(searched), 1, figsize=(4.4, 3.1 * len(searched) + 1.4), sharey=True, layout="constrained", squeeze=False
 )
 colours = {
     name: f"C{number}" for number, name in enumerate(dict.fromkeys(name.split(",")[0] for name in (*printed, OVER_R)))
 }  # the two forms of an attack share one
-for axis, network in zip(axes[0], searched, strict=True):
+for axis, network in zip(axes[:, 0], searched, strict=True):
     bounds = np.linspace(0, 3, 301)
     for name in calls:
         if (name, network) not in rows or name == MIXED:
@@ -519,8 +519,8 @@ for axis, network in zip(axes[0], searched, strict=True):
             label=name,
         )
     axis.set(xlabel="distortion D", title=network)
-axes[0, 0].set_ylabel("P(D)")
-fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+fig.supylabel("P(D)", fontsize=10)
+fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
     caption=f"Operating characteristics on natural images, as returned (the paper's Figure 3 has other networks): C&W and sC&W on the first {shared} images, the others on {settings.groups * settings.group}. Attacks with a budget rise near the budgets of their grid; the axis ends at 3, beyond which C&W may go on. Dashed: the forms of the text. Left out: sC&W with the norm and the first c = 100.",

@@ -990,7 +990,7 @@ for network in settings.beside:
 # ## Figure 3: how training goes
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 8), layout="constrained")
 first = settings.judged[0]
 shown = {"no penalty": plain[first][longest]} | {
     f"{penalty}, {factor:g}": swept[first][penalty, factor]
@@ -1015,11 +1015,11 @@ for name, records in shown.items():
 axes[0].axhline(np.log(len(plain[first][longest][0]["counts"])), color="k", lw=0.8, ls=":")
 axes[0].set(xlabel="epoch", ylabel="cross-entropy, 1,000 test images")
 axes[1].set(xlabel="epoch", ylabel="objective with its penalty, training images", yscale="log")
-fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside right upper")
+fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=2)
 page.figure(
     fig,
     caption=f"After each epoch of {first}: cross-entropy of test images, and what is minimised on the training images; mean and range over seeds. Dotted: a network which gives all classes the same probability. {learning.FOOTNOTE}.",
-    alt="Left: the test loss by epoch; without a penalty it rises after a minimum, and networks on the dotted line have learnt nothing. Right: the "
+    alt="Above: the test loss by epoch; without a penalty it rises after a minimum, and networks on the dotted line have learnt nothing. Below: the "
     "objective on the training images falls.",
 )
 page.table(

@@ -498,7 +498,7 @@ for network in settings.networks:
     page.say(
         f"How to read it: on {network}, among trainings in which every seed has learnt, the sliding patch's maps are worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained {np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f})."
     )
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained")
 for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-CAM"), strict=True):
     for number, kind in enumerate(KINDS):
         for network, marker in zip(settings.networks, "osD^", strict=False):
@@ -514,7 +514,7 @@ for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-
             axis.annotate(
                 learning.mark(records).strip(),
                 axis.lines[-1].get_xydata()[0],
-                fontsize=6,
+                fontsize=7,
                 xytext=(3, 3),
                 textcoords="offset points",
             )

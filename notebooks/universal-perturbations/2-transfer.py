@@ -282,7 +282,7 @@ page.say(
 # ## Do the runs still gain?
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 6.4), layout="constrained", sharey=True)
 for number, (source, records) in enumerate(single.items()):
     for record in records:
         updates = np.cumsum([counts["updates"] for counts in record["history"]])
@@ -296,7 +296,7 @@ for number, (source, records) in enumerate(single.items()):
             )
 for axis, name in zip(axes, ("training images", "held-out images"), strict=True):
     axis.set(xlabel="updates of v", title=name)
-axes[0].set_ylabel("own network fooled, %")
+fig.supylabel("own network fooled, %", fontsize=10)
 axes[1].legend(fontsize=8)
 page.figure(
     fig,

@@ -205,7 +205,7 @@ page.say(
 
 # %% tags=["hide-input"]
 lines = {name: records for name, records in (rows | ascended).items() if name != "Algorithm 1"}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained", sharey=True)
 for number, (name, records) in enumerate(lines.items()):
     for record in records:
         spent = [gradients(record, n + 1) for n in range(len(record["history"]))]
@@ -226,7 +226,7 @@ for k, axis in enumerate(axes):
     )
     axis.set(xlabel="gradients", xscale="log", title=f"on {settings.networks[k]}", ylim=(0, 100))
     axis.legend(fontsize=7)
-axes[0].set_ylabel("held-out images fooled, %")
+fig.supylabel("held-out images fooled, %", fontsize=10)
 page.figure(
     fig,
     caption="Fooling rates after each pass against the gradients that were computed, by DeepFool (lines) and by ascent (dashed), one curve for each split.",
@@ -332,7 +332,7 @@ page.say(
 )
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained", sharey=True)
 for number, (name, records) in enumerate(rows.items()):
     for record in records:
         turns = len(record.parameters["networks"]) if record.parameters.get("schedule") == "cyclic" else 1
@@ -350,7 +350,7 @@ for number, (name, records) in enumerate(rows.items()):
 for k, axis in enumerate(axes):
     axis.set(xlabel="visits by this network", title=f"on {settings.networks[k]}", ylim=(0, None))
     axis.legend(fontsize=8)
-axes[0].set_ylabel("held-out images fooled, %")
+fig.supylabel("held-out images fooled, %", fontsize=10)
 page.figure(
     fig,
     caption="Fooling rates of the two networks after each pass, against the visits that this network has made; one line for each split. "
