@@ -692,7 +692,7 @@ page.errata("gr-e-best-result", "gr-e-table4-baseline")
 # ```{exercise} A batch mean
 # :label: gr-mnist-1
 #
-# *Easy.* Somebody computes $g$ from the **mean** loss of a batch of 100. He divides by the norm of the whole batch
+# *Easy.* Somebody computes $g$ from the **mean** loss of a batch of 100. They divide by the norm of the whole batch
 # gradient instead of each example's. What is the largest $\|\epsilon_n\|_2$ then, and what does training see?
 # ```
 #

@@ -435,7 +435,7 @@ reach = {
 }
 
 # %% tags=["hide-input"]
-fig, axis = plt.subplots(figsize=(6.2, 3.9), layout="constrained")
+fig, axis = plt.subplots(figsize=(5, 3.9), layout="constrained")
 for label, records in reach.items():
     for field, style in (("gradient", dict(marker="o", ms=3, label=label)), ("random", dict(ls=":"))):
         axis.semilogx(

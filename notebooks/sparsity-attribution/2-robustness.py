@@ -733,14 +733,14 @@ page.say(
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(
-    1,
     len(settings.networks),
-    figsize=(3.4 * len(settings.networks) + 1, 3.6),
+    1,
+    figsize=(4.4, 2.9 * len(settings.networks)),
     layout="constrained",
     sharey=True,
     squeeze=False,
 )
-for axis, network in zip(axes[0], settings.networks, strict=True):
+for axis, network in zip(axes[:, 0], settings.networks, strict=True):
     for number, penalty in enumerate(PENALTIES):
         places = np.arange(len(settings.attacks)) + 0.2 * (number - 1.5)
         values = 100 * np.array([[r["static"] for r in table[network, penalty, attack]] for attack in settings.attacks])
@@ -753,7 +753,7 @@ for axis, network in zip(axes[0], settings.networks, strict=True):
                 place,
                 points.max() + 1,
                 learning.mark(table[network, penalty, attack], "retrained").replace(" ", "\n").strip(),
-                fontsize=5,
+                fontsize=7,
                 ha="center",
             )
             itself = [r["adaptive"] for r in table[network, penalty, attack] if r["adaptive"] is not None]
@@ -763,7 +763,7 @@ for axis, network in zip(axes[0], settings.networks, strict=True):
                 )
     axis.axhline(100 / len(records[0]["truth"]), color="grey", lw=0.8)
     axis.set(title=network, xticks=np.arange(len(settings.attacks)), xticklabels=settings.attacks)
-axes[0, 0].set_ylabel("accuracy, %")
+fig.supylabel("accuracy, %", fontsize=10)
 axes[0, 0].legend(fontsize=7)
 page.figure(
     fig,

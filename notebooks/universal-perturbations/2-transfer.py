@@ -337,7 +337,7 @@ longest = runs[-1]
 held = [100 * counts["held out"][0] for counts in longest["history"]]
 window = min(8, len(held) - 1)
 adds = (held[-1] - held[-1 - window]) / window
-fig, axis = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
+fig, axis = plt.subplots(figsize=(5, 3.6), layout="constrained")
 for name in ("training", "held out"):
     axis.plot(
         range(1, 1 + len(held)),
@@ -419,7 +419,7 @@ if checked:
     page.say(
         "How to read it: a row changes one choice of the first row; the sentences under the figure say by how much."
     )
-    fig, axis = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
+    fig, axis = plt.subplots(figsize=(5, 3.8), layout="constrained")
     for number, (name, records) in enumerate(checked.items()):
         for record in records:
             axis.plot(

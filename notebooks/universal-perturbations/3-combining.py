@@ -413,7 +413,7 @@ mixed = {
 }
 
 # %% tags=["hide-input"]
-fig, axis = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
+fig, axis = plt.subplots(figsize=(5, 3.8), layout="constrained")
 found = 100 * np.array([r["rates"] for r in mixed[False]])
 for k, name in enumerate(three):
     axis.plot(settings.shares, found[:, :, k].mean(0), "o-", ms=3, color=f"C{k}", label=name)
