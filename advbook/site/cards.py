@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from advbook import claims, forest, holm, ledger, provenance, record_list, summary
 from advbook.page import SCOPE, badge
-from advbook.site import evidence, rule_words, verdicts
+from advbook.site import evidence, hindsight, rule_words, verdicts
 from advbook.site.tables import by_chapter, chapter_titles, sentence, table
 
 
@@ -26,18 +26,19 @@ def address(claim: dict) -> str:
 def pages() -> dict[str, str]:
     """Name -> Markdown of every page of cards."""
     folders, made = {title: chapter for chapter, title in chapter_titles().items()}, {}
+    others = {claim["id"]: address(claim) for claim in verdicts.judgements()}
     for title, judged in by_chapter(verdicts.judgements()).items():
-        told = map(card, judged, _corrected(judged))
+        told = [card(*each, others) for each in zip(judged, _corrected(judged), strict=True)]
         made[name_of(folders[title])] = "\n".join([f"# Cards: {title}", "", forest.forest(judged, title), "", *told])
     return made
 
 
 def _corrected(judged: list[dict]) -> list[str]:
-    """Whether each verdict of a paper stands Holm's correction; empty where that asks nothing of it."""
+    """Whether each verdict of a paper survives Holm's correction; empty where that asks nothing of it."""
     family, names = holm.family(judged), [claim["id"] for claim in judged]
     asked = {claim["id"] for claim in family if claim["verdict"] not in claims.UNDECIDED}
     fallen = {claim["id"] for claim in holm.fallen(family)}
-    words = {True: "the verdict does not stand it", False: "the verdict stands it"}
+    words = {True: "the verdict does not survive it", False: "the verdict survives it"}
     return [f"{words[name in fallen]}, among all of its paper." if name in asked else "" for name in names]
 
 
@@ -49,15 +50,20 @@ def files() -> dict[str, bytes]:
         for each in evidence.of(claim):
             own.setdefault(record_list.place(each.record), each.record)
     return {
-        chapter: json.dumps({k: record_list.entry(v) for k, v in own.items()}, separators=(",", ":")).encode()
+        chapter: json.dumps({k: _entry(v) for k, v in own.items()}, separators=(",", ":")).encode()
         for chapter, own in found.items()
     }
 
 
-def card(claim: dict, corrected: str = "") -> str:
+def _entry(record: ledger.Record) -> dict:
+    """A record with the versions of what measured it."""
+    return record_list.entry(record) | {"versions": record.provenance.get("versions") or {}}
+
+
+def card(claim: dict, corrected: str = "", others: Mapping[str, str] | None = None) -> str:
     """One result card: verdict, claim, the paper's numbers beside the recorded ones, metric, rule, records.
 
-    ``corrected`` says whether the verdict stands Holm's correction.
+    ``corrected`` says whether the verdict survives Holm's correction; ``others``: where the card of each claim is.
     """
     names = dict.fromkeys([*claim["values"], *claim["paper"]])
     rows = [
@@ -85,7 +91,8 @@ def card(claim: dict, corrected: str = "") -> str:
             f"({claim['id']})=",
             f"## {claim['id']}",
             "",
-            f"{badge(claim['verdict'])}{SCOPE[claim['scope']]} {sentence(claim['claim'])} *{sentence(claim['where'])}*",
+            f"{badge(claim['verdict'])}{hindsight.mark(claim)}{SCOPE[claim['scope']]} {sentence(claim['claim'])} "
+            f"*{sentence(claim['where'])}*",
             "",
             forest.strip(claim),
             "",
@@ -94,13 +101,26 @@ def card(claim: dict, corrected: str = "") -> str:
             table(["value", "paper", made], rows),
             "",
             rule_words.of(claim),
-            *(f"{name}\n: {sentence(text)}\n" for name, text in facts.items() if text),
+            *(f"{name}\n: {_led(sentence(text), claim, others or {})}\n" for name, text in facts.items() if text),
             own_records(claim),
             "",
             f'<p class="report"><a href="{report(claim)}">Report an error in this claim</a></p>',
             "",
         ]
     )
+
+
+def _led(text: str, claim: dict, others: Mapping[str, str]) -> str:
+    """A text of a card with a link wherever it names another claim."""
+
+    def link(match: re.Match) -> str:
+        name = match[2] or match[3]
+        if name == claim["id"] or name not in others:
+            return match[0]
+        return f'<a href="{others[name]}">{match[1] or ""}{name}{match[1] or ""}</a>'
+
+    # a claim's name alone in code, other code and links (left as they are), names in words
+    return re.sub(r"(`)([a-z][\w-]*)`|`[^`]*`|\[[^]]*\]\([^)]*\)|(?<![\w-])([a-z]+-[\w-]+)", link, text)
 
 
 def own_records(claim: dict) -> str:

@@ -10,7 +10,7 @@ from collections import Counter
 
 from advbook import claims, forest, holm, judgement, summary
 from advbook.page import BADGES, SCOPE, badge
-from advbook.site import cards, verdicts
+from advbook.site import cards, hindsight, verdicts
 from advbook.site.tables import by_chapter, sentence
 
 SCOPES = {
@@ -59,7 +59,7 @@ def bar() -> str:
 
 
 def chance() -> str:
-    """How many verdicts chance alone would give, and which do not stand Holm's correction, paper by paper."""
+    """How many verdicts chance alone would give, and which do not survive Holm's correction, paper by paper."""
     lines, number = [], 0
     for title, judged in by_chapter(verdicts.judgements()).items():
         family = holm.family(judged)
@@ -67,8 +67,8 @@ def chance() -> str:
         number += len(family)
         if decided:
             fallen = [f"[{claim['id']}](#{claim['id']})" for claim in holm.fallen(family)]
-            stand = f"* {title}: {len(decided) - len(fallen)} of {len(decided)} stand"
-            lines.append(stand + (f"; without {', '.join(fallen)}" if fallen else "") + ".")
+            survive = f"* {title}: {len(decided) - len(fallen)} of {len(decided)} survive"
+            lines.append(survive + (f"; without {', '.join(fallen)}" if fallen else "") + ".")
     return (
         f"{number} verdicts rest on intervals. If there were no effect at all, about {0.05 * number:.0f} of them would "
         "say that there is one, or its opposite. Holm's correction asks of all verdicts of a paper at once that none "
@@ -106,7 +106,7 @@ def _row(claim: dict, title: str) -> str:
         f'<td>{html.escape(_author(title))}</td><td class="number" data-sort="{paper}">{cells[0]}</td>'
         f'<td class="number" data-sort="{found.mean if found else ""}">{cells[1]}</td>'
         f'<td class="number" data-sort="{found.n if found else 0}">{cells[2]}</td>'
-        f'<td data-sort="{ORDER[claim["verdict"]]}">{badge(claim["verdict"])}</td></tr>'
+        f'<td data-sort="{ORDER[claim["verdict"]]}">{badge(claim["verdict"])}{hindsight.mark(claim)}</td></tr>'
     )
 
 

@@ -10,7 +10,7 @@ from functools import cache
 import yaml
 
 from advbook import paths, summary
-from advbook.site import cards, prose, verdicts
+from advbook.site import cards, hindsight, prose, verdicts
 from advbook.site.tables import sentence
 
 MINUTES = re.compile(r"\*\*Time to learn\*\*: (\d+) minutes")
@@ -103,7 +103,7 @@ def _verdict(claim: dict) -> str:
     numbers = f' <span class="numbers">{html.escape(found.text())}{_what(claim, found)}</span>' if found else ""
     return (
         f'<li><a href="../../book/{cards.address(claim)}">{html.escape(sentence(claim["claim"]))}</a> '
-        f"{prose.verdict_badge(claim)}{numbers}</li>"
+        f"{prose.verdict_badge(claim)}{hindsight.mark(claim)}{numbers}</li>"
     )
 
 

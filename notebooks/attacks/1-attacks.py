@@ -15,7 +15,7 @@
 # # Four attacks
 #
 # The chapters of this book attack networks with the functions of `advutils.attacks`. Four of them are common, and this
-# page introduces those: what each solves, the path that it takes, when to use it, and what it costs.
+# page introduces those. It says what each solves, the path that it takes, when to use it, and what it costs.
 #
 # **Time to learn**: 20 minutes. **You need** gradients, norms and a little PyTorch.
 
@@ -124,7 +124,7 @@ for net in sorted({net for _, net, _ in ends}):
 # | the distance to the boundary, quickly | `deepfool` | not the shortest, and no budget |
 # | the shortest change you can get in l2 | `carlini_wagner` | ten times the time of DeepFool and more; learning rate and steps matter |
 #
-# The table is advice; the measurements behind it stand at the end, under *What they cost*.
+# The table is advice; the measurements behind it are at the end, under *What they cost*.
 
 # %% [markdown]
 # ## Three goals
@@ -589,8 +589,9 @@ if {
 # ````{solution} attacks-3
 # :class: dropdown
 #
-# For fixed $r$ the objective is linear and non-decreasing in $c$; a minimum of such functions is concave and non-decreasing, and at $c = 0$ the best
-# $r$ is 0. If $h(r) = 0$, $r$ is one of the candidates in $V(c)$, with objective $\lVert r\rVert^2$.
+# For fixed $r$ the objective is linear and non-decreasing in $c$. A minimum of such functions is concave and
+# non-decreasing, and at $c = 0$ the best $r$ is 0. If $h(r) = 0$, $r$ is one of the candidates in $V(c)$, with
+# objective $\lVert r\rVert^2$.
 #
 # ```python
 # import numpy as np

@@ -15,10 +15,10 @@
 # # The gradient regularisation family
 #
 # Which small change of an image hurts a network most? If the loss is replaced by its tangent plane, the answer is one
-# formula with one free exponent $p$, and the fast gradient sign method is one of its cases. That is the idea of Lyu,
-# Huang and Liang {cite}`lyu2015`. This page derives their formula in a few lines (more simply than the paper does), measures
-# how far the tangent plane can be trusted on a real network, follows the second-order argument to the step where it
-# breaks, and looks at the perturbations: do they really erase one digit and draw another?
+# formula with one free exponent $p$. The fast gradient sign method is one of its cases. That is the idea of Lyu, Huang
+# and Liang {cite}`lyu2015`. This page derives their formula in a few lines, more simply than the paper does. It
+# measures how far the tangent plane can be trusted on a real network, and follows the second-order argument to the step
+# where it breaks. Then it looks at the perturbations: do they really erase one digit and draw another?
 #
 # **Time to learn**: 40 minutes. **You need** gradients, the chain rule and a little PyTorch; norms are explained.
 
@@ -61,14 +61,14 @@ settings = page.settings
 # | --- | --- |
 # | `gr-theory-eq3`, `gr-theory-special-cases` | Eq. (3) is the worst perturbation for every $p$; it contains the fast gradient sign method |
 # | `gr-theory-slope` | it raises the loss by $\sigma\lVert\nabla L\rVert_{p^*}$ if $\sigma$ is small |
-# | `gr-theory-linear-at-one` | ours: is a network that was trained without the penalty linear enough for that at the $\sigma$ used in training? |
+# | `gr-theory-linear-at-one` | our question: is a network that was trained without the penalty linear enough for that at the $\sigma$ used in training? |
 # | `gr-theory-linear-enough` | trained with it, a sigmoid network "could be linear enough locally to benefit" |
-# | `gr-theory-loss-linear-enough` | ours: and is its loss? |
+# | `gr-theory-loss-linear-enough` | our question: and is its loss? |
 # | `gr-theory-second-order`, `gr-theory-trace`, `...-trained` | the second-order term for $p = 2$ acts like Gaussian noise; asked of both networks |
 # | `gr-theory-remark-2` | it can be written down for every $p$ |
 # | `gr-theory-nonconvex` | even linear regression stops being convex under the penalty |
 # | `gr-theory-two-classes`, `gr-theory-morph`, `gr-theory-class-means` | where classes are confused, the perturbation erases the true one and injects the other |
-# | `gr-theory-confident-clear` | ours: does the perturbed example stay correct where the network is sure? |
+# | `gr-theory-confident-clear` | our question: does the perturbed example stay correct where the network is sure? |
 # | `gr-theory-transfer`, `gr-theory-other-image` | perturbations carry over to other models and other images |
 #
 # ## Threat model
@@ -130,9 +130,9 @@ page.threat_model(
 # = \frac{|\epsilon_i|^{p-1}\operatorname{sign}(\epsilon_i)}{\lVert\epsilon\rVert_p^{\,p-1}},
 # \tag{37}$$
 #
-# without the factor $1/p$ that is printed, and with an absolute value and a sign, without which an odd $p - 1$ and a
-# negative entry go wrong. Setting $g = \lambda\nabla\lVert\epsilon\rVert_p$ on the sphere $\lVert\epsilon\rVert_p = \sigma$ and
-# raising $|g_i|$ to the power $q = p/(p-1)$,
+# without the factor $1/p$ that is printed. It needs an absolute value and a sign, without which an odd $p - 1$ and a
+# negative entry go wrong. Setting $g = \lambda\nabla\lVert\epsilon\rVert_p$ on the sphere
+# $\lVert\epsilon\rVert_p = \sigma$ and raising $|g_i|$ to the power $q = p/(p-1)$,
 #
 # $$g_i = \lambda\operatorname{sign}(\epsilon_i)\Big(\frac{|\epsilon_i|}{\sigma}\Big)^{p-1}, \quad
 # |g_i|^q = |\lambda|^q\,\frac{|\epsilon_i|^p}{\sigma^p}. \tag{38, 39}$$
@@ -180,7 +180,7 @@ page.source(norms.steepest)
 page.source(regularizers.worst_perturbation)
 
 # %% [markdown]
-# Is it right for 784 pixels? The next cell takes a random gradient, measures both sides of Eq. (3), and lets a thousand
+# Is it right for 784 pixels? The next cell takes a random gradient and measures both sides of Eq. (3). Then a thousand
 # random points of the same sphere try to do better.
 
 # %%
@@ -219,11 +219,11 @@ page.say(
 # $$\min_\theta\; L(x) + \sigma\lVert\nabla_x L(x)\rVert_{p^*}. \tag{4}$$
 #
 # The paper trains on $L(x + \epsilon)$, which is (4) up to terms of order $\sigma^2$. It does not say whether
-# $\epsilon$, which depends on the weights, is differentiated too. For the *tangent plane* it need not be: by the envelope theorem
-# (Danskin's, where there are kinks) the weight gradient of $\max_\epsilon\,[L + g^\top\epsilon]$ is that of
-# $L + g^\top\epsilon$ with $\epsilon$ held fixed, because at a maximum moving $\epsilon$ changes nothing to first order.
-# `test_eq_4_envelope_theorem` confirms it by double backpropagation. For $L(x+\epsilon)$ itself the two versions differ in order
-# $\sigma^2$; [the next notebook](2-mnist) trains both.
+# $\epsilon$, which depends on the weights, is differentiated too. For the *tangent plane* it need not be, by the
+# envelope theorem (Danskin's, where there are kinks). The weight gradient of $\max_\epsilon\,[L + g^\top\epsilon]$ is
+# that of $L + g^\top\epsilon$ with $\epsilon$ held fixed, because at a maximum moving $\epsilon$ changes nothing to
+# first order. The test `test_eq_4_envelope_theorem` confirms it by double backpropagation. For $L(x+\epsilon)$ itself
+# the two versions differ in order $\sigma^2$; [the next notebook](2-mnist) trains both.
 #
 # ## 2. Three members of the family
 #
@@ -241,9 +241,10 @@ page.say(
 # $$\epsilon_i = \sigma\operatorname{sign}(g_i)\ \text{ if } |g_i| = \max_j |g_j|, \quad 0\ \text{ otherwise}; \qquad
 # \text{penalty } \sigma\lVert g\rVert_\infty \tag{9-11}$$
 #
-# if the largest entry is unique. If $m$ entries tie, (11) would spend $m$ budgets; the limit of (3) gives each of them
-# $\sigma/m$, and giving all to one of them (our code takes the first) is as good. Tests: `test_eq_5_to_8_limit_is_the_sign`,
-# `test_eq_9_to_11_limit_is_one_hot`, `test_eq_11_ties_share_the_budget`, and `test_eq_11` among the errata.
+# if the largest entry is unique. If $m$ entries tie, (11) would spend $m$ budgets. The limit of (3) gives each of them
+# $\sigma/m$; giving all to one of them, as our code does to the first, is as good. Tests:
+# `test_eq_5_to_8_limit_is_the_sign`, `test_eq_9_to_11_limit_is_one_hot`, `test_eq_11_ties_share_the_budget`, and
+# `test_eq_11` among the errata.
 #
 # **$p = 2$: the gradient itself.** The exponent is 1 and the sign and the absolute value join:
 #
@@ -269,9 +270,10 @@ page.figure(
 # %% [markdown]
 # ## 3. How far does the tangent plane reach?
 #
-# Equation (4) says that the worst perturbation raises the loss by $\sigma\lVert g\rVert_{p^*}$. On a real network the measured rise
-# divided by this prediction must tend to 1 as $\sigma \to 0$; where the curve leaves 1, the linear view ends. Two
-# sigmoid networks (784-600-600-10): one trained on clean images, one on the $p = 2$ perturbation with $\sigma = 1$.
+# Equation (4) says that the worst perturbation raises the loss by $\sigma\lVert g\rVert_{p^*}$. On a real network the
+# measured rise divided by this prediction must tend to 1 as $\sigma \to 0$. Where the curve leaves 1, the linear view
+# ends. Two sigmoid networks (784-600-600-10): one trained on clean images, one on the $p = 2$ perturbation with
+# $\sigma = 1$.
 
 # %%
 base = dict(data=settings.data, network="sigmoid-mlp", epochs=settings.epochs, matmul=settings.matmul)
@@ -339,10 +341,10 @@ page.say(
 )
 
 # %% [markdown]
-# Why does the plain network bend so much? A confident network has $L \approx e^{-m}$ with $m$ the lead of the true logit.
-# Even if $m$ falls exactly linearly in $\epsilon$, $L$ grows *exponentially*. Is it the cross-entropy that is curved, or the network?
-# The log-odds $m = \log\frac{p_l}{1 - p_l}$, with $p_l$ the probability of the true class, have a gradient parallel to $g$, so the same
-# perturbation tests how linear *they* are.
+# Why does the plain network bend so much? A confident network has $L \approx e^{-m}$ with $m$ the lead of the true
+# logit. Even if $m$ falls exactly linearly in $\epsilon$, $L$ grows *exponentially*. Is it the cross-entropy that is
+# curved, or the network? The log-odds are $m = \log\frac{p_l}{1 - p_l}$, with $p_l$ the probability of the true class.
+# Their gradient is parallel to $g$, so the same perturbation tests how linear *they* are.
 
 # %% tags=["hide-input"]
 fall = {name: [r["lead"][2][7] for r in records] for name, records in slopes.items()}
@@ -355,9 +357,9 @@ page.say(
 )
 
 # %% [markdown]
-# Equation (4) as a *penalty* and Eq. (1) as a *goal* therefore differ most where the network is sure. Training on $L(x+\epsilon)$, as
-# the paper does, evaluates the true loss and uses the tangent plane only to choose the direction; [the next notebook](2-mnist) trains
-# both.
+# Equation (4) as a *penalty* and Eq. (1) as a *goal* therefore differ most where the network is sure. Training on
+# $L(x+\epsilon)$, as the paper does, evaluates the true loss. It uses the tangent plane only to choose the direction.
+# [The next notebook](2-mnist) trains both.
 #
 # ## 4. Second order: where the resemblance to noise holds
 #
@@ -371,11 +373,12 @@ page.say(
 # $$g = -\frac{\nabla y_l}{y_l}, \qquad H = \underbrace{\frac{\nabla y_l\nabla y_l^\top}{y_l^2}}_{\displaystyle = gg^\top}
 # \;-\;\frac{\nabla^2 y_l}{y_l}. \tag{13a}$$
 #
-# The first part is the paper's Gauss-Newton matrix, $J_y^\top H_L(y)J_y$ with $J_y$ the Jacobian of the probabilities (classes times
-# pixels) and $H_L(y)$ the second derivatives of $L$ in them: with $e_l$ the one-hot vector of class $l$, $\nabla_yL = -e_l/y_l$ (45)
-# and $H_L(y) = e_le_l^\top/y_l^2$ (46), so $J_y^\top H_L(y)J_y = gg^\top$. That is Lemma B.1, right for one-hot labels apart from a
-# misprint. The second part is what "$\approx$" in (14) throws away: the
-# curvature of the *probability*. Softmax makes it large however linear the network is. Two facts tell when it may go:
+# The first part is the paper's Gauss-Newton matrix, $J_y^\top H_L(y)J_y$. Here $J_y$ is the Jacobian of the
+# probabilities (classes times pixels), and $H_L(y)$ the second derivatives of $L$ in them. With $e_l$ the one-hot
+# vector of class $l$, $\nabla_yL = -e_l/y_l$ (45) and $H_L(y) = e_le_l^\top/y_l^2$ (46), so
+# $J_y^\top H_L(y)J_y = gg^\top$. That is Lemma B.1, right for one-hot labels apart from a misprint. The second part is
+# what "$\approx$" in (14) throws away: the curvature of the *probability*. Softmax makes it large however linear the
+# network is. Two facts tell when it may go:
 #
 # * **In expectation over labels it vanishes.** Draw the label from the model's own probabilities: the neglected part
 #   becomes $-\sum_l y_l\,\nabla^2y_l/y_l = -\nabla^2\sum_l y_l = -\nabla^2 1 = 0$, so
@@ -543,17 +546,17 @@ page.say(
 #
 # ## 5. Is the regularised problem convex?
 #
-# Section II-E of the paper: already for linear regression with loss $\lVert t - \Theta(x + \epsilon)\rVert$ (21) the inner problem
-# maximises a convex function, and if it is linearised, the *outer* problem stops being convex in the weights. The second half is
-# true, and can be seen and certified. Take one
-# training pair, two weights $\theta$, and the squared loss $\frac12(t - \theta^\top x)^2$ with $p = 2$. Its gradient in $x$ has length
+# Section II-E of the paper takes linear regression with loss $\lVert t - \Theta(x + \epsilon)\rVert$ (21). Already
+# there the inner problem maximises a convex function. If it is linearised, the *outer* problem stops being convex in
+# the weights. The second half is true, and can be seen and certified. Take one training pair, two weights $\theta$, and
+# the squared loss $\frac12(t - \theta^\top x)^2$ with $p = 2$. Its gradient in $x$ has length
 # $|t - \theta^\top x|\,\lVert\theta\rVert$, so (4) is
 #
 # $$F(\theta) = \tfrac12 r^2 + \sigma\,r\,\lVert\theta\rVert, \qquad r = |t - \theta^\top x|. \tag{21a}$$
 #
-# A product of two convex functions need not be convex. Panel B below does the same for the norm of (21) itself, with one input
-# $x = 1$, two outputs, targets $(1, 0)$ and two weights. A function is convex only if its value at the middle of every
-# segment is at most the mean of its values at the ends; **one** segment that violates this is a proof.
+# A product of two convex functions need not be convex. Panel B below does the same for the norm of (21) itself, with
+# one input $x = 1$, two outputs, targets $(1, 0)$ and two weights. A function is convex only if its value at the middle
+# of every segment is at most the mean of its values at the ends. **One** segment that violates this is a proof.
 
 # %%
 segments = {"squared": [[1.0, 2.0], [0.5, 0.0]], "norm": [[1.0, -0.2], [1.1, 0.2]]}
@@ -600,18 +603,20 @@ page.say(
 # = \tfrac12\big(r + \sigma\lVert\theta\rVert_{p^*}\big)^2
 # = \tfrac12r^2 + \sigma r\lVert\theta\rVert_{p^*} + \tfrac{\sigma^2}2\lVert\theta\rVert_{p^*}^2 .$$
 #
-# The first two terms are (21a), not convex; the last one is what the linearisation dropped. The exact objective *is* convex, as every robust objective (1) of a convex loss in a linear model is: it is a maximum
-# of functions that are convex in $\theta$. **The non-convexity is made by the linearisation**, and the dropped term, an
-# ordinary weight decay, repairs it. (With several outputs and general $p$ the inner maximum is indeed hard; for $p = 2$ it is
-# the trust-region problem, which is not.) Tests: `test_eq_21_certificate_is_exact`, `test_eq_21_exact_inner_maximum`,
+# The first two terms are (21a), not convex; the last one is what the linearisation dropped. The exact objective *is*
+# convex, as every robust objective (1) of a convex loss in a linear model is. It is a maximum of functions that are
+# convex in $\theta$. **The non-convexity is made by the linearisation**, and the dropped term, an ordinary weight
+# decay, repairs it. (With several outputs and general $p$ the inner maximum is indeed hard; for $p = 2$ it is the
+# trust-region problem, which is not.) Tests: `test_eq_21_certificate_is_exact`, `test_eq_21_exact_inner_maximum`,
 # `test_eq_21_robust_objective_is_convex`.
 #
 # ## 6. What the perturbations look like
 #
-# Figures 1 to 4 of the paper show ten digits, the digits with the $p = 2$ perturbation at $\sigma = 1$, the perturbations
-# magnified ten times, and the digits at $\sigma = 10$. Ours are the **first test image of each class**, chosen by no one, on a plain
-# sigmoid network. The paper says only "a sigmoid network model"; in case it was a regularised one, the second figure shows the
-# same digits for the network trained with $p = 2$, $\sigma = 1$. The network's reading stands below each picture.
+# Figures 1 to 4 of the paper show ten digits and the digits with the $p = 2$ perturbation at $\sigma = 1$. They also
+# show the perturbations magnified ten times, and the digits at $\sigma = 10$. Ours are the **first test image of each
+# class**, chosen by no one, on a plain sigmoid network. The paper says only "a sigmoid network model". In case it was a
+# regularised one, the second figure shows the same digits for the network trained with $p = 2$, $\sigma = 1$. The
+# network's reading is printed below each picture.
 
 # %%
 shown = page.measure(visual.pictures, sigmas=[1.0, 10.0], **plain, seed=0)
@@ -647,9 +652,10 @@ for record, network in ((shown, "a plain network"), (shown_regularised, "the net
     )
 
 # %% [markdown]
-# The paper points at three of its digits: a 2 that turns into a 7, a 3 that is closed into an 8, and a 6 that becomes
-# a 5. These are not the first images of their classes, so we looked for them by a rule: among the correctly classified test images of the first
-# class whose most probable wrong class is the second, the one with the smallest probability of the truth.
+# The paper points at three of its digits. A 2 turns into a 7, a 3 is closed into an 8, and a 6 becomes a 5. These are
+# not the first images of their classes, so we looked for them by a rule. It takes the correctly classified test images
+# of the first class whose most probable wrong class is the second. Among these it chooses the one with the smallest
+# probability of the truth.
 
 # %% tags=["hide-input"]
 morphs = shown["morphs"]
@@ -766,18 +772,22 @@ page.say(
 )
 
 # %% [markdown]
-# How to read this. The share along one pair is large, but so is it for a mixture that prefers no class: the differences
-# $J_k - J_l$ all contain $-J_l$ and so point the same way (with orthonormal rows an even mixture has a share of 5/9). What says
-# something about *injecting* is only the distance between the first two rows; and of that a part is there by definition: $r$ is the class with the largest weight $w_r$ in the mixture (a row below), and with orthonormal rows the share is at least $(1 + w_r)/2$ whatever the network. The cosine with the difference of two *mean images* asks whether $\epsilon$
-# looks like digits to somebody who has not seen the network: random directions would have a cosine of about 1/28 in size.
-# And the last table answers the paper's remark on sure predictions: at σ = 10 the surest images change their class as well.
+# How to read this. The share along one pair is large, but so is it for a mixture that prefers no class. The differences
+# $J_k - J_l$ all contain $-J_l$, and so point the same way (with orthonormal rows an even mixture has a share of 5/9).
+# Only the distance between the first two rows says something about *injecting*, and a part of that is there by
+# definition. For $r$ is the class with the largest weight $w_r$ in the mixture (a row below). With orthonormal rows the
+# share is at least $(1 + w_r)/2$ whatever the network. The cosine with the difference of two *mean images* asks whether
+# $\epsilon$ looks like digits to somebody who has not seen the network. Random directions would have a cosine of about
+# 1/28 in size. And the last table answers the paper's remark on sure predictions: at σ = 10 the surest images change
+# their class as well.
 #
 # ## 8. Do they carry over?
 #
-# Section III-C of the paper concludes that a *meaningful* change must fool other models too, and that "a small change
-# towards a specific class will still be a change even added in another instance". Both can be measured: the perturbation of one network is
-# given to a second one (same architecture, other seed), to softmax regression, and, on the first network, to *another image of
-# the same class*. The control is a random direction of the same length; only images that all three models classify correctly count.
+# Section III-C of the paper concludes that a *meaningful* change must fool other models too. It says that "a small
+# change towards a specific class will still be a change even added in another instance". Both can be measured. The
+# perturbation of one network is given to a second one (same architecture, other seed) and to softmax regression. On the
+# first network it is given to *another image of the same class*. The control is a random direction of the same length;
+# only images that all three models classify correctly count.
 
 # %%
 carried = [
@@ -822,9 +832,9 @@ page.say(
 )
 
 # %% [markdown]
-# Perturbations do carry over, to other weights, to another model and to other images of the class. The paper suspects that they do because
-# they *mean* something. That does not follow: a direction that two models share need not be one that a person would see, and the cosine with
-# the difference of mean images above says how much of it is of that kind.
+# Perturbations do carry over, to other weights, to another model and to other images of the class. The paper suspects
+# that they do because they *mean* something. That does not follow: a direction that two models share need not be one
+# that a person would see. How much of it is of that kind, the cosine with the difference of mean images above says.
 
 # %% [markdown]
 # ## Verdicts
@@ -860,10 +870,10 @@ page.claims(
 # * **Clipping.** $x + \epsilon$ is not clipped to $[0, 1]$ in any number here.
 # * **What "most confused" means**: the most probable class other than the true one, at the unperturbed image.
 # * **"Approximately".** Where the paper writes $\approx$ we ask for 10 %, and call a factor of 2 a trend. Where it says "linear enough" and gives no number, a factor of 2 is enough, of the log-odds.
-# * **When the rules were written.** After a first look at the quick profile's digits, on which the code was tried, and before the
-#   measurement on MNIST; they were committed a minute after its first records, and some were sharpened after a review, when results
-#   were known. The cards on the [scoreboard](../../book/scoreboard) say which. Eqs. (3) to (11) and the convexity certificates
-#   have no data in them.
+# * **When the rules were written.** After a first look at the quick profile's digits, on which the code was tried, and
+#   before the measurement on MNIST. They were committed a minute after its first records. Some were sharpened after a
+#   review, when results were known. The cards on the [scoreboard](../../book/scoreboard) say which. Eqs. (3) to (11)
+#   and the convexity certificates have no data in them.
 #
 # ## What the paper got wrong
 
@@ -883,11 +893,16 @@ page.errata(
 # %% [markdown]
 # ## Beyond the paper
 #
-# Three things on this page are not in the paper: the exact split (13a), which says in one line when the second-order
-# argument is true (on average over the model's own labels) and when not; the remark that the exact robust regression objective is convex and
-# that the linearisation breaks it; and the form (25a) of the gradient, which does not depend on the arbitrary common part of the logits. The
-# measurement of Section 3 adds that training with the perturbation makes the loss *more nearly linear* at the length it was trained for (not because the log-odds bend less, but because they are flatter: if they fall linearly by $a$ the ratio is $(e^a - 1)/a$),
-# which is why the simple theory describes the trained network better than the network it was made for.
+# Three things on this page are not in the paper:
+#
+# * the exact split (13a), which says in one line when the second-order argument is true (on average over the model's
+#   own labels) and when not;
+# * the remark that the exact robust regression objective is convex, and that the linearisation breaks it;
+# * the form (25a) of the gradient, which does not depend on the arbitrary common part of the logits.
+#
+# The measurement of Section 3 adds that training with the perturbation makes the loss *more nearly linear* at the
+# length it was trained for. The log-odds do not bend less, but are flatter: if they fall linearly by $a$, the ratio is
+# $(e^a - 1)/a$. This is why the simple theory describes the trained network better than the network it was made for.
 #
 # ## Exercises
 #
@@ -920,17 +935,19 @@ page.errata(
 # ```{exercise} The penalty of softmax regression (middle)
 # :label: gr-theory-2
 #
-# For softmax regression $o = Wx + b$ show that $\nabla_xL = W^\top(y - t)$, and that with two classes the exact worst-case
-# loss over $\lVert\epsilon\rVert_2 \le \sigma$ is $\log(1 + e^{-m + \sigma\lVert w_1 - w_0\rVert_2})$ with $m$ the lead of the true logit. Check by code that the
-# one-step perturbation (12) reaches it exactly, for every $\sigma$. Why does one step suffice here although the loss is curved?
+# For softmax regression $o = Wx + b$ show that $\nabla_xL = W^\top(y - t)$. Show that with two classes the exact
+# worst-case loss over $\lVert\epsilon\rVert_2 \le \sigma$ is $\log(1 + e^{-m + \sigma\lVert w_1 - w_0\rVert_2})$ with
+# $m$ the lead of the true logit. Check by code that the one-step perturbation (12) reaches it exactly, for every
+# $\sigma$. Why does one step suffice here although the loss is curved?
 # ```
 #
 # ````{solution} gr-theory-2
 # :class: dropdown
 #
-# The chain rule with $\partial L/\partial o = y - t$ gives the first part. With two classes $L = \log(1 + e^{-m})$ falls in $m$, and
-# $m$ is linear in $x$ with gradient $w_1 - w_0$; so the worst point moves $m$ down as far as Hölder allows, whatever the curvature of
-# $L$ in $m$. The gradient of $L$ is parallel to $-(w_1 - w_0)$ at every point, so its direction never changes: one step is exact.
+# The chain rule with $\partial L/\partial o = y - t$ gives the first part. With two classes $L = \log(1 + e^{-m})$
+# falls in $m$, and $m$ is linear in $x$ with gradient $w_1 - w_0$. So the worst point moves $m$ down as far as Hölder
+# allows, whatever the curvature of $L$ in $m$. The gradient of $L$ is parallel to $-(w_1 - w_0)$ at every point, so its
+# direction never changes: one step is exact.
 #
 # ```python
 # import torch
@@ -953,9 +970,10 @@ page.errata(
 # ```{exercise} When the trace is right (hard)
 # :label: gr-theory-3
 #
-# Prove that $\mathrm E_{l\sim y}\lVert y - e_l\rVert^2 = 1 - \sum_ky_k^2$, and that for a label that is wrong in a
-# *calibrated* way the paper's approximation (20) is right on average although it is wrong on nearly every image. Simulate it: draw confident
-# $y$, draw labels from $y$, compare the means of both trace factors and the median of their ratio.
+# Prove that $\mathrm E_{l\sim y}\lVert y - e_l\rVert^2 = 1 - \sum_ky_k^2$. Then let the label be wrong in a
+# *calibrated* way. Prove that the paper's approximation (20) is right on average, although it is wrong on nearly every
+# image. Simulate it: draw confident $y$, draw labels from $y$, compare the means of both trace factors and the median
+# of their ratio.
 # ```
 #
 # ````{solution} gr-theory-3
@@ -980,8 +998,8 @@ page.errata(
 #
 # ## Further reading
 #
-# * {cite}`drucker1992` penalised the gradient of the loss in the inputs twenty years earlier ("double backpropagation"); the paper's claim
-#   to be the first general method overlooks it.
+# * {cite}`drucker1992` penalised the gradient of the loss in the inputs twenty years earlier ("double
+#   backpropagation"). The paper's claim to be the first general method overlooks it.
 # * {cite}`simongabriel2019` take the dual-norm penalty (4) as the starting point and ask how vulnerability grows with the input dimension.
 # * {cite}`madry2018` solve the inner problem (1) by many small steps instead of one tangent plane: the method that lasted.
 #

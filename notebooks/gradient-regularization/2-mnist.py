@@ -14,11 +14,11 @@
 # %% [markdown]
 # # Dense networks on MNIST
 #
-# Lyu, Huang and Liang {cite}`lyu2015` train a network on the worst small perturbation of each image instead of on the
-# image, and report fewer test errors: 0.78 % for a dense maxout network that makes 0.94 % without it, and 0.93 % for a
-# plain sigmoid network. They also report that such networks stand Gaussian noise better. This page trains both networks
-# with and without the perturbation, for three norms and several strengths, from several seeds, and then asks what the
-# paper did not: does the network survive an attack?
+# Lyu, Huang and Liang {cite}`lyu2015` train a network on the worst small perturbation of each image, not on the image
+# itself. They report fewer test errors. A dense maxout network makes 0.78 % with it and 0.94 % without, a plain sigmoid
+# network 0.93 % with it. They also report that such networks resist Gaussian noise better. This page trains both
+# networks with and without the perturbation, for three norms and several strengths, from several seeds. Then it asks
+# what the paper did not: does the network survive an attack?
 #
 # **Time to learn**: 25 minutes. **You need** the [first notebook](1-theory) for the derivation of Eq. (3).
 
@@ -67,12 +67,13 @@ settings = page.settings
 
 # %% [markdown]
 # The **quick** profile trains narrower networks on 1,297 images of scikit-learn's digits (8 x 8 pixels, enlarged to
-# MNIST's frame), with a quarter of each $\sigma$: the whole of it stops a maxout network, whose weights start tiny, from
-# learning anything there in so few steps. It shows that everything runs; it says nothing about MNIST. The **standard** profile
-# is the recorded one: all 60,000 images of MNIST, a fixed number of epochs, the last weights, no validation set. The
-# **paper** profile follows the paper's two stages (`protocol: two-stage`): early stopping on the last 10,000 training images, then
-# all of them until the loss on those is as small as on the others before. `matmul: medium` rounds the factors of matrix
-# products to bfloat16 in training, never in judging. Convolutional networks have a notebook of their own.
+# MNIST's frame). It takes a quarter of each $\sigma$. The whole of it stops a maxout network, whose weights start tiny,
+# from learning anything there in so few steps. It shows that everything runs; it says nothing about MNIST. The
+# **standard** profile is the recorded one: all 60,000 images of MNIST, a fixed number of epochs, the last weights, no
+# validation set. The **paper** profile follows the paper's two stages (`protocol: two-stage`). It stops early on the
+# last 10,000 training images. Then it trains on all of them until the loss on those is as small as on the others
+# before. The option `matmul: medium` rounds the factors of matrix products to bfloat16 in training, never in judging.
+# Convolutional networks have a notebook of their own.
 #
 # ## What the paper claims
 #
@@ -89,11 +90,12 @@ settings = page.settings
 # | `gr-t4-noise-01`, `gr-t4-noise-03`, `...-another`, `...-without` | the regularised network makes fewer errors under Gaussian noise: three readings |
 # | `gr-cost-double` | computing the perturbation doubles the time of training |
 # | `gr-robust-pgd`, `...-another`, `...-without` | such networks are "highly robust to perturbations": three readings |
-# | `gr-pgd-fewer` | ours: does an attack find fewer errors? |
+# | `gr-pgd-fewer` | our question: does an attack find fewer errors? |
 #
-# **Three readings.** Dropout switches features off, others in each pass. The perturbation needs a pass of its own, and the paper does not say
-# under which mask. It may be the mask of the training step (*shared*: no ending to a claim's name); an *independent* one, as a program has it that
-# computes $\epsilon$ in a call of its own (`-another`); or the pass may have *no dropout* (`-without`). Each has its row and its verdict.
+# **Three readings.** Dropout switches features off, others in each pass. The perturbation needs a pass of its own, and
+# the paper does not say under which mask. It may be the mask of the training step (*shared*: no ending to a claim's
+# name). It may be an *independent* one, as in a program that computes $\epsilon$ in a call of its own (`-another`). Or
+# the pass may have *no dropout* (`-without`). Each has its row and its verdict.
 #
 # ## Threat model
 
@@ -114,15 +116,16 @@ page.threat_model(
 # %% [markdown]
 # ## The perturbation
 #
-# With $g = \nabla_x L$ the gradient of one example's loss and $1/p + 1/p^* = 1$, the worst perturbation of the linearised
-# loss in the ball $\|\epsilon\|_p \le \sigma$ is the paper's Eq. (3),
+# Let $g = \nabla_x L$ be the gradient of one example's loss, and $1/p + 1/p^* = 1$. The worst perturbation of the
+# linearised loss in the ball $\|\epsilon\|_p \le \sigma$ is the paper's Eq. (3),
 #
 # $$\epsilon = \sigma\,\operatorname{sign}(g)\left(\frac{|g|}{\|g\|_{p^*}}\right)^{\frac{1}{p-1}}, \qquad
 # \|\epsilon\|_p = \sigma, \qquad g^\top\epsilon = \sigma\|g\|_{p^*},$$
 #
 # and the network minimises $L(x + \epsilon)$ **instead of** $L(x)$; Goodfellow's fast gradient sign training
-# {cite}`goodfellow2014` averages the two. The norm is taken per example. (The factor $1/N$ of a gradient of a
-# batch mean cancels in any case; but dividing by the norm of the whole batch would share one length $\sigma$ among its $N$ images, see the exercise.)
+# {cite}`goodfellow2014` averages the two. The norm is taken per example. (The factor $1/N$ of a gradient of a batch
+# mean cancels in any case. But dividing by the norm of the whole batch would share one length $\sigma$ among its $N$
+# images, see the exercise.)
 
 # %% tags=["hide-input"]
 page.source(regularizers.worst_perturbation)
@@ -134,13 +137,14 @@ page.source(regularizers.perturbed_loss)
 #
 # ## The networks
 #
-# *Sigmoid*: two hidden layers of 600 logistic units and a softmax output (784-600-600-10); after every step the incoming weights of each unit are scaled back to norm
-# $\sqrt{15}$ if they are longer (the max norm). No dropout, no weight decay.
+# *Sigmoid*: two hidden layers of 600 logistic units and a softmax output (784-600-600-10). After every step the
+# incoming weights of each unit are scaled back to norm $\sqrt{15}$ if they are longer (the max norm). No dropout, no
+# weight decay.
 #
-# *Maxout* {cite}`goodfellow2013`: two layers of 240 units, each the largest of five affine functions, exactly as in
-# pylearn2's `mnist_pi.yaml` but for the length of training: pixels kept with probability .8 **and not rescaled**, hidden units kept with .5 and doubled,
-# norms limited to 1.9365 (which is $\sqrt{15}/2$), learning rate .1
-# divided by 1.000004 after each batch of 100, momentum from .5 to .7 over 250 epochs.
+# *Maxout* {cite}`goodfellow2013`: two layers of 240 units, each the largest of five affine functions. All is as in
+# pylearn2's `mnist_pi.yaml` but for the length of training. Pixels are kept with probability 0.8 **and not rescaled**,
+# hidden units kept with 0.5 and doubled. Norms are limited to 1.9365, which is $\sqrt{15}/2$. The learning rate is 0.1,
+# divided by 1.000004 after each batch of 100, and the momentum goes from 0.5 to 0.7 over 250 epochs.
 
 # %% tags=["hide-input"]
 schedule = chapter.RECIPES["maxout-mlp"]["schedule"]
@@ -218,7 +222,7 @@ def learnt(records):
 # %% [markdown]
 # ## Table I: test error
 #
-# The interval in the last column is Wilson's {cite}`wilson1927` for one network on this test set: what another
+# The interval in the last column is Wilson's {cite}`wilson1927` for one network on this test set. It says what another
 # test set of the same size could have shown. The ± is over seeds on the same test set.
 
 # %% tags=["hide-input"]
@@ -246,7 +250,7 @@ page.table(
     ["network", "perturbation", "σ", "paper %", "test error, mean ± sd", "seeds", "95 % test-set interval, %"],
     table,
     caption=f"Table I. Test error on {settings.data}, profile {page.profile}. Where some networks have learnt nothing "
-    "each network's number stands in place of a mean",
+    "each network's number is shown in place of a mean",
 )
 
 
@@ -402,11 +406,11 @@ page.say(
 # %% [markdown]
 # ## Where we had to choose
 #
-# The paper does not say whether $\epsilon$ is a constant of the outer minimisation or differentiated too, whether
-# $x + \epsilon$ is clipped, or under which dropout mask $\epsilon$ is computed. Each is a switch of `perturbed_loss`; here
-# is what each of them does to the $p = 2$ network; beside them stands Eq. (4) itself, the penalty that the perturbation
-# approximates. The last column anticipates the attack of the next section: projected
-# gradient ascent within an l2 distance of 1.
+# The paper does not say whether $\epsilon$ is a constant of the outer minimisation or differentiated too. Nor does it
+# say whether $x + \epsilon$ is clipped, or under which dropout mask $\epsilon$ is computed. Each is a switch of
+# `perturbed_loss`. Here is what each of them does to the $p = 2$ network. Beside them is Eq. (4) itself, the penalty
+# that the perturbation approximates. The last column anticipates the attack of the next section: projected gradient
+# ascent within an l2 distance of 1.
 
 # %%
 switches = {
@@ -465,18 +469,19 @@ if switches:
     )
 
 # %% [markdown]
-# The shared mask was our first reading, chosen before any run. `gr-maxout-mask`, the question whether the mask matters, is judged on
-# seeds 2 to 4 of the two other readings, whose errors happen to agree to the digit (the networks and their other numbers differ). The claims that
-# judge these two readings of Tables I and IV were written when all their results were known. Those of
-# $p = \infty$ and $p = 1$ under an independent mask were written before these networks were trained.
+# The shared mask was our first reading, chosen before any run. Whether the mask matters, `gr-maxout-mask` asks; it is
+# judged on seeds 2 to 4 of the two other readings. Their errors happen to agree to the digit, while the networks and
+# their other numbers differ. The claims that judge these two readings of Tables I and IV were written when all their
+# results were known. Those of $p = \infty$ and $p = 1$ under an independent mask were written before these networks
+# were trained.
 #
-# Other choices: the sigmoid network's optimiser is unknown, so one schedule (learning rate .2, divided by 1.00006 a
-# batch, momentum .5 to .9 in ten epochs) serves all its rows; it was chosen in short runs, before any full one, so that the
-# strongest perturbation of the grid still trains. Those short runs were watched on the **test** images, so a part of the sigmoid
-# network's error is selected, though the same schedule serves the plain and the regularised one.
-# The standard profile trains a fixed number of epochs on all 60,000 images instead of the paper's two stages, and fewer
-# than pylearn2's few hundred. Its matrix products round their factors to bfloat16 (sums stay in float32); networks
-# are always judged in float32.
+# Other choices: the sigmoid network's optimiser is unknown, so one schedule serves all its rows. The learning rate is
+# 0.2, divided by 1.00006 a batch, the momentum goes from 0.5 to 0.9 in ten epochs. It was chosen in short runs, before
+# any full one, so that the strongest perturbation of the grid still trains. Those short runs were watched on the
+# **test** images. So a part of the sigmoid network's error is selected, though the same schedule serves the plain and
+# the regularised one. The standard profile trains a fixed number of epochs on all 60,000 images instead of the paper's
+# two stages, and fewer than pylearn2's few hundred. Its matrix products round their factors to bfloat16 (sums stay in
+# float32); networks are always judged in float32.
 #
 # ## What it costs
 #
@@ -523,11 +528,11 @@ page.say(
 # %% [markdown]
 # ## Beyond the paper: a real attack
 #
-# Noise is a weak adversary. Projected gradient ascent (PGD) {cite}`madry2018` takes 40 steps of 2.5 eps/40 along the gradient, each
-# followed by a projection into the budget and into $[0, 1]$, and so looks for a bad perturbation instead of a random one. It
-# starts at the image, once. What it finds is a **lower bound** of the error that an adversary can cause: a network whose gradient is
-# misleading would look better here than it is. (At the same length a single step *without* clipping to $[0, 1]$ can do more than PGD
-# with it: the theory page's numbers are of that kind.)
+# Noise is a weak adversary. Projected gradient ascent (PGD) {cite}`madry2018` takes 40 steps of 2.5 eps/40 along the
+# gradient. Each is followed by a projection into the budget and into $[0, 1]$. So it looks for a bad perturbation
+# instead of a random one. It starts at the image, once. What it finds is a **lower bound** of the error that an
+# adversary can cause. A network whose gradient is misleading would look better here than it is. (At the same length a
+# single step *without* clipping to $[0, 1]$ can do more than PGD with it. The theory page's numbers are of that kind.)
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True, layout="constrained")
@@ -649,15 +654,16 @@ page.errata("gr-e-best-result", "gr-e-table4-baseline")
 # ```{exercise} A batch mean
 # :label: gr-mnist-1
 #
-# *Easy.* Somebody computes $g$ from the **mean** loss of a batch of 100 and divides by the norm of the whole batch
+# *Easy.* Somebody computes $g$ from the **mean** loss of a batch of 100. They divide by the norm of the whole batch
 # gradient instead of each example's. What is the largest $\|\epsilon_n\|_2$ then, and what does training see?
 # ```
 #
 # ````{solution} gr-mnist-1
 # :class: dropdown
 #
-# The whole batch shares one unit of length: the root mean square of the moves is $\sigma/\sqrt{100}$. On a trained network a typical image moves by less, and only the few images
-# with large gradients move by more, at most by $\sigma$, if one image carries the whole gradient. Training sees almost clean images.
+# The whole batch shares one unit of length: the root mean square of the moves is $\sigma/\sqrt{100}$. On a trained
+# network a typical image moves by less. Only the few images with large gradients move by more: at most by $\sigma$, if
+# one image carries the whole gradient. Training sees almost clean images.
 #
 # ```python
 # import torch
@@ -674,7 +680,7 @@ page.errata("gr-e-best-result", "gr-e-table4-baseline")
 # ```{exercise} Is .78 better than .84?
 # :label: gr-mnist-2
 #
-# *Middle.* The paper's 78 against 84 errors in 10,000: compute Wilson intervals of both and an exact test of their
+# *Middle.* The paper has 78 against 84 errors in 10,000. Compute Wilson intervals of both and an exact test of their
 # difference, taking the two networks' errors as independent. How many test images would it take for the expected
 # difference to equal the half-width of its 95 % interval?
 # ```
@@ -707,8 +713,9 @@ page.errata("gr-e-best-result", "gr-e-table4-baseline")
 # ````{solution} gr-mnist-3
 # :class: dropdown
 #
-# The increase is $\sigma\|g\|_{p^*}$, so $\sigma_1 = \|g\|_2/\|g\|_\infty$, about 8 for Gaussian entries. This page's $\sigma = 4$ for $p = 1$
-# is half of that, and its .1 for $p = \infty$ is the paper's own for images; neither makes the norms comparable by itself.
+# The increase is $\sigma\|g\|_{p^*}$, so $\sigma_1 = \|g\|_2/\|g\|_\infty$, about 8 for Gaussian entries. This page's
+# $\sigma = 4$ for $p = 1$ is half of that, and its 0.1 for $p = \infty$ is the paper's own for images. Neither makes
+# the norms comparable by itself.
 #
 # ```python
 # import torch
@@ -722,10 +729,11 @@ page.errata("gr-e-best-result", "gr-e-table4-baseline")
 #
 # ## Further reading
 #
-# The penalty of Eq. (4) is older than adversarial examples: Drucker and LeCun's double backpropagation {cite}`drucker1992`.
-# Training on several gradient steps instead of one is Madry et al. {cite}`madry2018`; Simon-Gabriel et al.
-# {cite}`simongabriel2019` work out the equivalence of the two views and its dependence on the dimension. For why an
-# evaluation should not stop at one attack, see Athalye et al. {cite}`athalye2018` and AutoAttack {cite}`croce2020`.
+# The penalty of Eq. (4) is older than adversarial examples: Drucker and LeCun's double backpropagation
+# {cite}`drucker1992`. Training on several gradient steps instead of one is Madry et al. {cite}`madry2018`.
+# Simon-Gabriel et al. {cite}`simongabriel2019` work out the equivalence of the two views and its dependence on the
+# dimension. For why an evaluation should not stop at one attack, see Athalye et al. {cite}`athalye2018` and AutoAttack
+# {cite}`croce2020`.
 #
 # ## Run it yourself
 

@@ -14,11 +14,11 @@
 # %% [markdown]
 # # Why noise does not find adversarial examples
 #
-# Section V of Lyu, Huang and Liang {cite}`lyu2015` asks why adversarial examples, which exist next to nearly every image,
-# so rarely occur by themselves. Its answer is a small probability model: an image is misclassified under Gaussian noise
-# if the noise reaches far enough in **one** direction, and how far that is follows from the distances to the nearest
-# wrong answer. The paper tests the model on softmax regression. This page re-derives it, runs it on MNIST, and finds
-# where it is right, where it is wrong, and which of its approximations is to blame.
+# Section V of Lyu, Huang and Liang {cite}`lyu2015` asks why adversarial examples, which exist next to nearly every
+# image, so rarely occur by themselves. Its answer is a small probability model. An image is misclassified under
+# Gaussian noise if the noise reaches far enough in **one** direction. How far that is follows from the distances to the
+# nearest wrong answer. The paper tests the model on softmax regression. This page re-derives it and runs it on MNIST.
+# It finds where the model is right, where it is wrong, and which of its approximations is to blame.
 #
 # **Time to learn**: 25 minutes. **You need** the normal distribution and softmax regression.
 
@@ -78,10 +78,10 @@ page.threat_model(
 # %% [markdown]
 # ## The model
 #
-# Let $\eta \sim N(0, s^2 I_d)$ be noise added to an image $x$, and suppose that $x$ becomes misclassified exactly if
-# $\eta$ reaches beyond $\|a\|$ in the direction $e = a/\|a\|$, where $a$ is its minimum perturbation: the shortest change along
-# the loss gradient that makes the prediction wrong. The projection of isotropic noise on **any** unit vector is
-# a one-dimensional Gaussian,
+# Let $\eta \sim N(0, s^2 I_d)$ be noise added to an image $x$. Let $a$ be the image's minimum perturbation: the
+# shortest change along the loss gradient that makes the prediction wrong. Suppose that $x$ becomes misclassified
+# exactly if $\eta$ reaches beyond $\|a\|$ in the direction $e = a/\|a\|$. The projection of isotropic noise on **any**
+# unit vector is a one-dimensional Gaussian,
 #
 # $$\eta_0 = \eta^\top e \sim N(0, s^2), \qquad P(\eta_0 \ge \|a\|) = \Phi(-\|a\|/s), \tag{28}$$
 #
@@ -151,16 +151,20 @@ page.say(
 # %% [markdown]
 # ## Softmax regression, and what λ means
 #
-# The objective is convex, so a converged fit has no seed; we minimise it with L-BFGS. But the paper does not say what its
-# $\lambda$ multiplies, and its three values only make sense under some conventions. We try four, written as the coefficient
-# $c$ in mean cross-entropy $+\, c\,\|W\|^2$: *half*, $c = \lambda/2$, the usual weight decay; *szegedy*, $\lambda/10$, per unit
-# of the output layer as in the paper that Section V follows; *batch*, $\lambda/200$, a weight decay beside the sum over a
-# minibatch of 100; *dataset*, $\lambda/(2\cdot 60{,}000)$, beside the sum over the training set. We pick by a rule fixed
-# beforehand: the smallest sum, over the three $\lambda$, of the relative deviations of training error and mean distance from
-# Tables VI and VII.
+# The objective is convex, so a converged fit has no seed; we minimise it with L-BFGS. But the paper does not say what
+# its $\lambda$ multiplies, and its three values only make sense under some conventions. We try four, written as the
+# coefficient $c$ in mean cross-entropy $+\, c\,\|W\|^2$:
 #
-# The distance is an exact line search: along a ray the logits of a linear model are straight lines, so the first crossing is
-# a minimum over nine quotients.
+# * *half*, $c = \lambda/2$, the usual weight decay;
+# * *szegedy*, $\lambda/10$, per unit of the output layer as in the paper that Section V follows;
+# * *batch*, $\lambda/200$, a weight decay beside the sum over a minibatch of 100;
+# * *dataset*, $\lambda/(2\cdot 60{,}000)$, beside the sum over the training set.
+#
+# We pick by a rule fixed beforehand. It adds up, over the three $\lambda$, the relative deviations of training error
+# and mean distance from Tables VI and VII. The smallest sum wins.
+#
+# The distance is an exact line search. Along a ray the logits of a linear model are straight lines, so the first
+# crossing is a minimum over nine quotients.
 
 # %% tags=["hide-input"]
 page.source(linesearch.ray_distance)
@@ -466,9 +470,15 @@ page.say(
 # %% [markdown]
 # ## Which approximation is to blame?
 #
-# Eq. (33) makes four: the distances are Gaussian, the gradient leads to the nearest boundary, only one of the nine
-# boundaries counts, and noise repairs nothing. On a linear model the first three can be undone, one after the other. The boundary between the true class $y$ and class
-# $k$ is a plane at distance $a_k = (z_y - z_k)/\|w_k - w_y\|_2$, and noise crosses it with probability exactly
+# Eq. (33) makes four:
+#
+# * the distances are Gaussian;
+# * the gradient leads to the nearest boundary;
+# * only one of the nine boundaries counts;
+# * noise repairs nothing.
+#
+# On a linear model the first three can be undone, one after the other. The boundary between the true class $y$ and
+# class $k$ is a plane at distance $a_k = (z_y - z_k)/\|w_k - w_y\|_2$, and noise crosses it with probability exactly
 # $\Phi(-a_k/s)$. Averaging over images:
 #
 # * *distances*: $\Phi(-a_i/s)$ with each image's own distance along the gradient, instead of a Gaussian for all;
@@ -530,7 +540,7 @@ page.say(
     f"the predictions say {points(worst['eq_33'][2] - worst['miss'])} (Eq. 33), {points(worst['distances'][2] - worst['miss'])}, "
     f"{points(worst['nearest'][2] - worst['miss'])} and {points(worst['union'][2] - worst['miss'])} %. "
     + (
-        "There one boundary, even the nearest, cannot stand for nine."
+        "There one boundary, even the nearest, cannot replace nine."
         if np.mean(breaks) > 1.2 * (worst["nearest"][2] - worst["miss"])
         else "The nearest boundary alone accounts for most of it."
     )
@@ -633,10 +643,13 @@ page.claims(
 # %% [markdown]
 # ## Where we had to choose
 #
-# The convention of $\lambda$ (calibrated above, on the paper's own numbers, before the rules of the first two claims were
-# written); the optimiser (L-BFGS until it converges or reaches the limit in the table of profiles, where the paper has minibatch
-# descent of unknown length; hence the second model for each $\lambda$); an exact line search where the paper steps (the gaps in its
-# Figure 7 are those steps); biases are not regularised; a few draws of noise per seed (see the settings) where the paper does not say.
+# * The convention of $\lambda$, calibrated above on the paper's own numbers, before the rules of the first two claims
+# were written.
+# * The optimiser: L-BFGS until it converges or reaches the limit in the table of profiles. The paper has minibatch
+#   descent of unknown length, hence the second model for each $\lambda$.
+# * An exact line search where the paper steps (the gaps in its Figure 7 are those steps).
+# * Biases are not regularised.
+# * A few draws of noise per seed (see the settings) where the paper does not say.
 #
 # ## What the paper got wrong
 

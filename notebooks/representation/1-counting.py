@@ -274,9 +274,9 @@ page.say(
 #
 # A linear layer and a rectifier give the two counts; the loss is the squared error. Three activations are tried:
 # rectifiers, softplus, and sigmoids behind **batch renormalisation** {cite}`ioffe2017`, which the thesis needed to
-# train them. It brings each unit's input to mean 0 and variance 1: at first by the minibatch's own statistics, later
-# more and more by running means of them. Training pictures are drawn on the way and never seen twice; the pairs of
-# numbers that they show are drawn once.
+# train them. It brings each unit's input to mean 0 and variance 1. At first it does so by the minibatch's own
+# statistics, later more and more by running means of them. Training pictures are drawn on the way and never seen twice;
+# the pairs of numbers that they show are drawn once.
 
 # %% tags=["hide-cell"]
 page.source(models.counter)
@@ -286,7 +286,7 @@ page.source(layers.BatchRenorm)
 # ### Other sizes, other shapes
 #
 # Do they count, or do they add up blue pixels? On larger shapes and on circles the two answers come apart. Beside each
-# network stands what **area alone** would say: a straight line in the number of blue pixels, fitted on the pictures
+# network is what **area alone** would say. It is a straight line in the number of blue pixels, fitted on the pictures
 # that the network was trained for. The **slope** is that of the counted on the true total: 1 is right, and 2 means that
 # each shape counts for two.
 
@@ -411,9 +411,12 @@ page.say(
 # One combination needs no fit. An outline turns by a quarter of a full turn at a window with one pixel, and back by as
 # much at one with three. Round any simple outline the turns add up to one full turn, so that
 #
-# $$\tfrac14\,(n_1 - n_3 - 2\,n_\text{diagonal}) = \text{number of components less number of holes,}$$
+# $$\begin{aligned}
+# \tfrac14\,(n_1 &- n_3 - 2\,n_\text{diagonal})\\
+# &= \text{components less holes,}
+# \end{aligned}$$
 #
-# whatever the shapes {cite}`gray1971`. Adding up what small filters see can count.
+# in number, whatever the shapes {cite}`gray1971`. Adding up what small filters see can count.
 
 # %% tags=["hide-input"]
 rivals = {
@@ -711,7 +714,7 @@ page.errata("rc-e-output")
 # | `rc-beyond-four` | ours, after the thesis' question: can networks count more than four shapes at a glance? |
 # | `rc-fixed-exact`, `rc-vary-worse` | with shapes of one size they are extremely accurate; with sizes that vary worse, but not bad |
 # | `rc-other-sizes`, `rc-other-kinds` | Guan and Loew say that other sizes and other kinds of shape break the count; the thesis doubts it for much smaller shapes and for few of another kind |
-# | `rc-pixels` | ours: is a network counting pixels when sizes are drawn for every shape? |
+# | `rc-pixels` | our question: is a network counting pixels when sizes are drawn for every shape? |
 # | `rc-edges`, `rc-edges-published` | saliency lies on edges and corners: asked of our networks, and of the two maps that the author publishes |
 # | `rc-blank`, `rc-repaired` | with sigmoids and batch renormalisation it lies in blank space, until all shapes of a picture have one size |
 #
@@ -751,7 +754,9 @@ page.claims(
 # ````{solution} counting-1
 # :class: dropdown
 #
-# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from triangles being half a square; with sizes by shape errors average out in proportion as shapes become many, though not in number; with one size a picture the area says less, though not nothing.
+# `np.polyfit(pictures.images.sum((1, 2, 3)), pictures.counts.sum(1), 1)`. With a fixed size the only error comes from
+# triangles being half a square. With sizes by shape errors average out in proportion as shapes become many, though not
+# in number. With one size a picture the area says less, though not nothing.
 # ````
 #
 # ```{exercise} Uniform pairs (middle)
@@ -775,7 +780,10 @@ page.claims(
 # ````{solution} counting-3
 # :class: dropdown
 #
-# The length of the outlines, the number of corners (three or four a shape), and the turns: round every simple outline exterior angles add up to one full turn, for a square in four quarters, for a circle evenly, and each is seen by a small filter. Circles take away corners and sizes that vary take away lengths, but the turns count shapes by adding. To take that away too, mix discs and rings: sums of local terms give components less holes, never components alone.
+# The length of the outlines, the number of corners (three or four a shape), and the turns. Round every simple outline
+# exterior angles add up to one full turn: for a square in four quarters, for a circle evenly. Each is seen by a small
+# filter. Circles take away corners and sizes that vary take away lengths, but the turns count shapes by adding. To take
+# that away too, mix discs and rings: sums of local terms give components less holes, never components alone.
 # ````
 #
 # ## Run it yourself

@@ -16,8 +16,12 @@
 # %% [markdown]
 # # Finding what was only counted
 #
-# A network that counts shapes has never been told where they are. Cutilli {cite}`cutilli2021` tries to find them by second derivatives: if the saliency of one pixel depends on another pixel, both may belong to one shape. "Unfortunately, we did not find this method reliable", says the thesis, names three ways in which it fails, and lists what one might change. This page derives when there is anything to find at all,
-# carries out the method as it is described, measures how often it finds a shape, tries the changes one by one, and puts a plain baseline beside them.
+# A network that counts shapes has never been told where they are. Cutilli {cite}`cutilli2021` tries to find them by
+# second derivatives: if the saliency of one pixel depends on another pixel, both may belong to one shape.
+# "Unfortunately, we did not find this method reliable", says the thesis, names three ways in which it fails, and lists
+# what one might change. This page derives when there is anything to find at all. It carries out the method as it is
+# described, and measures how often it finds a shape. Then it tries the changes one by one, and puts a plain baseline
+# beside them.
 #
 # **Time to learn**: 35 minutes. **You need** the [page on counting](1-counting) and the chain rule.
 
@@ -78,7 +82,7 @@ settings = page.settings
 # | `rc-half`, `rc-between` | the selected pixels cover at most about half of a shape; one selection may be on two (asked of our networks) |
 # | `rc-half-published`, `rc-between-published` | the same, asked of the six masks that the author publishes |
 # | `rc-tweaks` | automatic thresholds would be substantially better than manual ones |
-# | `rc-baseline`, `rc-baseline-rectifiers` | ours: is it better than connected parts of the saliency? |
+# | `rc-baseline`, `rc-baseline-rectifiers` | our question: is it better than connected parts of the saliency? |
 # | the same, ending in `-256` | asked of networks for pictures twice as large, where a mask can fit a shape |
 #
 # ## Threat model
@@ -101,7 +105,11 @@ settings = page.settings
 # * **Bends at the end only**: if only the last layer bends, (1) is $\sum_o\phi''\,\nabla z_o\,\nabla z_o^\top$, of a rank no larger than the number of outputs. With one output every row is the same map up to a factor, the saliency itself: nothing is learnt about which pixel belongs to which.
 # * **What would help**: a unit $u$ whose gradient $\partial z_{k,u}/\partial x$ covers one shape and no other contributes a block of one shape. So the method needs bends where receptive fields are about as large as a shape. That is necessary; how far the networks of this page are from it is measured below, before anything is concluded.
 #
-# Among the changes that the thesis proposes is another loss. One of the count alone adds nothing that separates shapes: $\nabla\ell(f)=\ell'(f)\nabla f$ leaves the most salient pixel where it is (if $\ell'(f)\ne 0$), and the Hessian becomes $\ell' H+\ell''\,\nabla f\,\nabla f^\top$: the old one, scaled, and a matrix whose rows are all the saliency itself, as in the second case. (With rectifiers, where $H=0$, that second term alone is left, and thresholding it selects salient pixels.)
+# Among the changes that the thesis proposes is another loss. One of the count alone adds nothing that separates shapes.
+# The gradient $\nabla\ell(f)=\ell'(f)\nabla f$ leaves the most salient pixel where it is (if $\ell'(f)\ne 0$). The
+# Hessian becomes $\ell' H+\ell''\,\nabla f\,\nabla f^\top$: the old one, scaled, and a matrix whose rows are all the
+# saliency itself, as in the second case. (With rectifiers, where $H=0$, that second term alone is left, and
+# thresholding it selects salient pixels.)
 
 # %%
 x, y = sympy.symbols("x y")  # Eq. (1) for two layers and two pixels, against sympy
@@ -125,7 +133,13 @@ assert sympy.simplify(sympy.diff(f, x, y) - by_hand) == 0
 # 3. Take the derivatives of its saliency with respect to all pixels; those above a threshold that are not assigned are one shape.
 # 4. Repeat, $n$ times in all.
 #
-# The threshold in the thesis' code is $5\cdot10^{-10}$ for pixels from 0 to 255 and pictures of 1,000 pixels a side. For pixels in [0, 1] that is $255^2$ times as much, and for pictures that are $r$ times smaller a side $r^4$ times: the same shape has fewer pixels, each with $r^2$ times the derivative. That the number carries over at all to another network is doubtful: a row of zeros under **the thesis' number** judges our conversion, not the method. So the loop is also run with a fixed threshold chosen **by hand** for each network: of fourteen, a factor of about three apart, the one whose boxes overlap the true ones most on twenty other pictures. That is more than the author did, who "did not have enough time to try other values". Otsu's threshold needs no choice.
+# The threshold in the thesis' code is $5\cdot10^{-10}$ for pixels from 0 to 255 and pictures of 1,000 pixels a side.
+# For pixels in [0, 1] that is $255^2$ times as much, and for pictures that are $r$ times smaller a side $r^4$ times.
+# For the same shape has fewer pixels, each with $r^2$ times the derivative. That the number carries over at all to
+# another network is doubtful. A row of zeros under **the thesis' number** judges our conversion, not the method. So the
+# loop is also run with a fixed threshold chosen **by hand** for each network. Of fourteen, a factor of about three
+# apart, it is the one whose boxes overlap the true ones most on twenty other pictures. That is more than the author
+# did, who "did not have enough time to try other values". Otsu's threshold needs no choice.
 
 # %% tags=["hide-input"]
 page.source(attribution.second_order_saliency)
@@ -183,7 +197,9 @@ found = {
 # %% [markdown]
 # ### Do these networks count?
 #
-# They are those of the [page before](1-counting) that see shapes of one size in a picture. Where a network does not count, what it fails to find says nothing about the method, so the rules below ask for a slope of more than .7 (of the counted on the true total; 1 is right).
+# They are those of the [page before](1-counting) that see shapes of one size in a picture. Where a network does not
+# count, what it fails to find says nothing about the method. So the rules below ask for a slope of more than 0.7 (of
+# the counted on the true total; 1 is right).
 
 # %% tags=["hide-input"]
 page.table(
@@ -235,8 +251,13 @@ page.figure(
 # %% [markdown]
 # ## What a mask can find at all
 #
-# Only pixels that share a unit with the start have a second derivative with it. So a mask lies within the **block** of what the units that see its start see together, and where the threshold lets all of this through, it is the block. For pictures of less than 1,000 pixels we lower the strides and leave the kernels as they are: in small pictures the block is large beside a shape. The next figure needs no training. It asks how many shapes a mask of the size of its
-# block would find (box against box, an overlap of one half, as below): centred perfectly on every shape; and where the units really lie, with the best start within the box of the shape. Shapes keep their proportion to the picture.
+# Only pixels that share a unit with the start have a second derivative with it. So a mask lies within the **block** of
+# what the units that see its start see together. Where the threshold lets all of this through, it is the block. For
+# pictures of less than 1,000 pixels we lower the strides and leave the kernels as they are. In small pictures the block
+# is large beside a shape. The next figure needs no training. It asks how many shapes a mask of the size of its block
+# would find (box against box, an overlap of one half, as below). This is asked of masks centred perfectly on every
+# shape. It is also asked where the units really lie, with the best start within the box of the shape. Shapes keep their
+# proportion to the picture.
 
 # %%
 plans = {"small": "smaller network", "large": "larger network"}
@@ -337,14 +358,17 @@ page.say(
 #
 # A found box is right if it overlaps a true one, matched one to one, by at least a half (intersection over union). Beside the loop with the thesis' threshold and with one chosen by hand, the changes of Section 2.2.3:
 #
-# * **Otsu's threshold** {cite}`otsu1979`, which splits numbers into two groups with the least variance within them, applied to the logarithms of the second derivatives, in place of a fixed one. The other changes are added to this one:
+# * **Otsu's threshold** {cite}`otsu1979` in place of a fixed one. It splits numbers into two groups with the least
+#   variance within them, here the logarithms of the second derivatives. The other changes are added to this one:
 # * **low starts**: rounds do not start from pixels above Otsu's threshold of the first derivative, which may be those between two shapes;
 # * **medium starts**: rounds start from the middle of three groups of saliencies (k-means in the logarithm);
 # * **triangles alone**: derivatives of the number of triangles, for as many rounds as triangles are counted, judged on triangles;
 # * **one less**: derivatives of a loss that asks for one shape less;
-# * **components**: the baseline, connected parts of the salient pixels (Otsu's threshold of the saliency), without any second derivative; **components, counted**: as many of them as shapes are counted, those with most saliency.
+# * **components**: the baseline, connected parts of the salient pixels (Otsu's threshold of the saliency), without any
+#   second derivative. In **components, counted**, as many of them as shapes are counted, those with most saliency.
 #
-# Recall is the share of shapes that were found, precision the share of boxes that are right, and the mean overlap is taken over the true shapes (0 for one that no box is matched with).
+# Recall is the share of shapes that were found, precision the share of boxes that are right. The mean overlap is taken
+# over the true shapes (0 for one that no box is matched with).
 
 # %% tags=["hide-input"]
 bare = dict(unit="", scale=1)
@@ -457,7 +481,11 @@ page.say(
 # %% [markdown]
 # ### What a mask covers
 #
-# The thesis describes by examples what goes wrong: a selection may cover half of a shape, or be on two, or derail. Here the masks are counted: **whole** is on one shape and covers at least half of it, **partial** covers less, **between** is on two shapes or more, **derailed** on none. (It also says that later rounds become "extremely local"; the last table looks at that.) The columns "moved" are for the same masks after each was moved to a random place: what chance does.
+# The thesis describes by examples what goes wrong: a selection may cover half of a shape, or be on two, or derail. Here
+# the masks are counted. A **whole** mask is on one shape and covers at least half of it, a **partial** one covers less.
+# One **between** is on two shapes or more, a **derailed** one on none. (It also says that later rounds become
+# "extremely local"; the last table looks at that.) The columns "moved" are for the same masks after each was moved to a
+# random place: what chance does.
 
 # %% tags=["hide-input"]
 page.table(
@@ -720,18 +748,27 @@ if found_twice:
 # %% [markdown]
 # ## Where we had to choose
 #
-# * A mask is *on* a shape if a tenth of the mask or of the shape is common to both; a shape's pixels are those inside its outline or within 1.5 pixels of it.
+# * A mask is *on* a shape if a tenth of the mask or of the shape is common to both. A shape's pixels are those inside
+#   its outline or within 1.5 pixels of it.
 # * What "a loss that only relates to decreasing the count by one" is: $\tfrac12(f-(n-1))^2$.
-# * The network of the thesis' Figure 2.4 is not known; by its text it is the one of sigmoids and one size a picture. Its published maps have no saliency in the last three rows and columns, which is what the larger of the two networks leaves out; the smaller one would leave gaps all over the picture (a test compares both).
-# * The standard profile has the smaller of the thesis' networks, whose last units see 27 of 128 pixels (at 1,000: 87). The thesis had gone on to the larger one, whose last units see the whole picture: there almost every pixel can have a second derivative with the start, so the outlines of our masks say nothing about its Figure 2.4. That one is within reach of the `paper` profile only.
+# * The network of the thesis' Figure 2.4 is not known; by its text it is the one of sigmoids and one size a picture.
+#   Its published maps have no saliency in the last three rows and columns. That is what the larger of the two networks
+#   leaves out; the smaller one would leave gaps all over the picture (a test compares both).
+# * The standard profile has the smaller of the thesis' networks, whose last units see 27 of 128 pixels (at 1,000: 87).
+#   The thesis had gone on to the larger one, whose last units see the whole picture. There almost every pixel can have
+#   a second derivative with the start, so the outlines of our masks say nothing about its Figure 2.4. That one is
+#   within reach of the `paper` profile only.
 # * At 256 pixels the count is judged on a quarter as many pictures, and shapes are looked for on half as many. More
 #   would take too long. With the spread seen at 128 pixels, three trainings of 80 epochs would not decide whether the networks
 #   count; five of 40 may. This was decided before any of them was trained.
 # * Not shown: the second derivatives before the threshold, which the thesis' Figure 2.4 has too.
 # * At 1,000 pixels the baseline of all connected parts is left out: its masks would not fit into memory.
-# * Not tried of Section 2.2.3: the larger network, sigmoids without batch renormalisation, corners alone, objects with inner features, and two further activations of its code (a stretched softplus and the sine).
+# * Not tried of Section 2.2.3: the larger network, sigmoids without batch renormalisation, corners alone, and objects
+#   with inner features. Nor were two further activations of its code (a stretched softplus and the sine).
 # * Networks of sigmoids have twice the epochs of the others, and five trainings instead of three ([why](1-counting)). Thresholds of low and medium starts are taken in the logarithm of the saliency, that of the components in the saliency itself.
-# * The results were read critically once before this edition, and two faults of our own measuring mended: the best threshold by hand was often the last that was tried, and a shape counted as covered from one pixel on. All detections were then made again; the cards tell what had been seen.
+# * The results were read critically once before this edition, and two faults of our own measuring mended. The best
+#   threshold by hand was often the last that was tried. A shape counted as covered from one pixel on. All detections
+#   were then made again; the cards tell what had been seen.
 #
 # ## What the thesis got wrong
 
@@ -770,7 +807,8 @@ page.claims(
 # ````{solution} second-1
 # :class: dropdown
 #
-# $\phi''=\sigma(z)(1-\sigma(z))\le 1/4$, a hundredth of it at $|z|\approx 6$. Units with large inputs behave as rectifiers, and (1) sees only those near their kink: which pixels those depend on is an accident of the biases.
+# $\phi''=\sigma(z)(1-\sigma(z))\le 1/4$, a hundredth of it at $|z|\approx 6$. Units with large inputs behave as
+# rectifiers, and (1) sees only those near their kink. Which pixels those depend on is an accident of the biases.
 # ````
 #
 # ```{exercise} A picture of two shapes (middle)
@@ -782,7 +820,9 @@ page.claims(
 # ````{solution} second-2
 # :class: dropdown
 #
-# Two blocks: no selection can join $A$ and $B$, and the method separates them if the start's row is not zero within its block ($g$ must bend). With $\phi$ on top they are multiplied by $\phi'$, and a term $\phi''\nabla f\nabla f^\top$ fills the blocks between $A$ and $B$ too: the bend at the end is what joins the shapes.
+# Two blocks: no selection can join $A$ and $B$. The method separates them if the start's row is not zero within its
+# block ($g$ must bend). With $\phi$ on top they are multiplied by $\phi'$, and a term $\phi''\nabla f\nabla f^\top$
+# fills the blocks between $A$ and $B$ too. The bend at the end is what joins the shapes.
 # ````
 #
 # ```{exercise} Perturb instead of differentiate (hard)
@@ -794,7 +834,9 @@ page.claims(
 # ````{solution} second-3
 # :class: dropdown
 #
-# `before - after` of `attribution.first_order_saliency` with and without the square, thresholded by Otsu. A square of the size of a shape removes it, and the saliency changes where the shape was; what is gained is a finite step across the kinks. We have not measured whether it finds more.
+# `before - after` of `attribution.first_order_saliency` with and without the square, thresholded by Otsu. A square of
+# the size of a shape removes it, and the saliency changes where the shape was. What is gained is a finite step across
+# the kinks. We have not measured whether it finds more.
 # ````
 #
 # ## Run it yourself

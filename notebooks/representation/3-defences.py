@@ -91,8 +91,8 @@ page.say(
 #
 # The case for angles is about the number of inputs. So average the same digits to fewer and fewer pixels, and give
 # neurons random weights. Each makes a step of 0.1 along the sign of its own gradient. The next layer sees the change in
-# units of the neuron's ordinary **spread over images**: batch renormalisation divides by that spread, and even without
-# it the next weights are learnt on that scale.
+# units of the neuron's ordinary **spread over images**. Batch renormalisation divides by that spread. Even without it
+# the next weights are learnt on that scale.
 #
 # For comparison there is the weighted mean $w^\top a/\lVert w\rVert_1$: a change of every input by at most $\epsilon$
 # changes it by at most $\epsilon$.
@@ -185,9 +185,9 @@ page.source(regularizers.gradient_magnitude)
 # flat everywhere **but** at 0. In the last layer the second hides gradients without moving the boundary; in a hidden
 # layer it moves that too.
 #
-# But weights can do what $s$ does: with $d = w^\top a + b$ we have $\sigma(s(w^\top a + b)) = \sigma((sw)^\top a +
-# sb)$. What changes is the path of gradient descent, since $s$ pulls on all weights of a layer at once. (Checked by
-# `test_elastic_sigmoid_is_a_sigmoid_with_other_weights`.)
+# But weights can do what $s$ does: with $d = w^\top a + b$ we have
+# $\sigma(s(w^\top a + b)) = \sigma((sw)^\top a + sb)$. What changes is the path of gradient descent, because $s$ pulls
+# on all weights of a layer at once. (Checked by `test_elastic_sigmoid_is_a_sigmoid_with_other_weights`.)
 
 # %% tags=["hide-input"]
 d = torch.linspace(-6, 6, 400)
@@ -452,10 +452,10 @@ page.threat_model(
 # %% [markdown]
 # ## Where we had to choose
 #
-# * Neurons of the figure above have starting weights, not trained ones: angular ones and weighted means uniform in ±1
-#   as in the thesis' code, pairs differences of two such numbers over $\sqrt2$. The dot product has torch's, uniform in
-#   $\pm1/\sqrt m$. The left panel depends on these scales (with ±1 the dot product's change would grow with the number
-#   of inputs, not with its root). The right one does not.
+# * Neurons of the figure above have starting weights, not trained ones. Those of angular ones and weighted means are
+#   uniform in ±1 as in the thesis' code. Those of pairs are differences of two such numbers over $\sqrt2$. The dot
+#   product has torch's, uniform in $\pm1/\sqrt m$. The left panel depends on these scales (with ±1 the dot product's
+#   change would grow with the number of inputs, not with its root). The right one does not.
 # * Our Pairwise Difference has half of the weights and a bias of its own, which batch renormalisation makes idle.
 #
 # ## What the thesis got wrong
@@ -478,11 +478,11 @@ page.errata(
 #
 # | id | in short |
 # | --- | --- |
-# | `rd-angle-inputs`, `rd-angle-seen` | measuring angles keeps many inputs from adding up to a large change; ours: does the next layer see that? |
-# | `rd-angular-linear` | ours: a network of angles is nearly a linear classifier |
+# | `rd-angle-inputs`, `rd-angle-seen` | measuring angles keeps many inputs from adding up to a large change; our question: does the next layer see that? |
+# | `rd-angular-linear` | our question: a network of angles is nearly a linear classifier |
 # | `rd-pairs-blank` | most pairs of pixels of MNIST compare two zeros, where the sigmoid is steepest |
 # | `rd-half-the-pairs` | ours, against the thesis: half of the pairs are enough |
-# | `rd-memory`, `rd-speed` | the layer can be had without the memory of its pairs; ours: and faster |
+# | `rd-memory`, `rd-speed` | the layer can be had without the memory of its pairs; our question: and faster |
 #
 # `rd-angle-inputs` rests on the scale of the dot product's starting weights (see the choices); `rd-angle-seen` does not.
 
@@ -534,13 +534,17 @@ page.claims(
 # ```{exercise} A neuron that cannot be moved far (hard)
 # :label: defences-3
 #
-# A network whose neurons are all weighted means, with activations of slope at most 1 in between, moves each logit by at most $\epsilon$ when each pixel moves by at most $\epsilon$. Which robustness can be read off its logits for a given image, and why is batch renormalisation behind each layer the end of it?
+# Take a network whose neurons are all weighted means, with activations of slope at most 1 in between. It moves each
+# logit by at most $\epsilon$ when each pixel moves by at most $\epsilon$. Which robustness can be read off its logits
+# for a given image, and why is batch renormalisation behind each layer the end of it?
 # ```
 #
 # ````{solution} defences-3
 # :class: dropdown
 #
-# If the largest logit exceeds the second by $m$, no perturbation below $m/2$ changes the answer. Batch renormalisation multiplies each neuron by $\gamma/\mathrm{sd}$; the spread of a mean of many pixels is small, so the factor is large, and the bound is multiplied by it in every layer.
+# If the largest logit exceeds the second by $m$, no perturbation below $m/2$ changes the answer. Batch renormalisation
+# multiplies each neuron by $\gamma/\mathrm{sd}$. The spread of a mean of many pixels is small, so the factor is large,
+# and the bound is multiplied by it in every layer.
 # ````
 #
 # ## Further reading

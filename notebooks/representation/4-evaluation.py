@@ -16,10 +16,15 @@
 # %% [markdown]
 # # Do the structures resist?
 #
-# Cutilli's thesis {cite}`cutilli2021` trains a plain network and five defended ones once each, attacks them with one step of 77 grey levels, and concludes that none of the defences helps. This page makes its tables again with error bars, **as the thesis measured** (Tables 3.2 and 3.3), and beside them **as one should**: in evaluation mode, with the best weights, under
-# several attacks of many steps. Where a number above zero is the attack's weakness and not the network's strength, it looks for the reason.
+# Cutilli's thesis {cite}`cutilli2021` trains a plain network and five defended ones once each. It attacks them with one
+# step of 77 grey levels, and concludes that none of the defences helps. This page makes its tables again with error
+# bars, **as the thesis measured** (Tables 3.2 and 3.3). Beside them it measures **as one should**: in evaluation mode,
+# with the best weights, under several attacks of many steps. Where a number above zero is the attack's weakness and not
+# the network's strength, it looks for the reason.
 #
-# **Time to learn**: 25 minutes. **You need** the [four structures](3-defences); FGSM and PGD from the [page on attacks](../attacks/1-attacks).
+# **Time to learn**: 25 minutes. **You need** the [four structures](3-defences). From the [page on
+# attacks](../attacks/1-attacks) you need FGSM, one step along the gradient's sign, and PGD, many small steps within a
+# budget.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # quick: digits, seconds of training | standard: MNIST, hours on 2 cores | paper: MNIST, a GPU
@@ -77,10 +82,10 @@ THESIS = {
 # | `rd-angular-white`, `rd-angular-black`, `rd-angular-clean` | Angular: .53 % when the attacker knows it, the best when not, ten points worse without an attack |
 # | `rd-renorm`, `rd-renorm-slope` | batch renormalisation is worse, because it keeps potentials where sigmoids are steep |
 # | `rd-gmr`, `rd-gmres` | the penalty on the gradient does not help either, with a sigmoid or with the elastic one |
-# | `rd-elastic` | ours: what does the Elastic Sigmoid learn? |
+# | `rd-elastic` | our question: what does the Elastic Sigmoid learn? |
 # | `rd-pairs-clean`, `rd-pairs-ten` | Pairwise Difference is as accurate as the plain network, and a step of 10 already breaks it |
-# | `rd-white-above-black`, `rd-masking`, `rd-cross`, `rd-saturated`, `rd-one-step` | the plain network has more left when the attacker knows it; ours: how weak is one step, and why? |
-# | `rd-worst`, `rd-honest`, `rd-pairs-small`, `rd-no-gradient` | ours: who resists the strongest attack, and can these attacks be trusted? |
+# | `rd-white-above-black`, `rd-masking`, `rd-cross`, `rd-saturated`, `rd-one-step` | the plain network keeps more when the attacker knows it; our question: how weak is one step, and why? |
+# | `rd-worst`, `rd-honest`, `rd-pairs-small`, `rd-no-gradient` | our question: who resists the strongest attack, and can these attacks be trusted? |
 #
 # ## Threat model
 
@@ -97,8 +102,21 @@ page.threat_model(
 # %% [markdown]
 # ## The networks
 #
-# Two hidden layers of 100 units, 28 x 28 pixels of 0 to 255. Six kinds, as in Table 3.1: **S** standard, **RS** with batch renormalisation {cite}`ioffe2017` (the input of each unit is brought to mean 0 and variance 1, by the minibatch's statistics at first and by running means of them later), **A** angular, **GMR** with the penalty on the gradient, **GMRES** with it and the Elastic Sigmoid, **PD** Pairwise Difference. The answers are ten sigmoids (of A the ten numbers themselves), the loss their squared distance from the one-hot label, summed;
-# momentum SGD (.85) in batches of 20 for 100 epochs at a constant learning rate (Table 3.1; some of this is in the code alone). 4,200 random training images are kept for validation. By the text they decide when to stop early, and no network was stopped; in the code the training loss decides, and the last weights are kept. Ours are never stopped.
+# Two hidden layers of 100 units, 28 x 28 pixels of 0 to 255. Six kinds, as in Table 3.1:
+#
+# * **S** standard;
+# * **RS** with batch renormalisation {cite}`ioffe2017`. It brings each unit's input to mean 0 and variance 1, by the
+#   minibatch's statistics at first, by their running means later;
+# * **A** angular;
+# * **GMR** with the penalty on the gradient;
+# * **GMRES** with it and the Elastic Sigmoid;
+# * **PD** Pairwise Difference.
+#
+# The answers are ten sigmoids (of A the ten numbers themselves), the loss their squared distance from the one-hot
+# label, summed. Training is momentum SGD (0.85) in batches of 20 for 100 epochs at a constant learning rate. (See Table
+# 3.1; some of this is in the code alone.) 4,200 random training images are kept for validation. By the text they decide
+# when to stop early, and no network was stopped. In the code the training loss decides, and the last weights are kept.
+# Ours are never stopped.
 
 # %% tags=["hide-input"]
 page.source(models.structural)
@@ -154,9 +172,17 @@ def other(spec):
 # %% [markdown]
 # ## As the thesis measured
 #
-# The attack is one step, $x + \epsilon\,\operatorname{sign}(\partial L/\partial x)$ with the loss of training. Networks stay in **training mode**: batch renormalisation then uses the mean and variance of the 200 images that are judged together, attacked ones too, and the attack's gradient goes through these. (The text says so, "as we had very strange [...] performance issues otherwise"; with the statistics that were learnt ours have none.) Black-box examples come from another S. Beside these stands the same step in **evaluation mode**, with the best weights and in PyTorch's arithmetic.
+# The attack is one step, $x + \epsilon\,\operatorname{sign}(\partial L/\partial x)$ with the loss of training. Networks
+# stay in **training mode**. Batch renormalisation then uses the mean and variance of the 200 images that are judged
+# together, attacked ones too. The attack's gradient goes through these. (The text says so, "as we had very strange
+# [...] performance issues otherwise"; with the statistics that were learnt ours have none.) Black-box examples come
+# from another S. Beside these is the same step in **evaluation mode**, with the best weights and in PyTorch's
+# arithmetic.
 #
-# Arithmetic matters too. Chainer, in which the thesis was written, computes the sigmoid of a potential $d$ as $y=\tfrac12\tanh(\tfrac d2)+\tfrac12$ and its slope as $y(1-y)$: in single precision both are rounded so that the slope is exactly 0 from about 17 on, **at both ends**. PyTorch's keeps slopes down to $e^{-88}$ at the left end. The columns "as the thesis" attack and judge in Chainer's arithmetic (training is in PyTorch's).
+# Arithmetic matters too. Chainer, in which the thesis was written, computes the sigmoid of a potential $d$ as
+# $y=\tfrac12\tanh(\tfrac d2)+\tfrac12$ and its slope as $y(1-y)$. In single precision both are rounded so that the
+# slope is exactly 0 from about 17 on, **at both ends**. PyTorch's keeps slopes down to $e^{-88}$ at the left end. The
+# columns "as the thesis" attack and judge in Chainer's arithmetic (training is in PyTorch's).
 
 # %% tags=["hide-input"]
 page.source(layers.tanh_sigmoid)
@@ -335,12 +361,28 @@ page.say(
 # %% [markdown]
 # ## As one should
 #
-# Evaluation mode, weights of the epoch with the fewest validation errors, networks with a logit in place of the last sigmoid (the answer is the same, and that sigmoid cannot saturate). Then six attacks, of which no single one is best everywhere: one step; projected gradient ascent on the cross-entropy; on the margin, the largest wrong logit minus the true one, from several random starts; the same **along widened slopes**, from at most two; and the examples of another network, made by the second and the fourth of these.
-# Gradients are taken in double precision, in which a sigmoid's slope is exactly 0 beyond 37 at the right end and only beyond 709 at the left.
+# Evaluation mode, weights of the epoch with the fewest validation errors, and networks with a logit in place of the
+# last sigmoid. The answer is the same, and that sigmoid cannot saturate. Then six attacks, of which no single one is
+# best everywhere:
 #
-# Why widened slopes? Pixels are 0 to 255, so the potential of a unit of the first layer spreads over some 85 at the start, and nearly all sigmoids there are flat, though not exactly: the gradient of the loss is then that of the few units that happen not to be, and says nothing about the others, which a step of a few grey levels moves from one end to the other. The attack keeps the network's answers and uses, in the backward pass alone, the slopes of sigmoids as wide as what they see {cite}`athalye2018`.
+# 1. one step;
+# 2. projected gradient ascent (PGD) on the cross-entropy;
+# 3. PGD on the margin, the largest wrong logit minus the true one, from several random starts;
+# 4. the same **along widened slopes**, from at most two;
+# 5. and 6. the examples of another network, made by the second and the fourth of these.
 #
-# Last, a search without gradients, the Square attack {cite}`andriushchenko2020`. If it finds more than two points of images that all the others miss, the gradients that these follow do not show the way: they are hidden, or the attacks are weak. What it finds alone says whether it is itself an attack to reckon with.
+# Gradients are taken in double precision. There a sigmoid's slope is exactly 0 beyond 37 at the right end and only
+# beyond 709 at the left.
+#
+# Why widened slopes? Pixels are 0 to 255, so the potential of a unit of the first layer spreads over some 85 at the
+# start. Nearly all sigmoids there are flat, though not exactly. The gradient of the loss is then that of the few units
+# that happen not to be. It says nothing about the others, which a step of a few grey levels moves from one end to the
+# other. The attack keeps the network's answers and uses, in the backward pass alone, the slopes of sigmoids as wide as
+# what they see {cite}`athalye2018`.
+#
+# Last, a search without gradients, the Square attack {cite}`andriushchenko2020`. If it finds more than two points of
+# images that all the others miss, the gradients that these follow do not show the way. They are hidden, or the attacks
+# are weak. What it finds alone says whether it is itself an attack to reckon with.
 
 # %% tags=["hide-input"]
 page.source(attacks.margin_pgd)
@@ -395,7 +437,7 @@ for k in (1, -1):
         ],
         caption=f"Accuracy in % within {settings.budgets[k]:g}, evaluation mode, best weights, the first {settings.images} test images (PD {settings.pair_images}, at 14 x 14 {2 * settings.pair_images}); mean ± sd over seeds. Images that are wrong without an attack count as wrong in the last column alone. The search along another's widened slopes stops once that network is fooled, so that at large budgets it is a weak attack on this one",
     )
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 6.6), layout="constrained", sharey=True)
 for axis, how in zip(axes, ("fgsm", "worst"), strict=True):
     for number, (kind, records) in enumerate(judged.items()):
         axis.plot(
@@ -410,12 +452,12 @@ for axis, how in zip(axes, ("fgsm", "worst"), strict=True):
             label=kind,
         )
     axis.set(xlabel="budget, l-infinity", title="any of six attacks" if how == "worst" else HOW[how])
-axes[0].set(ylabel="accuracy, %")
+fig.supylabel("accuracy, %", fontsize=10)
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Accuracy against the budget. Left: one step on the cross-entropy, in double precision. Right: images that stand every attack of the table. PD on {settings.pair_images} images.",
-    alt="Two panels of curves of accuracy against the budget, one for each kind of network; left for one step, right for the strongest attack.",
+    caption=f"Accuracy against the budget. Above: one step on the cross-entropy, in double precision. Below: images that resist every attack of the table. PD on {settings.pair_images} images.",
+    alt="Two panels of curves of accuracy against the budget, one for each kind of network; the upper one for one step, the lower one for the strongest attack.",
 )
 page.table(
     [
@@ -464,8 +506,20 @@ page.say(
 # %% [markdown]
 # ## Is the plain network's number an artefact?
 #
-# In the thesis S has more left when the attacker knows it (46.16 %) than when not (45.28 %). Who knows a network can also do what those do who don't, so one step along the gradient cannot be the best attack on it. There are four suspects: the gradient is **exactly zero** in single precision, most of all in Chainer's arithmetic, where no unit of the first layer has a slope left, so that the whole image stays untouched; **nearly all units of the first layer are so flat** that the gradient is that of a few others alone, though it is never exactly zero; the
-# loss, whose gradient weighs the ten classes by how flat their sigmoids are; and the step, which is so long that the gradient at its start says little about its end. The first can be taken away, mostly, by double precision (the column *float64* shows what is left), the third by the cross-entropy of the logits, the second by widened slopes, which also look further than the first grey level and so take away part of the fourth.
+# In the thesis S keeps more when the attacker knows it (46.16 %) than when not (45.28 %). A white-box attacker can do
+# everything that a black-box attacker can, so one step along the gradient cannot be the best attack on it. There are
+# four suspects:
+#
+# 1. The gradient is **exactly zero** in single precision. That is so most of all in Chainer's arithmetic. There no unit
+#    of the first layer has a slope left, so that the whole image stays untouched.
+# 2. **Nearly all units of the first layer are so flat** that the gradient is that of a few others. It is never exactly
+#    zero.
+# 3. The loss: its gradient weighs the ten classes by how flat their sigmoids are.
+# 4. The step is so long that the gradient at its start says little about its end.
+#
+# Double precision takes away the first, mostly (the column *float64* shows what is left). The cross-entropy of the
+# logits takes away the third. Widened slopes take away the second; they also look further than the first grey level,
+# and so take away part of the fourth.
 
 # %% tags=["hide-input"]
 page.source(masking.masked)
@@ -514,10 +568,10 @@ page.table(
         ]
         for kind, records in hidden.items()
     ],
-    caption=f"Accuracy in % under the thesis' step (77 of 255), first {settings.images} test images (PD {settings.pair_images}; under this step these come off worse than the others), last weights, evaluation mode; and what stands the strongest attack at {settings.budgets[-1]:g} (best weights)",
+    caption=f"Accuracy in % under the thesis' step (77 of 255), first {settings.images} test images (PD {settings.pair_images}; under this step these come off worse than the others), last weights, evaluation mode; and what survives the strongest attack at {settings.budgets[-1]:g} (best weights)",
 )
 page.say(
-    "How to read it: of the accuracy that S has left under one step in Chainer's arithmetic, PyTorch's takes away "
+    "How to read it: of the accuracy that S keeps under one step in Chainer's arithmetic, PyTorch's takes away "
     + ", the next column another ".join(
         f"{points(hidden['S'], lambda r, a=a, b=b: r[a] - r[b])}"
         for a, b in (
@@ -537,7 +591,10 @@ page.say(
 )
 
 # %% [markdown]
-# The last suspect can be seen. The maps show the loss around single images, upwards along the sign of the gradient, sideways along a pattern that agrees with it in half of the pixels; first within the reach of the thesis' step, then within five grey levels. (Figure 3.3 of the thesis shows such a map of a network of Tramèr et al. {cite}`tramer2018`, whose gradient points away from the maximum.)
+# The last suspect can be seen. The maps show the loss around single images. Upwards they follow the sign of the
+# gradient, sideways a pattern that agrees with it in half of the pixels. First they stay within the reach of the
+# thesis' step, then within five grey levels. (Figure 3.3 of the thesis shows such a map of a network of Tramèr et al.
+# {cite}`tramer2018`, whose gradient points away from the maximum.)
 
 # %% tags=["hide-input"]
 REACHES = [0.3, 5 / 255]
@@ -597,10 +654,15 @@ page.say(
 # ## Where we had to choose
 #
 # * The thesis' seeds are lost and it has one run; here several (settings above). Networks, losses, rates and attacks are those of its code.
-# * Pairwise Difference at 28 x 28 has 31 million weights here (61 in the thesis, for [the same function](3-defences)) and gets fewer epochs than the others; at 14 x 14, where it can be trained longer, a plain network stands beside it.
-# * The strongest of six attacks is an upper bound of what a network has left: a stronger attack may exist. The attack without gradients is on fewer images, because it is slow; and the toolbox's draws one square for all images at a time. Attacks on PD are on fewer images for the same reason.
-# * Batch renormalisation follows the thesis' schedule: its limits are loosened when the loss of the last minibatch of an epoch is below .01, and again after 20, 40 and 60 epochs more. Until then it is batch normalisation, and the loss of A and PD hardly ever comes near .01.
-# * Networks are trained in PyTorch's arithmetic, in which saturated sigmoids still learn a little at the left end, and the sums over pairs of PD are PyTorch's everywhere.
+# * Pairwise Difference at 28 x 28 has 31 million weights here (61 in the thesis, for [the same function](3-defences)).
+#   It gets fewer epochs than the others. At 14 x 14, where it can be trained longer, a plain network is measured beside
+#   it.
+# * The strongest of six attacks is an upper bound of what a network keeps: a stronger attack may exist. The attack without gradients is on fewer images, because it is slow. The toolbox's draws one square for all images at a time. Attacks on PD are on fewer images for the same reason.
+# * Batch renormalisation follows the thesis' schedule. Its limits are loosened when the loss of an epoch's last
+#   minibatch is below 0.01, and again after 20, 40 and 60 epochs more. Until then it is batch normalisation, and the
+#   loss of A and PD hardly ever comes near .01.
+# * Networks are trained in PyTorch's arithmetic, in which saturated sigmoids still learn a little at the left end. The
+#   sums over pairs of PD are PyTorch's everywhere.
 # * The thesis has one S whose examples are tried on all networks; here each seed has its own.
 #
 # ## What it comes to
@@ -619,7 +681,7 @@ else:
         + mean_sd([r["thesis"]["black"][0] for r in printed_small["PD"]])
         + f"; thesis {THESIS['PD'][2]} %).\n"
         f"* They do not measure resistance. RS and PD owe theirs to the mode ({owed}); S owes some of its own to gradients that vanish, and nearly all of it to an attack of a single step.\n"
-        "* The thesis' conclusion stands, and more firmly than its tables can say: in the mean over budgets up to .1 no defence stands strong attacks better than the plain network, and RS (from .05 on), A and PD stand them far worse.\n"
+        "* The thesis' conclusion holds, and more firmly than its tables can say. In the mean over budgets up to 0.1 no defence resists strong attacks better than the plain network. RS (from 0.05 on), A and PD resist them far worse.\n"
         "* What GMR loses under one step, a plain network at its learning rate loses as well; the penalty does next to nothing at its weight."
     )
 

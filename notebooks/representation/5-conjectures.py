@@ -16,8 +16,19 @@
 # %% [markdown]
 # # What the author suspected
 #
-# None of the four defences of Cutilli's thesis {cite}`cutilli2021` helped, and Section 3.3.3 asks why: the constants may be wrong (that of the angles is a few millionths of what it is added to in the first layer and a few thousandths in the second, [page 3](3-defences), and is not tried again here), pixels should be compared with weights of their own, second derivatives should be penalised too, the partial derivatives of a neuron should add up to the same however many inputs it has, and a network that is tested with batch statistics may be an easier target. The thesis tries none. This page does, one
-# conjecture at a time, beside the obvious rival: training on attacked images.
+# None of the four defences of Cutilli's thesis {cite}`cutilli2021` helped. Section 3.3.3 suggests five reasons; this
+# page tests four:
+#
+# * pixels should be compared with weights of their own;
+# * second derivatives should be penalised too;
+# * the partial derivatives of a neuron should add up to the same, however many inputs it has;
+# * a network that is tested with batch statistics may be an easier target.
+#
+# The fifth, that the constants may be wrong, is not tried again here. On [page 3](3-defences), that of the angles is a
+# few millionths of what it is added to in the first layer. In the second it is a few thousandths.
+#
+# The thesis tries none of them. This page does, one conjecture at a time, beside the obvious rival: training on
+# attacked images.
 #
 # **Time to learn**: 15 minutes. **You need** the [evaluation](4-evaluation).
 
@@ -71,10 +82,10 @@ settings = page.settings
 # | `rd-two-weights` | comparisons with two weights (and a bias) repair Pairwise Difference |
 # | `rd-weight` | the weight of the penalty on the gradient was wrong |
 # | `rd-curvature` | penalising second derivatives as well helps |
-# | `rd-shares`, `rd-mean` | ours: is dividing by the sum of the inputs better than by their Euclidean length? And a neuron whose gradient is bounded? |
+# | `rd-shares`, `rd-mean` | our question: is dividing by the sum of the inputs better than by their Euclidean length? And a neuron whose gradient is bounded? |
 # | `rd-angular-accuracy` | were the angular network as accurate as the plain one, its black-box advantage would disappear |
-# | `rd-statistics`, `rd-statistics-pairs` | ours: do batch statistics help the attacker, or the defender? |
-# | `rd-rival`, `rd-rival-one-step` | ours: how far is the best of these from training on attacked images? |
+# | `rd-statistics`, `rd-statistics-pairs` | our question: do batch statistics help the attacker, or the defender? |
+# | `rd-rival`, `rd-rival-one-step` | our question: how far is the best of these from training on attacked images? |
 #
 # ## Threat model
 
@@ -99,10 +110,10 @@ page.threat_model(
 # | "something similar to" $a/\lVert a\rVert_1$, integrated | nothing has that gradient (below); a neuron with that denominator is $w^\top a/(\lVert a\rVert_1 + c)$, *shares* of the image's sum, with sigmoids. Its gradient is another one |
 # | a normalisation whose gradient is bounded | $w^\top a/\lVert w\rVert_1$, whose partial derivatives add up to 1 in absolute value, however many inputs there are (*means*), in the first layer, with sigmoids and without batch renormalisation, which would undo it: it divides by what these neurons spread over |
 # | "if we were to actually get the angular network's accuracy up enough" | [without activations it is nearly linear](3-defences), so: sigmoids behind its angles (*A, sigmoids*) |
-# | ours: which part of GMRES does what? | Elastic Sigmoids without the penalty on the gradient (*S, elastic*) |
+# | our question: which part of GMRES does what? | Elastic Sigmoids without the penalty on the gradient (*S, elastic*) |
 # | the rival | every minibatch is attacked first, with a budget of .1, in one step (*FGSM training*) or in seven (*PGD training*, as Madry et al. {cite}`madry2018`, but from the image itself, without their random start); no other loss |
 #
-# **Why the fourth cannot be had as it stands.** A field of vectors $F(a)$ is the gradient of some function only if its Jacobian is symmetric. For $F = a/\lVert a\rVert_1$, off the diagonal,
+# **Why the fourth cannot be had as it is.** A field of vectors $F(a)$ is the gradient of some function only if its Jacobian is symmetric. For $F = a/\lVert a\rVert_1$, off the diagonal,
 #
 # $$\frac{\partial F_i}{\partial a_j} = -\frac{a_i\operatorname{sign}(a_j)}{\lVert a\rVert_1^2}, \qquad \text{symmetric only where all } |a_i| \text{ are equal.}$$
 
@@ -240,7 +251,7 @@ fallen = {
     for kind, records in judged.items()
 }
 page.say(
-    f"How to read them.\n\n* **Who has more than the plain network?** In the mean over the first three budgets all seven attacks leave S {left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and {order[1]} ({left(order[1])}). "
+    f"How to read them.\n\n* **What keeps more than the plain network?** In the mean over the first three budgets all seven attacks leave S {left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and {order[1]} ({left(order[1])}). "
     + ("; ".join(f"{kind}: {left(kind)}" for kind in rivals) + "." if rivals else "")
     + "\n"
     + (
@@ -307,7 +318,16 @@ page.figure(
 # %% [markdown]
 # ## Batch statistics
 #
-# In training mode the attacked image of a renormalised network is judged with the mean and variance of its neighbours, which are attacked too. Who gains? Five situations: attack and judge in **evaluation** mode; both in **training** mode (the thesis); images made in training mode and judged in evaluation mode (**crossed**); the reverse (**crossed back**); and, in training mode, one image attacked by the gradient of its own loss among 199 clean ones (**alone**).
+# In training mode the attacked image of a renormalised network is judged with the mean and variance of its neighbours,
+# which are attacked too. Who gains? Five situations:
+#
+# * attack and judge in **evaluation** mode;
+# * both in **training** mode (the thesis);
+# * images made in training mode and judged in evaluation mode (**crossed**);
+# * the reverse (**crossed back**);
+# * and, in training mode, one image attacked by the gradient of its own loss among 199 clean ones (**alone**).
+#
+#
 
 # %% tags=["hide-input"]
 page.source(masking.neighbours)
@@ -358,10 +378,17 @@ for kind, of_kind in judges.items():
 # %% [markdown]
 # ## Where we had to choose
 #
-# * A conjecture in one sentence leaves much open. Each is tried in the plainest form that we could find, at the learning rate of the network that it repairs; but angles with sigmoids, shares and means have .002, the rate of S and RS (A alone has .0002).
-# * *PD, two weights* holds all ordered pairs and is trained more briefly than the networks of 14 x 14 pixels on the [page before](4-evaluation); PD and S beside it as briefly.
+# * A conjecture in one sentence leaves much open. Each is tried in the plainest form that we could find, at the
+#   learning rate of the network that it repairs. But angles with sigmoids, shares and means have 0.002, the rate of S
+#   and RS (A alone has 0.0002).
+# * *PD, two weights* holds all ordered pairs and is trained more briefly than the networks of 14 x 14 pixels on the
+#   [page before](4-evaluation). PD and S beside it are trained as briefly.
 # * Curvature is a finite difference along the gradient, not the whole matrix of second derivatives, which would need a third backward pass.
-# * Three weights of the penalty are tried, at one learning rate; the best of them is not a result of tuning. First there were 30, 255 and 1,000. In trials of 15 epochs before any record (one seed, no attacks) networks with 30 times the weight learnt and then lost what they had learnt (11.7 % test errors at best, 22.7 % at the end), and with 100 times and more they hardly learnt at all; so 10 replaced 1,000, and curvature went with it. 255 stayed: it is what a reader would try who has pixels in $[0, 1]$.
+# * Three weights of the penalty are tried, at one learning rate; the best of them is not a result of tuning. First
+#   there were 30, 255 and 1,000. There were trials of 15 epochs before any record (one seed, no attacks). Networks with
+#   30 times the weight learnt, and then lost what they had learnt. They had 11.7 % test errors at best and 22.7 % at
+#   the end. With 100 times and more they hardly learnt at all. So 10 replaced 1,000, and curvature went with it. 255
+#   stayed: it is what a reader would try who has pixels in $[0, 1]$.
 #
 # ## What it comes to
 
@@ -370,8 +397,8 @@ if page.profile != "standard" or page.overrides:
     page.say("*The published page says here what its own records show; those of this run are others.*")
 else:
     page.say(
-        "* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network has left; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
-        "* Batch statistics at test time stand in this attacker's way. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
+        "* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network keeps; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
+        "* Batch statistics at test time hinder this attacker. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
         "* What helps, at budgets about the one trained for (.1), is training on images attacked in one step; at .3 nothing is left of these networks either. With seven steps they learn badly, at this rate, and lose most of it again."
     )
 
@@ -410,7 +437,8 @@ page.claims(
 # ````{solution} conjectures-1
 # :class: dropdown
 #
-# Accuracy under attack against clean accuracy for networks of both kinds at several strengths of training: whether its curve lies above that of the plain network, or is the same curve at another point.
+# Accuracy under attack against clean accuracy, for networks of both kinds at several strengths of training. Does its
+# curve lie above that of the plain network, or is it the same curve at another point?
 # ````
 #
 # ```{exercise} Two weights are enough (hard)

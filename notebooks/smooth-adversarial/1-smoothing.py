@@ -16,10 +16,10 @@
 # %% [markdown]
 # # Smoothing guided by an image
 #
-# Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` want perturbations that are smooth where the image is smooth, and
-# free where it is not: sharp at its edges, noisy in its textures. Their tool is Laplacian smoothing on a graph of
-# pixels. This page shows what it does to a single pixel, builds it from nothing, solves its equations and derives its
-# gradient.
+# Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` want perturbations that are smooth where the image is smooth.
+# Elsewhere they may be free: sharp at the image's edges, noisy in its textures. Their tool is Laplacian smoothing on a
+# graph of pixels. This page shows what it does to a single pixel, builds it from nothing, solves its equations and
+# derives its gradient.
 #
 # **Time to learn**: 25 minutes. **You need** linear algebra (eigenvalues, quadratic forms) and gradients.
 
@@ -153,8 +153,8 @@ page.source(smoothing.ImageSmoother)
 # %% [markdown]
 # ## Solving the system
 #
-# A small image's matrix can be inverted or factorised. For others the paper runs **conjugate gradients**: a method that
-# solves a system with a positive definite matrix step by step and needs only products with the matrix. The authors'
+# A small image's matrix can be inverted or factorised. For others the paper runs **conjugate gradients**. The method
+# solves a system with a positive definite matrix step by step, and needs only products with the matrix. The authors'
 # code makes exactly 50 iterations, starting from $z$ itself.
 #
 # The **condition number** $q$ of the matrix is the ratio of its largest to its smallest eigenvalue, here at most
@@ -258,7 +258,7 @@ if not costs:
 # $$z = \mathcal L_\alpha\big(s(\mathbf 1)\,r\big)\quad\text{gives}\quad \hat s_\alpha(z) = \frac{\mathcal L_\alpha^{-1}\mathcal L_\alpha(s(\mathbf 1)\,r)}{s(\mathbf 1)} = r .$$
 #
 # So (18) has the same minima as the objective of Carlini and Wagner without smoothing. Nor is there a "'smooth like
-# $x_o$' manifold" of which flat stripes would be "reducing the dimensionality", as Figure 4(c) has it: every $r$ is
+# $x_o$' manifold" of which flat stripes would be "reducing the dimensionality", as Figure 4(c) has it. Every $r$ is
 # reached. (This is about Eqs. (8) and (9). The authors' code for MNIST keeps 300 of 784 eigenvectors, which does
 # exclude perturbations. For fifty steps of conjugate gradients it is not shown.)
 #
@@ -314,7 +314,8 @@ page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-cons
 # ```{exercise} The wrong transpose (middle)
 # :label: smoothing-2
 #
-# On a crop of a photograph, compute the gradient of $\lVert\hat s(z) - t\rVert^2$ in $z$ by `smoother.adjoint`, by smoothing the gradient forwards, and by finite differences in one pixel. Which two agree?
+# Take a crop of a photograph, and compute the gradient of $\lVert\hat s(z) - t\rVert^2$ in $z$. Do it by
+# `smoother.adjoint`, by smoothing the gradient forwards, and by finite differences in one pixel. Which two agree?
 # ```
 #
 # ````{solution} smoothing-2
@@ -342,15 +343,17 @@ page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-cons
 # ```{exercise} Fewer iterations (hard)
 # :label: smoothing-3
 #
-# Show that the result of $k$ conjugate gradient steps from $z$ is not linear in $z$, and say what this means for the gradient of an attack that uses `method="cg"` with $\alpha = 0.997$. Measure how
-# far `adjoint` is from the derivative of the fifty steps.
+# Show that the result of $k$ conjugate gradient steps from $z$ is not linear in $z$. What does this mean for the
+# gradient of an attack that uses `method="cg"` with $\alpha = 0.997$? Measure how far `adjoint` is from the derivative
+# of the fifty steps.
 # ```
 #
 # ````{solution} smoothing-3
 # :class: dropdown
 #
-# The step lengths are quotients of quadratic forms in $z$, so the result is homogeneous of degree 1 but not additive: it is linear only once converged. `adjoint` is the derivative of the exact solution, computed with
-# the same fifty steps; it differs from the derivative of the fifty steps by the order of the solver's error.
+# The step lengths are quotients of quadratic forms in $z$, so the result is homogeneous of degree 1 but not additive.
+# It is linear only once converged. The method `adjoint` is the derivative of the exact solution, computed with the same
+# fifty steps. It differs from the derivative of the fifty steps by the order of the solver's error.
 #
 # ```python
 # import torch
@@ -373,7 +376,8 @@ page.errata("sm-e-transpose", "sm-e-kernel", "sm-e-cg-definition", "sm-e-no-cons
 #
 # ## Further reading
 #
-# Zhou et al. {cite}`zhou2003` is where the regularisation (6) comes from; Shuman et al. {cite}`shuman2013` introduce signal processing on graphs; Nocedal and Wright {cite}`nocedal2006` prove the bound of conjugate gradients.
+# The regularisation (6) comes from Zhou et al. {cite}`zhou2003`. Shuman et al. {cite}`shuman2013` introduce signal
+# processing on graphs. Nocedal and Wright {cite}`nocedal2006` prove the bound of conjugate gradients.
 #
 # ## Run it yourself
 

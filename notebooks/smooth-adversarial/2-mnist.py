@@ -14,11 +14,15 @@
 # %% [markdown]
 # # Smooth attacks on MNIST
 #
-# Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` build smoothing into two attacks: into projected gradient ascent, where
-# it does harm, and into Carlini and Wagner's, where, to their surprise, the distortion falls although, as they
-# see it, smoothing restricts the perturbation. But their smooth attack changes a second thing: it gives up the variable of
-# Carlini and Wagner's. This page runs all six attacks of their Table 1 and 2 on their network, three times
-# trained, in the form of the text and in the form of their code where the two differ.
+# Zhang, Avrithis, Furon and Amsaleg {cite}`zhang2019` build smoothing into two attacks. In projected gradient ascent it
+# does harm. In Carlini and Wagner's, to their surprise, the distortion falls, although, as they see it, smoothing
+# restricts the perturbation. But their smooth attack changes a second thing: it gives up the variable of Carlini and
+# Wagner's. This page runs all six attacks of their Table 1 and 2 on their network, three times trained. Where text and
+# code differ, it runs both forms.
+#
+# **FGSM** moves each pixel once, by the whole budget along the gradient's sign; **I-FGSM** does it in small steps.
+# **PGD$_2$** is projected gradient ascent under an l2 budget, **C&W** Carlini and Wagner's search for the shortest
+# change. An *s* in front marks the smooth form: sPGD$_2$, sC&W.
 #
 # **Time to learn**: 25 minutes. **You need** the [page on smoothing](1-smoothing) and the [page on attacks](../attacks/1-attacks).
 
@@ -58,9 +62,11 @@ page = Page("smooth-adversarial", "2-mnist", globals(), settings=profiles(
 settings = page.settings
 
 # %% [markdown]
-# The **quick** profile attacks a few of scikit-learn's digits and shows that everything runs. **standard** is the recorded one: the
-# first 2,000 test images of MNIST instead of the paper's 10,000 (`images=10000` makes it whole, at five times the time), three
-# networks. What changes one thing at a time has 300 images; 500 were planned, and cut before any record for want of time. The l2 grids of budgets are those of the authors' scripts. Their grid for FGSM and I-FGSM is .1, .2, .4, .5, to which we add the .3 of the text.
+# The **quick** profile attacks a few of scikit-learn's digits and shows that everything runs. The **standard** profile
+# is the recorded one: three networks, and the first 2,000 test images of MNIST instead of the paper's 10,000. (With
+# `images=10000` it is whole, at five times the time.) What changes one thing at a time has 300 images; 500 were
+# planned, and cut before any record for want of time. The l2 grids of budgets are those of the authors' scripts. Their
+# grid for FGSM and I-FGSM is .1, .2, .4, .5, to which we add the .3 of the text.
 #
 # ## What the paper claims
 #
@@ -69,10 +75,10 @@ settings = page.settings
 # | `sm-accuracy` | the network C4 reaches 99 %, trained naturally or adversarially |
 # | `sm-t1-mnist-fgsm` and seven more | Table 1: success and distortion of each attack |
 # | `sm-mnist-scw-closer-printed`, `-coded` | sC&W needs *less* distortion than C&W at the same success |
-# | `sm-mnist-variable-alone`, `sm-mnist-smoothing-alone-printed` and two more | ours: which of the two things that sC&W changes does it? |
+# | `sm-mnist-variable-alone`, `sm-mnist-smoothing-alone-printed` and two more | our question: which of the two things that sC&W changes does it? |
 # | `sm-mnist-spgd2-spoiled-printed`, `-coded` | smoothing "dramatically spoils" PGD$_2$ |
 # | `sm-mnist-pgd2-beats-cw` | PGD$_2$ "outperforms by a vast margin C&W" |
-# | `sm-mnist-pgd2-beats-long-cw`, `sm-mnist-scw-beats-long-cw` | ours: do PGD$_2$ and sC&W still beat C&W when it may search longer? |
+# | `sm-mnist-pgd2-beats-long-cw`, `sm-mnist-scw-beats-long-cw` | our question: do PGD$_2$ and sC&W still beat C&W when it may search longer? |
 # | `sm-t2-fgsm-defeated` and three more | Table 2: adversarial training defeats FGSM, raises the distortion, and leaves sC&W more successful than C&W |
 #
 # ## Threat model
@@ -90,9 +96,10 @@ page.threat_model(
 # %% [markdown]
 # ## The network
 #
-# C4 has three convolutions and one dense layer. It is trained as the authors' code does it: Adam {cite}`kingma2015`, learning rate .001, batches of 128,
-# six epochs (quick profile: four), targets of .9 for the class and .1/9 for every other. The adversarially trained one minimises the mean of this loss on the images and on their
-# FGSM examples with $\epsilon = .3$, made on the way from the network itself.
+# C4 has three convolutions and one dense layer. It is trained as the authors' code does it: Adam {cite}`kingma2015`,
+# learning rate .001, batches of 128, six epochs (quick profile: four), targets of .9 for the class and .1/9 for every
+# other. The adversarially trained one minimises the mean of this loss on the images and on their FGSM examples with
+# $\epsilon = .3$. These are made on the way from the network itself.
 
 # %% tags=["hide-cell"]
 page.source(models.c4)
@@ -112,9 +119,12 @@ page.source(chapter.adversarial_loss)
 #
 # So from C&W to sC&W two things change. Between them lies the attack of Eq. (13), over $r$ itself with clipping and without smoothing (`variable="clip"`). The paper writes it down and does not run it.
 #
-# In Eq. (18) $y$ are the logits (the paper's letter for them), $t$ is the true class, $m \ge 0$ a margin, $c$ the weight of the loss, and $[\cdot]_+$ the positive part.
+# In Eq. (18) $y$ are the logits (the paper's letter for them) and $t$ is the true class. A margin is $m \ge 0$, the
+# weight of the loss $c$, and $[\cdot]_+$ the positive part.
 #
-# $$\min_z\ \lVert\hat s(z)\rVert^2 + c\,\big[y_t - \max_{i\ne t}y_i + m\big]_+,\qquad y = f\big(\operatorname{clip}(x + \hat s(z))\big) \tag{18}$$
+# $$\begin{gathered}
+# \min_z\ \lVert\hat s(z)\rVert^2 + c\,\big[y_t - \max_{i\ne t}y_i + m\big]_+,\\
+# y = f\big(\operatorname{clip}(x + \hat s(z))\big) \end{gathered}\tag{18}$$
 
 # %% tags=["hide-cell"]
 page.source(attacks.smooth_carlini_wagner)
@@ -123,9 +133,10 @@ page.source(margin_search.closest_success)
 page.source(attacks.smooth_pgd)
 
 # %% [markdown]
-# The smoother of this page is the one of the paper's text for MNIST: Laplacian kernel, $\alpha = .95$, with the bandwidth 10 that the authors'
-# scripts use, solved to a relative residual of $10^{-6}$ in place of their matrix inverse. (Their code for these experiments keeps 300 of the
-# 784 eigenvectors of the matrix, and which 300 depends on the order in which MATLAB returns them; that is not reproduced here.)
+# The smoother of this page is the one of the paper's text for MNIST: Laplacian kernel, $\alpha = .95$, with the
+# bandwidth 10 that the authors' scripts use, solved to a relative residual of $10^{-6}$ in place of their matrix
+# inverse. (Their code for these experiments keeps 300 of the 784 eigenvectors of the matrix. Which 300 depends on the
+# order in which MATLAB returns them; that is not reproduced here.)
 
 # %%
 smoothing = dict(kernel="laplacian", bandwidth=10.0, alpha=0.95, method="exact")
@@ -174,9 +185,10 @@ rows = {
 # %% [markdown]
 # ## Tables 1 and 2
 #
-# $P_\text{suc}$ is the share of the correctly classified images on which the attack succeeds with any of its budgets, $\bar D$ the mean of the smallest
-# distortion over those (Eq. 20). The ± is over the trained networks; the interval is for one network of this kind on other images of
-# this number (Wilson {cite}`wilson1927` for $P_\text{suc}$, bootstrap for $\bar D$; of the first network).
+# $P_\text{suc}$ is the share of the correctly classified images on which the attack succeeds with any of its budgets.
+# Over those, $\bar D$ is the mean of the smallest distortion (Eq. 20). The ± is over the trained networks. The interval
+# is of the first network, for one of this kind on other images of this number (Wilson {cite}`wilson1927` for
+# $P_\text{suc}$, bootstrap for $\bar D$).
 
 # %% tags=["hide-input"]
 printed = {
@@ -422,7 +434,7 @@ page.say(
 # $P(D)$ is the probability of a success with distortion at most $D$ (Eq. 21). The attacks with a budget jump where a budget of their grid lies.
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7.6), sharey=True, layout="constrained")
 bounds = np.linspace(0, 8, 321)
 colours = {
     name: f"C{number}" for number, name in enumerate([*printed[False], OVER_R])
@@ -434,8 +446,8 @@ for axis, adversarial in zip(axes, (False, True), strict=True):
         )
         axis.plot(bounds, curve, "--" if "text" in name else "-", color=colours[name.split(",")[0]], label=name)
     axis.set(xlabel="distortion D", title="adversarially trained" if adversarial else "naturally trained")
-axes[0].set_ylabel("P(D)")
-fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+fig.supylabel("P(D)", fontsize=10)
+fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
     caption="Operating characteristics, mean over the networks (the paper's Figure 2). A curve further to the left is a stronger attack. Dashed: the forms of the text "
@@ -511,7 +523,8 @@ if duel and not waiting:
 # %% [markdown]
 # ## Figure 5: worst cases
 #
-# For each attack, the image on which it needs the largest distortion (of the successes), under all the attacks; PGD$_2$ and sPGD$_2$ (as coded) at $\epsilon = 5$, FGSM and I-FGSM at .3, sC&W as printed.
+# For each attack, the image on which it needs the largest distortion (of the successes), under all the attacks. PGD$_2$
+# and sPGD$_2$ (as coded) are at $\epsilon = 5$, FGSM and I-FGSM at 0.3, sC&W is as printed.
 
 # %%
 shown = ["FGSM", "I-FGSM", "PGD_2", "C&W", "sPGD_2, perturbation (code)", PLAIN]
@@ -632,8 +645,10 @@ page.claims(
 # * Test images in the order of the test set, in the standard profile 2,000 instead of 10,000.
 # * The budgets are the authors' grids (from their scripts); the text has one budget per attack and says that attacks were run "several times".
 # * Adversarial training attacks the class that the network predicts, as the library that the authors used does by default, and not the true one.
-# * No image is spared a larger budget: on MNIST clipping takes a good part of a perturbation, and a larger budget can give a shorter one.
-# * C&W and sC&W run all their 100 iterations; the early stop of the authors' code asks the whole batch, and ours is made for several search steps.
+# * No image is spared a larger budget. On MNIST clipping takes a good part of a perturbation, and a larger budget can
+#   give a shorter one.
+# * C&W and sC&W run all their 100 iterations. The early stop of the authors' code asks the whole batch, and ours is
+#   made for several search steps.
 #
 # ## What the paper got wrong
 
@@ -662,8 +677,11 @@ page.errata(
 # ````{solution} smooth-mnist-1
 # :class: dropdown
 #
-# Minimise $\lVert r\rVert^2 + c\,[f - w^\top r + m]_+$ along $r = t\,w/\lVert w\rVert$: the slope at $t$ is $2t - c\lVert w\rVert$ until the hinge closes at $t^* = (f+m)/\lVert w\rVert$. It closes if $c > 2(f+m)/\lVert w\rVert^2$; below that
-# the minimum $t = c\lVert w\rVert/2$ is no success. So a fixed $c$ fails on images with a large margin and small gradients, and for the others the minimum is the same whatever $c$ is, though Adam comes to it in larger swings.
+# Minimise $\lVert r\rVert^2 + c\,[f - w^\top r + m]_+$ along $r = t\,w/\lVert w\rVert$: the slope at $t$ is
+# $2t - c\lVert w\rVert$ until the hinge closes at $t^* = (f+m)/\lVert w\rVert$. It closes if
+# $c > 2(f+m)/\lVert w\rVert^2$; below that the minimum $t = c\lVert w\rVert/2$ is no success. So a fixed $c$ fails on
+# images with a large margin and small gradients. For the others the minimum is the same whatever $c$ is, though Adam
+# comes to it in larger swings.
 #
 # ```python
 # import torch
@@ -691,8 +709,10 @@ page.errata(
 # ````{solution} smooth-mnist-2
 # :class: dropdown
 #
-# Along $w$ the objective is $t + c\,[f + m - t\lVert w\rVert]_+$, linear on both sides: for $c\lVert w\rVert < 1$ its minimum is $t = 0$, for $c\lVert w\rVert > 1$ it is $t^*$. There is no compromise in between: a run goes all the way or does not start,
-# so the norm needs less of a search, and near the image the pull back is as strong as far away, which makes Adam swing.
+# Along $w$ the objective is $t + c\,[f + m - t\lVert w\rVert]_+$, linear on both sides: for $c\lVert w\rVert < 1$ its
+# minimum is $t = 0$, for $c\lVert w\rVert > 1$ it is $t^*$. There is no compromise in between: a run goes all the way
+# or does not start, so the norm needs less of a search. Near the image the pull back is as strong as far away, which
+# makes Adam swing.
 # ````
 #
 # ```{exercise} The other 8,000 images (hard)
@@ -709,7 +729,8 @@ page.errata(
 #
 # ## Further reading
 #
-# Rony et al. {cite}`rony2019` decouple direction and length and find smaller perturbations than C&W in a hundred steps; the first author of this paper went on with boundary projection {cite}`zhang2020bp`.
+# Rony et al. {cite}`rony2019` decouple direction and length, and find smaller perturbations than C&W in a hundred
+# steps. The first author of this paper went on with boundary projection {cite}`zhang2020bp`.
 #
 # ## Run it yourself
 

@@ -14,10 +14,15 @@
 # %% [markdown]
 # # Smooth attacks on natural images
 #
-# The second half of the tables of Zhang et al. {cite}`zhang2019`: the same attacks on the 1,000 images of the NIPS 2017 competition. Their
-# networks, InceptionV3 and ResNetV2-50, would have to be fetched for this book's recorded run, which needs no network connection; smaller ones trained on the same classes stand in for
-# them, so that no number of a table can be compared to the digit, and claims are judged by ratios. The page ends with a question that
-# the paper leaves open: can an algorithm detect what magnification does not show to a human?
+# The second half of the tables of Zhang et al. {cite}`zhang2019`: the same attacks on the 1,000 images of the NIPS 2017
+# competition. Their networks, InceptionV3 and ResNetV2-50, would have to be fetched for this book's recorded run, which
+# needs no network connection. Smaller ones trained on the same classes stand in for them. So no number of a table can
+# be compared to the digit, and claims are judged by ratios. The page ends with a question that the paper leaves open:
+# can an algorithm detect what magnification does not show to a human?
+#
+# **FGSM** moves each pixel once, by the whole budget along the gradient's sign; **I-FGSM** does it in small steps.
+# **PGD$_2$** is projected gradient ascent under an l2 budget, **C&W** Carlini and Wagner's search for the shortest
+# change. An *s* in front marks the smooth form: sPGD$_2$, sC&W.
 #
 # **Time to learn**: 25 minutes. **You need** the [page on MNIST](2-mnist).
 
@@ -75,24 +80,27 @@ page = Page("smooth-adversarial", "3-imagenet", globals(), settings=profiles(
 settings = page.settings
 
 # %% [markdown]
-# The **quick** profile attacks a small network that tells six of scikit-image's photographs apart by crops of 48 x 48 pixels. **standard** is the recorded one: the
-# first 200 images of the set (4 groups of 50) for the attacks with a budget, 60 (3 groups of 20) for C&W and sC&W, which get 3 search steps of
-# 100 iterations instead of 9. C&W over $r$ is run on the first network only, for want of time; that was settled before any record of it. The profile **paper** has all 1,000 images, 9 steps and the paper's two networks as well. Images are resized from 299 to 224 pixels, the size that these networks take,
-# and attacked there. An l2 distortion of 1 on 224 x 224 pixels is as visible, pixel by pixel, as 1.33 on 299 x 299.
+# The **quick** profile attacks a small network that tells six of scikit-image's photographs apart by crops of 48 x 48
+# pixels. The **standard** profile is the recorded one. Attacks with a budget get the first 200 images of the set (4
+# groups of 50). C&W and sC&W get 60 (3 groups of 20), and 3 search steps of 100 iterations instead of 9. C&W over $r$
+# is run on the first network only, for want of time; that was settled before any record of it. The profile **paper**
+# has all 1,000 images, 9 steps and the paper's two networks as well. Images are resized from 299 to 224 pixels, the
+# size that these networks take, and attacked there. An l2 distortion of 1 on 224 x 224 pixels is as visible, pixel by
+# pixel, as 1.33 on 299 x 299.
 #
 # ## What the paper claims
 #
 # | id | in short |
 # | --- | --- |
 # | `sm-in-scw-closer-printed`, `-coded` | sC&W needs .61 times the distortion of C&W at the same success |
-# | `sm-in-variable-alone`, `sm-in-smoothing-alone-printed` and two more | ours: which of the two things that sC&W changes does it? |
+# | `sm-in-variable-alone`, `sm-in-smoothing-alone-printed` and two more | our question: which of the two things that sC&W changes does it? |
 # | `sm-in-spgd2-spoiled-printed`, `-coded`, both also `-stored` | in Table 1 smoothing raises PGD$_2$'s distortion by a sixth only |
 # | `sm-in-pgd2-beats-cw` | PGD$_2$ beats C&W by a vast margin |
 # | `sm-weak-correlation` | because smoothed gradients are weakly correlated with gradients on flat images |
 # | `sm-t3-filter-passes` | Table 3: a bilateral filter "does not really prevent the attacks" |
 # | `sm-t3-smoothing-no-gain` | "Smoothing does not improve the statistics" of Table 3 |
 # | `sm-t2-inception`, `sm-t3-adversarial` | what adversarial training of InceptionV3 does; not attempted, since that network would have to be fetched, too |
-# | `sm-truncation-floor` | ours: how much of a small distortion is the way the images were stored |
+# | `sm-truncation-floor` | our question: how much of a small distortion is the way the images were stored |
 #
 # ## Threat model
 
@@ -113,10 +121,12 @@ page.threat_model(
 # %% [markdown]
 # ## The attacks
 #
-# As on the page on MNIST, with the authors' settings for ImageNet: steps of 3 in $[-1, 1]$ (1.5 here), C&W with a first $c = 100$ and $m = 0$. Their sC&W uses the
-# first $c = 1$ where the text has 100, minimises the norm and not its square, and uses the
-# graph with bandwidth 300 and $\alpha = .997$ and fifty iterations of conjugate gradients; their sPGD$_2$ the graph (10, .95), which the text does not say.
-# Both graphs have Gaussian kernels, where the text says Laplacian. PGD$_2$ has the order of the authors' code (see the page on MNIST). C&W works on $\tanh$, sC&W on $r$ with clipping: two things differ between them. An image that has been fooled is spared larger budgets.
+# As on the page on MNIST, with the authors' settings for ImageNet. Steps are 3 in $[-1, 1]$ (1.5 here), and C&W has a
+# first $c = 100$ and $m = 0$. Their sC&W uses the first $c = 1$ where the text has 100, and minimises the norm and not
+# its square. It uses the graph with bandwidth 300 and $\alpha = .997$, and fifty iterations of conjugate gradients.
+# Their sPGD$_2$ uses the graph (10, 0.95), which the text does not say. Both graphs have Gaussian kernels, where the
+# text says Laplacian. PGD$_2$ has the order of the authors' code (see the page on MNIST). C&W works on $\tanh$, sC&W on
+# $r$ with clipping: two things differ between them. An image that has been fooled is spared larger budgets.
 
 # %%
 sharp = dict(kernel="gaussian", bandwidth=300.0, alpha=0.997, method="cg", iterations=50)
@@ -445,12 +455,12 @@ page.say(
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(
-    1, len(searched), figsize=(max(4.6 * len(searched), 7), 4.6), sharey=True, layout="constrained", squeeze=False
+    len(searched), 1, figsize=(4.4, 3.1 * len(searched) + 1.4), sharey=True, layout="constrained", squeeze=False
 )
 colours = {
     name: f"C{number}" for number, name in enumerate(dict.fromkeys(name.split(",")[0] for name in (*printed, OVER_R)))
 }  # the two forms of an attack share one
-for axis, network in zip(axes[0], searched, strict=True):
+for axis, network in zip(axes[:, 0], searched, strict=True):
     bounds = np.linspace(0, 3, 301)
     for name in calls:
         if (name, network) not in rows or name == MIXED:
@@ -463,8 +473,8 @@ for axis, network in zip(axes[0], searched, strict=True):
             label=name,
         )
     axis.set(xlabel="distortion D", title=network)
-axes[0, 0].set_ylabel("P(D)")
-fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+fig.supylabel("P(D)", fontsize=10)
+fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
     caption=f"Operating characteristics on natural images, as returned (the paper's Figure 3 has other networks): C&W and sC&W on the first {shared} images, the others on {settings.groups * settings.group}. Attacks with a budget rise near the budgets of their grid; the axis ends at 3, beyond which C&W may go on. Dashed: the forms of the text. Left out: sC&W with the norm and the first c = 100.",
@@ -474,8 +484,11 @@ page.figure(
 # %% [markdown]
 # ## Do three search steps decide it?
 #
-# C&W and sC&W have few search steps here (see the settings), and nine in the paper. They cannot go far from the first constant $c$: three lead from 100 down to 25. The paper's $c$ belongs to pixels in $[-1, 1]$, where the square of a perturbation is four times as large and its norm twice: in our units the authors' first constants are 25 (square) and .5 (norm). We kept the printed 100 and 1: three steps down from 100 end at 25, where
-# their search begins; from 1 they end at .25, half of theirs. In the standard profile a first group of images has nine.
+# C&W and sC&W have few search steps here (see the settings), and nine in the paper. They cannot go far from the first
+# constant $c$: three lead from 100 down to 25. The paper's $c$ belongs to pixels in $[-1, 1]$, where the square of a
+# perturbation is four times as large and its norm twice. In our units the authors' first constants are 25 (square) and
+# 0.5 (norm). We kept the printed 100 and 1. Three steps down from 100 end at 25, where their search begins; from 1 they
+# end at 0.25, half of theirs. In the standard profile a first group of images has nine.
 
 
 # %%
@@ -574,8 +587,9 @@ page.say(
 # %% [markdown]
 # ## How images are stored
 #
-# The authors' code kept images as 8-bit files and measured the distortion of what it read back. Its pixels live in $[-1, 1]$; on the way to a file they are mapped to $[0, 255]$ and **cast**, which rounds down, and in float32
-# the detour ends just below the whole number for 95 of the 256 grey levels. An image that nobody has attacked comes back changed.
+# The authors' code kept images as 8-bit files and measured the distortion of what it read back. Its pixels live in
+# $[-1, 1]$. On the way to a file they are mapped to $[0, 255]$ and **cast**, which rounds down. In float32 the detour
+# ends just below the whole number for 95 of the 256 grey levels. An image that nobody has attacked comes back changed.
 
 # %%
 floor = page.measure(chapter.storage_floor, data=settings.data, images=settings.floor)
@@ -602,11 +616,17 @@ page.source(distortion.truncated)
 # %% [markdown]
 # ## Table 3: variants of the network
 #
-# The attacker knows one network and the defender uses a variant: the same network behind a bilateral filter (spatial deviation .5 pixel, range deviation .2, 11 x 11 pixels, each channel by itself), or another network. The paper's second
-# variant is an adversarially trained InceptionV3, which would have to be fetched; networks of other architectures stand in its column, which is a different question. Images are rounded to 8 bits, and are only those that all variants get right.
+# The attacker knows one network and the defender uses a variant. It is another network, or the same one behind a
+# bilateral filter. The filter has a spatial deviation of 0.5 pixel, a range deviation of 0.2 and 11 x 11 pixels, each
+# channel by itself. The paper's second variant is an adversarially trained InceptionV3, which would have to be fetched.
+# Networks of other architectures take its column, which is a different question. Images are rounded to 8 bits, and are
+# only those that all variants get right.
 #
-# Each attack with a budget has one. In the column of the filter it is an l2 distortion of 5 at 299 pixels: the printed distortions of 5.12 to 5.14 are what 5 becomes when it is stored as the authors did (see above). In the column of adversarial training it is 10 (printed 10.10 to 10.26). At 224 pixels 5 is 3.75,
-# or 2.5/255 of every pixel, which is the budget of the table below. Its columns of other networks have half the budget of the paper's second column. C&W and sC&W have no budget; the paper's 4.75 and 2.91 are what they happened to need.
+# Each attack with a budget has one. In the column of the filter it is an l2 distortion of 5 at 299 pixels. The printed
+# distortions of 5.12 to 5.14 are what 5 becomes when it is stored as the authors did (see above). In the column of
+# adversarial training it is 10 (printed 10.10 to 10.26). At 224 pixels 5 is 3.75, or 2.5/255 of every pixel, which is
+# the budget of the table below. Its columns of other networks have half the budget of the paper's second column. C&W
+# and sC&W have no budget; the paper's 4.75 and 2.91 are what they happened to need.
 
 # %%
 filtered = {
@@ -693,9 +713,12 @@ else:
 # %% [markdown]
 # ## Beyond the paper: can an algorithm tell?
 #
-# Their conclusion: "Fig. 1 shows that a human does not make the difference between the input image and its adversarial example even with magnification. This does not prove that an algorithm will not detect some statistical evidence." Here
-# is a very simple algorithm. It smooths an image guided by itself, takes six statistics of each channel of what smoothing takes away (no other image is needed), and asks logistic regression, cross-validated so that an image and its adversarial
-# version are always in the same fold. All images are in 8 bits. An area under the curve (AUC) of .5 is a guess, 1 is certainty. To know what it can see at all, it is given white noise of known size first.
+# Their conclusion: "Fig. 1 shows that a human does not make the difference between the input image and its adversarial
+# example even with magnification. This does not prove that an algorithm will not detect some statistical evidence."
+# Here is a very simple algorithm. It smooths an image guided by itself, and takes six statistics of each channel of
+# what smoothing takes away (no other image is needed). Then it asks logistic regression, cross-validated so that an
+# image and its adversarial version are always in the same fold. All images are in 8 bits. An area under the curve (AUC)
+# of .5 is a guess, 1 is certainty. To know what it can see at all, it is given white noise of known size first.
 
 # %%
 reach = page.measure(
@@ -775,11 +798,17 @@ page.say(
 # ## Where we had to choose
 #
 # * Networks, image size and the number of search steps (above). The networks' 8-bit and 16-bit weights were published by others; their accuracy on these images was checked against what their publishers' files should give.
-# * "An image that has been fooled is spared larger budgets": on natural images clipping hardly shortens a perturbation, so a larger budget does not give a smaller distortion.
-# * The constants $c$ and the learning rate .1 keep their printed values, though the authors' pixels are in $[-1, 1]$: there the square of a perturbation is four times as large and an Adam step of .1 half as far as here. Nine
-#   steps of the search over $c$ make up for the first, three do not: the distortions of C&W and sC&W in Table 1 are too large for this reason too. The second makes the steps of sC&W, whose variable is in units of pixels, twice as coarse as theirs.
-# * C&W and sC&W run to the end of each search step, as the early stop of the authors' code asks a whole batch, which depends on the batch.
-# * No figure shows an image of the competition's set: the paper's Figures 1 and 4 are made from a photograph that may be shown, on the [page on magnification](4-magnification).
+# * "An image that has been fooled is spared larger budgets". On natural images clipping hardly shortens a perturbation,
+#   so a larger budget does not give a smaller distortion.
+# * The constants $c$ and the learning rate 0.1 keep their printed values, though the authors' pixels are in $[-1, 1]$.
+#   There the square of a perturbation is four times as large, and an Adam step of 0.1 half as far as here. Nine steps
+#   of the search over $c$ make up for the first, three do not. The distortions of C&W and sC&W in Table 1 are too large
+#   for this reason too. The second makes the steps of sC&W, whose variable is in units of pixels, twice as coarse as
+#   theirs.
+# * C&W and sC&W run to the end of each search step. The early stop of the authors' code asks a whole batch, and so
+#   depends on the batch.
+# * No figure shows an image of the competition's set. The paper's Figures 1 and 4 are made from a photograph that may
+#   be shown, on the [page on magnification](4-magnification).
 #
 # ## What the paper got wrong
 
@@ -856,7 +885,9 @@ page.claims(
 # ````{solution} imagenet-2
 # :class: dropdown
 #
-# Take two images with distortions 1 and 5, and a worse attack that needs 2 for the first and fails on the second: $\bar D$ falls from 3 to 2. $P(D)$ does not lie: 1/2 against 0 at $D = 1$. Report the curve, or the median with failures counted as infinite.
+# Take two images with distortions 1 and 5, and a worse attack that needs 2 for the first and fails on the second. Then
+# $\bar D$ falls from 3 to 2. $P(D)$ does not lie: 1/2 against 0 at $D = 1$. Report the curve, or the median with
+# failures counted as infinite.
 # ````
 #
 # ```{exercise} A better detector (hard)

@@ -14,8 +14,13 @@
 # %% [markdown]
 # # Adversarial magnification
 #
-# *Given a single image, can the effect of a perturbation be magnified to the extent that it becomes visible?* Zhang et al. {cite}`zhang2019` answer with a local normalisation (their Appendix A and Figure 1): every
-# attack they try becomes visible, except their own smooth one. This page puts the formula right, shows both readings of its parameters, and measures what the figure shows.
+# *Given a single image, can the effect of a perturbation be magnified to the extent that it becomes visible?* Zhang et
+# al. {cite}`zhang2019` answer with a local normalisation (their Appendix A and Figure 1). With it every attack they try
+# becomes visible, except their own smooth one. This page puts the formula right, shows both readings of its parameters,
+# and measures what the figure shows.
+#
+# **PGD$_2$** is projected gradient ascent under an l2 budget, **C&W** Carlini and Wagner's search for the shortest
+# change. An *s* in front marks the smooth form: sPGD$_2$, sC&W.
 #
 # **Time to learn**: 15 minutes. **You need** the [page on smoothing](1-smoothing).
 
@@ -52,7 +57,8 @@ settings = page.settings
 #
 # $$\operatorname{mag}(x) = \frac{x - \mu_x(x)}{\beta\,\sigma_x(x) + (1-\beta)\,\sigma_\Omega(x)} \tag{22}$$
 #
-# $\mu_x = b(x)$ is the bilateral filter of the image: a mean over the neighbourhood, weighted by distance in the plane and by likeness of colour (of all channels together). $\sigma_x$ is the local standard deviation,
+# $\mu_x = b(x)$ is the bilateral filter of the image. It is a mean over the neighbourhood, weighted by distance in the
+# plane and by likeness of colour (of all channels together). The local standard deviation is $\sigma_x$,
 #
 # $$\sigma_x(x) = b_x\big((x - \mu_x(x))^2\big)^{+1/2},$$
 #
@@ -179,7 +185,8 @@ page.say(
 # %% [markdown]
 # ## The perturbation itself
 #
-# The paper's Figure 4 shows perturbations with each colour channel scaled to $[0, 1]$ by itself, and speaks of the "phantom" of the original that appears in a smooth one.
+# The paper's Figure 4 shows perturbations with each colour channel scaled to $[0, 1]$ by itself. It speaks of the
+# "phantom" of the original that appears in a smooth one.
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1, 1 + len(calls), figsize=(9.5, 1.9), layout="constrained")
@@ -211,8 +218,9 @@ page.say(
 )
 
 # %% [markdown]
-# sC&W **can** be rougher than sPGD$_2$, because Eq. (17) is no constraint: the exact $\hat s_\alpha$ is invertible, so that every $r$ is $\hat s_\alpha(z)$ for some $z$ (see the [page on smoothing](1-smoothing)). A rough $r$ only needs a large $z$, and an optimiser that moves every entry of $z$ by
-# up to .1 in each of a hundred iterations can get there.
+# sC&W **can** be rougher than sPGD$_2$, because Eq. (17) is no constraint. The exact $\hat s_\alpha$ is invertible, so
+# that every $r$ is $\hat s_\alpha(z)$ for some $z$ (see the [page on smoothing](1-smoothing)). A rough $r$ only needs a
+# large $z$. An optimiser that moves every entry of $z$ by up to 0.1 in each of a hundred iterations can get there.
 #
 # ## What the paper got wrong
 
@@ -225,7 +233,8 @@ page.errata("sm-e-sigma-exponent", "sm-e-sigma-range", "sm-e-no-constraint")
 # ```{exercise} Contrast (easy)
 # :label: magnification-1
 #
-# Show that with the right exponent and $\beta = 1$ the magnification of $a x + b$ equals that of $x$ if the weights of the bilateral filter stay the same, and that with the printed exponent it grows with $a^2$.
+# Let the weights of the bilateral filter stay the same, and $\beta = 1$. Show that with the right exponent the
+# magnification of $a x + b$ equals that of $x$, and that with the printed exponent it grows with $a^2$.
 # ```
 #
 # ````{solution} magnification-1

@@ -142,12 +142,15 @@ page.say(
 # ## One weight
 #
 # The paper's other experiments penalise the weights of all convolutions and linear layers. Such a penalty pulls every
-# weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-w_0)^2$. With l1, with l2,
-# and with their sum, which is what the paper seems to have trained, the best weight becomes (with $(t)_+ = \max(t, 0)$)
+# weight towards zero. Suppose that without it the loss of one weight would be $\tfrac12(w-w_0)^2$. The sum of this loss
+# and a penalty then has its minimum at the values below. They are for l1, for l2, and for both together, which is what
+# the paper seems to have trained. With $(t)_+ = \max(t, 0)$,
 #
-# $$\min_w \tfrac12(w-w_0)^2+\lambda|w| \;\Rightarrow\; w=\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+,\qquad
-# \min_w \tfrac12(w-w_0)^2+\lambda w^2 \;\Rightarrow\; w=\frac{w_0}{1+2\lambda},\qquad
-# \min_w \tfrac12(w-w_0)^2+\lambda(|w|+w^2) \;\Rightarrow\; w=\frac{\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+}{1+2\lambda}.$$
+# $$\begin{aligned}
+# \lambda|w|: &\quad w=\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+,\\
+# \lambda w^2: &\quad w=\frac{w_0}{1+2\lambda},\\
+# \lambda(|w|+w^2): &\quad w=\frac{\operatorname{sign}(w_0)\,(|w_0|-\lambda)_+}{1+2\lambda}.
+# \end{aligned}$$
 #
 # The first sets whatever is smaller than $\lambda$ to zero; the second only shrinks; the third does both.
 
@@ -299,10 +302,10 @@ page.errata("sa-e-binary", "sa-e-norm", "sa-e-activations")
 #
 # | id | in short |
 # | --- | --- |
-# | `sa-l1-zero` | ours: the l1 norm drives some coefficients exactly to zero; does training get there? |
+# | `sa-l1-zero` | our question: the l1 norm drives some coefficients exactly to zero; does training get there? |
 # | `sa-f1-density` | the stronger the penalty on activations, the fewer units are active |
 # | `sa-f1-accuracy` | the sparser networks are as accurate, if not better |
-# | `sa-f1-avr` | ours: does the penalty bring the activity ratio below one half? |
+# | `sa-f1-avr` | our question: does the penalty bring the activity ratio below one half? |
 
 # %% tags=["hide-input"]
 page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
@@ -319,19 +322,24 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ````{solution} sparsity-1
 # :class: dropdown
 #
-# $\alpha = 1/2$ and $\lambda = 0.02$: the paper's elastic net has its lasso's whole penalty and its ridge's on top. For weights of about 0.03 the square adds 3 %, so it is nearly the lasso alone; whatever sets it apart comes from few large weights or from chance.
+# $\alpha = 1/2$ and $\lambda = 0.02$: the paper's elastic net has its lasso's whole penalty and its ridge's on top. For
+# weights of about 0.03 the square adds 3 %, so it is nearly the lasso alone. Whatever sets it apart comes from few
+# large weights or from chance.
 # ````
 #
 # ```{exercise} Exactly zero (middle)
 # :label: sparsity-2
 #
-# Replace the gradient step for the penalty by the first formula above (a proximal step: subtract the learning rate times $\lambda$ from $|w|$, and stop at 0). How many weights are exactly zero now?
+# Replace the gradient step for the penalty by the first formula above. This is a proximal step: subtract the learning
+# rate times $\lambda$ from $|w|$, and stop at 0. How many weights are exactly zero now?
 # ```
 #
 # ````{solution} sparsity-2
 # :class: dropdown
 #
-# After each step of the plain loss: `w.copy_(w.sign() * (w.abs() - rate * lam).clamp(min=0))`. With plain gradient descent the minimum is the same as with the penalty in the loss, and the weights that hovered around zero are exactly zero. With Adam, whose steps have another size for every weight, it is another penalty.
+# After each step of the plain loss: `w.copy_(w.sign() * (w.abs() - rate * lam).clamp(min=0))`. With plain gradient
+# descent the minimum is the same as with the penalty in the loss. The weights that hovered around zero are exactly
+# zero. With Adam, whose steps have another size for every weight, it is another penalty.
 # ````
 #
 # ```{exercise} A cheaper way to few active units (hard)
@@ -343,7 +351,9 @@ page.claims("sa-l1-zero", "sa-f1-density", "sa-f1-accuracy", "sa-f1-avr")
 # ````{solution} sparsity-3
 # :class: dropdown
 #
-# Density falls at once, since a unit is active where the filter's answer exceeds minus the bias; the accuracy falls once the linear layer has too little to read. To see how much of what Eq. (5) does is just that, return the biases from `chapter.single_layer` and compare them with and without the penalty.
+# Density falls at once, since a unit is active where the filter's answer exceeds minus the bias. The accuracy falls
+# once the linear layer has too little to read. To see how much of what Eq. (5) does is just that, return the biases
+# from `chapter.single_layer` and compare them with and without the penalty.
 # ````
 #
 # ## Run it yourself

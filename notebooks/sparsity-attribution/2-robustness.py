@@ -17,9 +17,21 @@
 # # Does a penalty on weights make a network robust?
 #
 # Table 1 of Schwartz, Alparslan and Kim {cite}`schwartz2020` says yes: trained on adversarial images, networks with a
-# penalty get more of them right. This page asks the question twice. First each network is attacked itself, at strengths
-# of the penalty at which it still learns. Then the table is made the way the paper seems to have made it, and the page
-# looks at what those networks answer.
+# penalty get more of them right. This page asks twice. First each network is attacked itself, at strengths of the
+# penalty at which it still learns. Then the table is made as the paper seems to have made it, and the page looks at
+# what those networks answer.
+#
+# A strong penalty can make a network give every image **one answer**. Training shrinks all weights to zero before
+# anything is learnt, and only the last bias is left. Such a network cannot be fooled, and has learnt nothing.
+#
+# * **Attacks.** FGSM takes one step along the sign of the gradient, PGD many small ones. DeepFool looks for a short
+#   change. A budget such as 2/255 is the most that one pixel may change.
+# * **Penalties** add a multiple (the factor) of the weights' size to the loss. l1 adds absolute values, l2 squares,
+#   elastic net both. DeepFool's l2 *length* is something else: the root of a change's sum of squares.
+# * **Has learnt** means: more images right without an attack than twice chance, and no answer given to more than half
+#   of them.
+# * **Clean** accuracy is accuracy without an attack. One network can have several: each table names its test images and
+#   epochs.
 #
 # **Time to learn**: 25 minutes. **You need** the [page on sparsity](1-sparsity), and FGSM, PGD and DeepFool from the
 # [page on attacks](../attacks/1-attacks).
@@ -183,7 +195,7 @@ page.say(
         )
         for network, runs in asked.items()
     )
-    + f"\n\nOne answer to everything keeps about {chance:.0f} % under any attack, so a number near that is blindness, not robustness. All seeds count here. {learning.FOOTNOTE}"
+    + f"\n\nA network that gives one answer keeps about {chance:.0f} % under any attack, so a number near that is blindness, not robustness. All seeds count here; in the figure below lines join only those that have learnt. {learning.FOOTNOTE}"
 )
 
 # %% [markdown]
@@ -193,8 +205,8 @@ page.say(
 # with budgets at which an image stays what it is. Three things are compared:
 #
 # * networks with a penalty, by strength;
-# * networks without, trained for fewer epochs: who has learnt less is often harder to fool, and less accurate. Only
-#   what lies **above** this curve is gained by the penalty;
+# * networks without, trained for fewer epochs. A network that has learnt less is often harder to fool, and less
+#   accurate. Only what lies **above** this curve is gained by the penalty;
 # * the obvious rival, one-step adversarial training on $x + \tfrac{8}{255}\operatorname{sign}\nabla_x L$.
 
 
@@ -322,16 +334,16 @@ page.say(
 # 1. trains a network for ten epochs (Adam, batches of 128);
 # 2. attacks it on all these images, with the attack's defaults;
 # 3. trains it for ten more on both, with the true labels;
-# 4. reports the accuracy on the test images **of step 2**, twice: of the network of step 1 (the **first number**), and
-#    of the retrained network of step 3 (the **second number**).
+# 4. reports two accuracies on the test images **of step 2**. The **first number** is that of the network of step 1, the
+#    **second number** that of the retrained network of step 3.
 #
 # Every number of Table 1 but one is a multiple of 0.2 %, which is what 500 images give. The paper does not say which of
-# the two numbers it prints; its text means the second. So each claim on Table 1 has two cards: `sa-t1-resnet` judges
-# the second number, `sa-t1-resnet-first` the first, and so for MobileNet, VGG and the elastic net. `sa-before-vgg`,
-# `sa-before-resnet` and `sa-before-mobilenet` ask which number is nearer to what is printed.
+# the two numbers it prints. Its text means the second. So each claim on Table 1 has two cards. `sa-t1-resnet` judges
+# the second number, and `sa-t1-resnet-first` the first. MobileNet, VGG and the elastic net have such pairs too.
+# `sa-before-vgg`, `sa-before-resnet` and `sa-before-mobilenet` ask which number is nearer to what is printed.
 #
-# The three networks are narrow siblings of the paper's, with the same kinds of layers: a CPU can train 36 of them three
-# times over. `networks` takes the full ones.
+# The three networks are narrow siblings of the paper's, with the same kinds of layers. A CPU can train 36 of them three
+# times over. The parameter `networks` takes the full ones.
 
 # %% tags=["hide-cell"]
 page.source(models.mobilenet)
@@ -369,7 +381,7 @@ def of(network, penalty, attack, value):
 
 everyone = [*settings.networks, *settings.full]
 page.say(
-    "**Without an attack** and without a penalty, these networks have right, on the same test images: "
+    "**Without an attack** and without a penalty, these networks get right, of the same test images: "
     + "; ".join(
         f"{network} {of(network, 'base', 'fgsm', lambda r: r['clean'][0])} % before and {of(network, 'base', 'fgsm', lambda r: r['clean'][1])} % after retraining with FGSM"
         for network in everyone
@@ -456,14 +468,15 @@ page.say(
     "than ours would look like a first number too."
 )
 page.say(
-    f"**The choice matters.** Networks with a penalty have more right than the one without in {gains[0]} of {3 * len(cells) // 4} cells by the first "
+    f"**The choice matters.** Networks with a penalty get more right than the one without in {gains[0]} of {3 * len(cells) // 4} cells by the first "
     f"number, and in {gains[1]} by the second. So both have their verdicts below."
 )
 
 # %% [markdown]
 # ### What do these networks answer?
 #
-# An accuracy of 10 % can mean two things: a network that is fooled on nine images in ten, or one that has learnt nothing and answers one class always.
+# An accuracy of 10 % can mean two things. A network may be fooled on nine images in ten, or it has learnt nothing and
+# always answers one class.
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(
@@ -644,7 +657,7 @@ page.table(
     caption=f"In %, {settings.test_size} images: accuracy of the first and of the retrained network on the test images, and of the retrained one on images that were made against the first and against itself (the two networks of a row differ from attack to attack only by what they were retrained on; clean: FGSM's); last, what DeepFool did to the first. Seeds: {settings.seeds} (full-sized networks: 1). {learning.FOOTNOTE}",
 )
 page.say(
-    "How to read it: without penalties the retrained networks have right, on old adversarial images, on clean ones, and on new ones made against them: "
+    "How to read it: without penalties the retrained networks get right, of old adversarial images, of clean ones, and of new ones made against them: "
     + "; ".join(
         f"{network} "
         + ", ".join(
@@ -669,14 +682,14 @@ page.say(
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(
-    1,
     len(settings.networks),
-    figsize=(3.4 * len(settings.networks) + 1, 3.6),
+    1,
+    figsize=(4.4, 2.9 * len(settings.networks)),
     layout="constrained",
     sharey=True,
     squeeze=False,
 )
-for axis, network in zip(axes[0], settings.networks, strict=True):
+for axis, network in zip(axes[:, 0], settings.networks, strict=True):
     for number, penalty in enumerate(PENALTIES):
         places = np.arange(len(settings.attacks)) + 0.2 * (number - 1.5)
         values = 100 * np.array([[r["static"] for r in table[network, penalty, attack]] for attack in settings.attacks])
@@ -689,7 +702,7 @@ for axis, network in zip(axes[0], settings.networks, strict=True):
                 place,
                 points.max() + 1,
                 learning.mark(table[network, penalty, attack], "retrained").replace(" ", "\n").strip(),
-                fontsize=5,
+                fontsize=7,
                 ha="center",
             )
             itself = [r["adaptive"] for r in table[network, penalty, attack] if r["adaptive"] is not None]
@@ -699,16 +712,16 @@ for axis, network in zip(axes[0], settings.networks, strict=True):
                 )
     axis.axhline(100 / len(records[0]["truth"]), color="grey", lw=0.8)
     axis.set(title=network, xticks=np.arange(len(settings.attacks)), xticklabels=settings.attacks)
-axes[0, 0].set_ylabel("accuracy, %")
+fig.supylabel("accuracy, %", fontsize=10)
 axes[0, 0].legend(fontsize=7)
 page.figure(
     fig,
-    caption=f"Accuracy of the retrained networks on images made against the first ones (bars: means, points: seeds), on images made against themselves (black lines; DeepFool knows no labels and has none), and by one answer to everything (grey). Above bars: {learning.FOOTNOTE}.",
+    caption=f"Accuracy of the retrained networks on images made against the first ones (bars: means, points: seeds), on images made against themselves (black lines; DeepFool knows no labels and has none), and of a network that gives one answer (grey). Above bars: {learning.FOOTNOTE}.",
     alt="Bars of the accuracy on old adversarial images, by network, attack and penalty; short black lines, far lower where a "
     "network has learnt, show the accuracy on images made against the retrained network itself.",
 )
 page.say(
-    "How to read it: where the black line is far below its bar, the bar is no robustness; a bar at the grey line may be one answer to everything."
+    "How to read it: where the black line is far below its bar, the bar is no robustness. A bar at the grey line may belong to a network that gives one answer."
 )
 
 # %% [markdown]
@@ -767,7 +780,7 @@ for network in settings.judged:
                 offsets.append(record["pgd"][0] - np.interp(record["clean"], *zip(*curve, strict=True)))
         if offsets:
             above[f"{penalty} of {factor:g}"] = (
-                f"{mean_sd(offsets, unit='points')} ({len(offsets)} of {len(records)} seeds)"
+                f"{mean_sd(offsets, unit='points')} (seeds: {len(offsets)} of {len(records)})"
             )
     blind = {
         f"{penalty} of {factor:g}": learning.mark(records) for (penalty, factor), records in swept[network].items()
@@ -783,10 +796,10 @@ for network in settings.judged:
         + f". On {settings.images:,} images a few points are chance. The list leaves out seeds that have learnt nothing, or whose clean accuracy the curve does "
         "not reach"
         + (f" (all of {', '.join(outside)})" if outside else "")
-        + f". The longest trained network without a penalty has {left:.1f} % left"
+        + f". The longest trained network without a penalty keeps {left:.1f} %"
         + ("; at this budget look at DeepFool's lengths instead. " if left < 2 else ". ")
         + (
-            "Nothing have learnt: " + ", ".join(f"{name}{sign}" for name, sign in blind.items() if sign) + ". "
+            "These have learnt nothing: " + ", ".join(f"{name}{sign}" for name, sign in blind.items() if sign) + ". "
             if any(blind.values())
             else ""
         )
@@ -926,7 +939,7 @@ for network in settings.beside:
 # ## Figure 3: how training goes
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 8), layout="constrained")
 first = settings.judged[0]
 shown = {"no penalty": plain[first][longest]} | {
     f"{penalty}, {factor:g}": swept[first][penalty, factor]
@@ -951,11 +964,11 @@ for name, records in shown.items():
 axes[0].axhline(np.log(len(plain[first][longest][0]["counts"])), color="k", lw=0.8, ls=":")
 axes[0].set(xlabel="epoch", ylabel="cross-entropy, 1,000 test images")
 axes[1].set(xlabel="epoch", ylabel="objective with its penalty, training images", yscale="log")
-fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside right upper")
+fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=2)
 page.figure(
     fig,
     caption=f"After each epoch of {first}: cross-entropy of test images, and what is minimised on the training images; mean and range over seeds. Dotted: a network which gives all classes the same probability. {learning.FOOTNOTE}.",
-    alt="Left: the test loss by epoch; without a penalty it rises after a minimum, and networks on the dotted line have learnt nothing. Right: the "
+    alt="Above: the test loss by epoch; without a penalty it rises after a minimum, and networks on the dotted line have learnt nothing. Below: the "
     "objective on the training images falls.",
 )
 page.table(
@@ -1018,12 +1031,14 @@ page.threat_model(
 #   above).
 # * The VGG with batch normalisation is ours. Its rules were written, and the network chosen, when all results of the
 #   other VGG were known.
-# * Differences from Keras' networks that bear on that: batch normalisation adds 1e-5 to the variance and keeps a tenth
-#   of each minibatch (Keras' MobileNet: 1e-3; its default keeps a hundredth), VGG starts from He's weights and has one
+# * Some differences from Keras' networks bear on that. Batch normalisation adds 1e-5 to the variance and keeps a tenth
+#   of each minibatch (Keras' MobileNet: 1e-3; its default keeps a hundredth). VGG starts from He's weights and has one
 #   linear layer instead of three.
-# * PGD makes `steps` steps, DeepFool at most `deepfool_steps`: few, since on a network of one answer it never ends by
-#   itself. The toolbox's default was 20 for PGD at first and 100 later, and 100 for DeepFool. The toolbox ran DeepFool
-#   on probabilities (0.2.2); ours runs on logits and adds 0.0001 to each step (see the page on attacks).
+# * PGD makes 20 steps in the recorded runs, and DeepFool at most 8 (the settings `steps` and `deepfool_steps`). Where
+#   networks are judged, PGD makes 20 (`attack_steps`) and DeepFool at most 50. Few steps, since on a network of one
+#   answer DeepFool never ends by itself. The toolbox's default was 20 for PGD at first and 100 later, and 100 for
+#   DeepFool. The toolbox ran DeepFool on probabilities (0.2.2); ours runs on logits and adds 0.0001 to each step (see
+#   the page on attacks).
 # * An image that DeepFool has not fooled after `deepfool_steps` stays as it was.
 # * The paper calls the toolbox version 0.2.2, which is the title of the toolbox's article; that version has no PGD,
 #   which came with 0.4.0. So a later one was run, and which one is not known.
@@ -1059,14 +1074,15 @@ page.errata(
 # | `sa-t1-resnet-first`, `sa-t1-mobilenet-first`, `sa-t1-vgg-first`, `sa-t1-elastic-first` | the same four by the first number |
 # | `sa-f3-same` | regularised networks converge a little later, to the same accuracy |
 # | `sa-f3-wild` | without a penalty the validation loss begins to vary wildly |
-# | `sa-collapse`, `sa-collapse-full` | ours: does VGG-16, regularised, give one answer, narrow or at full size? |
-# | `sa-before-vgg`, `sa-before-resnet`, `sa-before-mobilenet`, `sa-gain` | ours: which of the script's two numbers does the table print, and does a network with a penalty gain by giving one answer? |
-# | `sa-static` | ours: do the networks resist an attack on themselves? |
-# | `sa-sweep`, `sa-rival`, and both for ResNet | ours: does a weaker penalty help, and how does it compare with adversarial training? |
-# | `sa-strong-resnet`, `sa-rival-mobilenet` | ours: does the paper's own factor help a network that learns with it, and beyond what one answer to everything would keep? |
-# | `sa-sweep-bn`, `sa-rival-bn`, `sa-strong-bn`, `sa-f3-same-bn`, `sa-f3-wild-bn` | ours: the same of a VGG with batch normalisation, which learns with every seed that was tried |
+# | `sa-collapse`, `sa-collapse-full` | our question: does VGG-16, regularised, give one answer, narrow or at full size? |
+# | `sa-before-vgg`, `sa-before-resnet`, `sa-before-mobilenet`, `sa-gain` | our question: which of the script's two numbers does the table print, and does a network with a penalty gain by giving one answer? |
+# | `sa-static` | our question: do the networks resist an attack on themselves? |
+# | `sa-sweep`, `sa-rival`, and both for ResNet | our question: does a weaker penalty help, and how does it compare with adversarial training? |
+# | `sa-strong-resnet`, `sa-rival-mobilenet` | our question: does the paper's own factor help a network that learns with it, and beyond what a network with one answer keeps? |
+# | `sa-sweep-bn`, `sa-rival-bn`, `sa-strong-bn`, `sa-f3-same-bn`, `sa-f3-wild-bn` | our question: the same of a VGG with batch normalisation, which learns with every seed that was tried |
 #
-# Claims on Table 1 have two cards each, one for each of the script's two numbers. *Ours* marks our own questions.
+# Claims on Table 1 have two cards each, one for each of the script's two numbers. The claim `sa-collapse-full` is
+# judged only when all its seeds are recorded, though the table above shows the first.
 
 # %% tags=["hide-input"]
 page.claims(
@@ -1118,25 +1134,35 @@ page.claims(
 # ```{exercise} What a strong penalty does first (middle)
 # :label: robustness-2
 #
-# A penalty of $0.01\sum|w|$ on a network with a million weights of a mean size of 0.03: how large is it beside a cross-entropy of 2.3, and what does Adam do first?
+# A penalty of $0.01\sum|w|$ acts on a network with a million weights of a mean size of 0.03. How large is it beside a
+# cross-entropy of 2.3, and what does Adam do first?
 # ```
 #
 # ````{solution} robustness-2
 # :class: dropdown
 #
-# 300, more than a hundred times the cross-entropy. Adam divides every gradient by its size, so each weight moves towards zero by about the learning rate a step: .03 are gone after thirty steps of 0.001, before the network has learnt anything. With the features gone no gradient of the cross-entropy comes through, and only the last bias is left: the network answers the most frequent class. Batch normalisation delays this, since it scales what is left up again: expect VGG, which has none here, to go first.
+# 300, more than a hundred times the cross-entropy. Adam divides every gradient by its size, so each weight moves
+# towards zero by about the learning rate a step. A weight of 0.03 is gone after thirty steps of 0.001, before the
+# network has learnt anything. With the features gone no gradient of the cross-entropy comes through. Only the last bias
+# is left, and the network answers the most frequent class. Batch normalisation delays this, since it scales up what is
+# left. Expect VGG, which has none here, to go first.
 # ````
 #
 # ```{exercise} The same penalty for every width (hard)
 # :label: robustness-3
 #
-# How should the factor of an l1 and of an l2 penalty change with the width of a network, if networks of several widths are to be penalised alike at the start of training?
+# Networks of several widths are to be penalised alike at the start of training. How should the factors of an l1 and of
+# an l2 penalty change with the width?
 # ```
 #
 # ````{solution} robustness-3
 # :class: dropdown
 #
-# With weights of variance $2/n$ for $n$ inputs, the sum of squares of a layer of $m$ units is about $2m$, whatever $n$ is; the sum of absolute values is about $m n\sqrt{4/(\pi n)}\propto m\sqrt n$. At twice the width both $m$ and $n$ double: the l2 factor should be halved, the l1 factor divided by $2^{3/2}$, for the penalties to be alike **in value**. What training feels is the gradient of the penalty beside that of the cross-entropy, and that ratio changes with the width in another way. A factor that a narrow network survives can make a wide one collapse.
+# With weights of variance $2/n$ for $n$ inputs, the sum of squares of a layer of $m$ units is about $2m$, whatever $n$
+# is. The sum of absolute values is about $m n\sqrt{4/(\pi n)}\propto m\sqrt n$. At twice the width both $m$ and $n$
+# double. For penalties that are alike **in value**, the l2 factor should be halved and the l1 factor divided by
+# $2^{3/2}$. What training feels is the gradient of the penalty beside that of the cross-entropy, and that ratio changes
+# with the width in another way. A factor that a narrow network survives can make a wide one collapse.
 # ````
 #
 # ## Run it yourself

@@ -17,8 +17,8 @@
 # # Stable explanations, and whether they explain
 #
 # A heat map says which pixels a prediction rests on. Schwartz, Alparslan and Kim {cite}`schwartz2020` ask how much such
-# a map changes when something changes that should not matter: the size of the patch that hides a part of the image, or
-# a blur that hardly anybody sees. They find that penalties on the weights make maps more stable (Table 2).
+# a map changes when something changes that should not matter. That is the size of the patch that hides a part of the
+# image, or a blur that hardly anybody sees. They find that penalties on the weights make maps more stable (Table 2).
 #
 # This page measures it again, image by image, and asks three more questions. Does the answer depend on how maps are
 # scaled? Is the difference larger than chance? Is a stable map worth anything?
@@ -176,12 +176,12 @@ page.say(
 # $$m_{ij}=\frac{1}{|\{(u,v): (i,j)\in S_{uv}\}|}\sum_{(u,v):(i,j)\in S_{uv}} \big(p_c(x)-p_c(x^{uv})\big).$$
 #
 # Here $p_c(x)$ is the probability of the network's answer $c$, and $(i, j)$ a pixel of the image. Falls below $10^{-6}$
-# are rounding and count as 0. The fall is painted on all pixels of a square, so maps have one size for any patch. The
-# paper does not say how it compared the 15 x 15 positions of a patch of 4 with the 16 x 16 of a patch of 2.
+# are rounding and count as 0. The fall is painted on all pixels of a square, so maps have one size for any patch. A
+# patch of 4 has 15 x 15 positions, one of 2 has 16 x 16. The paper does not say how it compared them.
 #
 # **Grad-CAM** {cite}`selvaraju2017`. The channels $A^k$ of the last maps (after their rectifier) are added with weights
-# $\alpha_k$: the mean gradient of the answer's logit $z_c$ over the $Z$ places $(u, v)$ of a map. What is negative is
-# cut off, and the result is scaled up to the image:
+# $\alpha_k$. Each is the mean gradient of the answer's logit $z_c$ over the $Z$ places $(u, v)$ of a map. What is
+# negative is cut off, and the result is scaled up to the image:
 #
 # $$\alpha_k=\frac1Z\sum_{uv}\frac{\partial z_c}{\partial A^k_{uv}},\qquad m=\Big(\sum_k\alpha_k A^k\Big)_+ .$$
 #
@@ -248,7 +248,7 @@ page.say(
 # networks learn. A network that has learnt nothing stays in the tables, with a mark: its maps may be stable, but have
 # nothing to show.
 #
-# Two controls stand beside them.
+# Two controls are measured beside them.
 #
 # * **One-step adversarial training**: in place of a penalty, each step minimises the loss of
 #   $x+\tfrac{8}{255}\operatorname{sign}\nabla_x L$, clipped to $[0, 1]$. How robust that is, the [page
@@ -431,9 +431,9 @@ page.say("Left out, because one of the two networks has learnt nothing: " + ("; 
 # * The **worth** of a map is insertion less deletion, over the probability of the whole image. A random order has a
 #   worth of about 0. Deletion goes to the same grey that the sliding patch hides with, which favours that map over
 #   Grad-CAM.
-# * **Class sensitivity** of Grad-CAM: the squared distance (0 to 2) between the maps for the network's answer and for
-#   its second choice, both scaled to length 1. 0 means that the map does not look at the class. A large value means
-#   nothing by itself: it compares two rows of the last layer, and those of an untrained network are unrelated.
+# * **Class sensitivity** of Grad-CAM compares the maps for the network's answer and for its second choice. It is their
+#   squared distance (0 to 2), both scaled to length 1. 0 means that the map does not look at the class. A large value
+#   means nothing by itself: it compares two rows of the last layer, and those of an untrained network are unrelated.
 #
 # Worth compares maps of one network. Across networks it also contains how easily a few grey pixels change the answer.
 # It is that of the patch of 4 pixels, and of Grad-CAM without the blur.
@@ -476,7 +476,7 @@ for network in settings.networks:
     page.say(
         f"How to read it: on {network}, among trainings in which every seed has learnt, the sliding patch's maps are worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained {np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f})."
     )
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained")
 for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-CAM"), strict=True):
     for number, kind in enumerate(KINDS):
         for network, marker in zip(settings.networks, "osD^", strict=False):
@@ -492,7 +492,7 @@ for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-
             axis.annotate(
                 learning.mark(records).strip(),
                 axis.lines[-1].get_xydata()[0],
-                fontsize=6,
+                fontsize=7,
                 xytext=(3, 3),
                 textcoords="offset points",
             )
@@ -522,7 +522,7 @@ page.say(
 # * Maps are for the network's own answer: probabilities for the patch, logits for Grad-CAM. The map of the blurred
 #   image is for the answer to the unblurred one.
 # * The grey of the patch is 0.5. The blur is a Gaussian of 0.5 pixels, cut off at two pixels, edges repeated.
-# * Maps are of 32 x 32 pixels and scaled to [0, 1] in the table, since this gives numbers of the paper's size; the
+# * Maps are of 32 x 32 pixels and scaled to [0, 1] in the table, since this gives numbers of the paper's size. The
 #   figure has the other scalings.
 #
 # ## What the paper got wrong
@@ -537,11 +537,11 @@ page.errata("sa-e-ssd", "sa-e-elastic-most")
 # | --- | --- |
 # | `sa-t2-sliding` | penalties of 0.01 lower the change of the sliding patch's map, l1 most |
 # | `sa-t2-cam` | penalties of 0.01 lower the change of Grad-CAM under a blur, the elastic net most |
-# | `sa-t2-sliding-weak`, `sa-t2-cam-weak` | ours: the same at a hundredth of the factor, with which networks learn |
-# | `sa-l2-maps`, `sa-stable-worth` | ours: are the maps more stable with l2 of 0.01, or with l1 of 0.0001, and worth no less? |
-# | `sa-blind` | ours: why are the maps of a network that always gives one answer so stable? |
-# | `sa-untrained`, `sa-untrained-vgg` | ours: does an untrained network have the more stable maps? |
-# | `sa-rival-maps` | ours: is adversarial training the better way to stable maps? |
+# | `sa-t2-sliding-weak`, `sa-t2-cam-weak` | our question: the same at a hundredth of the factor, with which networks learn |
+# | `sa-l2-maps`, `sa-stable-worth` | our question: are the maps more stable with l2 of 0.01, or with l1 of 0.0001, and worth no less? |
+# | `sa-blind` | our question: why are the maps of a network that always gives one answer so stable? |
+# | `sa-untrained`, `sa-untrained-vgg` | our question: does an untrained network have the more stable maps? |
+# | `sa-rival-maps` | our question: is adversarial training the better way to stable maps? |
 
 # %% tags=["hide-input"]
 page.claims(
@@ -581,7 +581,9 @@ page.claims(
 # ````{solution} attribution-2
 # :class: dropdown
 #
-# An image with half of its pixels is still recognisable. How soon the probability rises says how much the network needs; a network that is robust against noise has an earlier rise, which is why differences to the random order compare better across networks than the scores themselves.
+# An image with half of its pixels is still recognisable. How soon the probability rises says how much the network
+# needs. A network that is robust against noise has an earlier rise. So differences to the random order compare better
+# across networks than the scores themselves.
 # ````
 #
 # ```{exercise} Attack the explanation (hard)
@@ -593,7 +595,10 @@ page.claims(
 # ````{solution} attribution-3
 # :class: dropdown
 #
-# PGD on the change of the map. On the networks of this page $\alpha_k$ is a constant, so that the map depends on the image through the channels $A^k$ alone and one derivative suffices. A network with more layers after its last maps needs second derivatives (`create_graph=True`), and those of rectifiers are zero almost everywhere: replace them with softplus during the attack {cite}`dombrowski2019`.
+# PGD on the change of the map. On the networks of this page $\alpha_k$ is a constant. So the map depends on the image
+# through the channels $A^k$ alone, and one derivative suffices. A network with more layers after its last maps needs
+# second derivatives (`create_graph=True`), and those of rectifiers are zero almost everywhere. Replace rectifiers with
+# softplus during the attack {cite}`dombrowski2019`.
 # ````
 #
 # ## Run it yourself

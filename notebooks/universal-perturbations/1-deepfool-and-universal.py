@@ -363,7 +363,9 @@ page.errata("up-e-dual", "up-e-line10", "up-e-gate", "up-e-candidates", "up-e-si
 # ````{solution} universal-3
 # :class: dropdown
 #
-# A start: `advbook.chapters.universal_perturbations.theory._singular(rows)` takes any rows. A gradient's sign is that of growing loss, so stacked gradients have a common orientation as minimal perturbations do; a singular vector has none: try both.
+# A start: `advbook.chapters.universal_perturbations.theory._singular(rows)` takes any rows. A gradient's sign is that
+# of growing loss, so stacked gradients have a common orientation, as minimal perturbations do. A singular vector has
+# none: try both.
 # ````
 #
 # ## Further reading

@@ -16,9 +16,19 @@
 # %% [markdown]
 # # Do universal perturbations transfer?
 #
-# If a perturbation that is made on one network fools others too, it threatens systems whose network nobody
-# knows. This page makes perturbations of several networks and measures each on all of them, on images that had no part
-# in making it. It repeats Table 1 of Kühne and Tödtli {cite}`kuhne2020`, with error bars over random splits.
+# If a perturbation that is made on one network fools others too, it threatens systems whose network nobody knows. This
+# page makes universal perturbations on several networks, and measures each on all of them. The images that judge it had
+# no part in making it. It repeats Table 1 of Kühne and Tödtli {cite}`kuhne2020`, with error bars over random splits.
+#
+# * **Other networks.** SqueezeNet 1.1, MobileNet V1 and V2 and Inception V1 (`squeezenet1_1`, `mobilenet_v1`,
+#   `mobilenet_v2`, `inception_v1`). The paper has VGG-F, VGG-16, VGG-19, ResNet-152 and an Inception.
+# * **Other images.** The 1,000 images of the NIPS 2017 competition on attacks, with ImageNet's classes. A random
+#   **split** takes 600 for making and 400 for judging. The paper makes on 10,000 and judges on 50,000.
+# * **Short runs.** The recorded runs (profile `standard`) make 8 passes of 600 images (Inception V1: 4), 2.4 % of the
+#   paper's visits. A **pass** visits each image once. A visit that finds an image not fooled yet **updates** the
+#   perturbation.
+# * **The bound** is the largest change of one pixel, 10/255. **Random signs** move every pixel and channel by the same
+#   amount, up or down at random.
 #
 # **Time to learn**: 15 minutes. **You need** the [page on the algorithm](1-deepfool-and-universal).
 
@@ -120,14 +130,16 @@ across = [rate for k, rates in enumerate(mine.values()) for j, rate in enumerate
 page.figure(
     fig,
     caption="Held-out images fooled, in %: the share whose prediction changes. A row is a perturbation (l-infinity, 10/255), a column the "
-    "network that it is judged on. Last rows: random signs at every pixel and channel.",
+    "network that it is judged on. Last rows: random signs at every pixel and channel. Means over splits; on one split only: "
+    + (", ".join(source for source, records in single.items() if len(records) == 1) or "none")
+    + ".",
     alt=f"A heat map. On its own network each perturbation fools {min(own):.0f} to {max(own):.0f} % of the images, on other networks "
     f"{min(across):.0f} to {max(across):.0f} %; random signs of {settings.noise[0]}/255 fool {min(signs[settings.noise[0]]):.0f} to "
     f"{max(signs[settings.noise[0]]):.0f} %.",
 )
 page.say(
-    f"How to read it: a perturbation fools its own network on {min(own):.0f} to {max(own):.0f} % of the images (the diagonal), other networks on "
-    f"{min(across):.0f} to {max(across):.0f} %. Random signs of {settings.noise[0]}/255, {settings.noise[0] * pixels**0.5:.0f} long (l2, of 255), fool "
+    f"How to read it: a perturbation fools its own network on {min(own):.0f} to {max(own):.0f} % of the images (cells on the diagonal), other networks on "
+    f"{min(across):.0f} to {max(across):.0f} %. Random signs of {settings.noise[0]}/255 have an l2 length of {settings.noise[0] * pixels**0.5:.0f} (pixels from 0 to 255) and fool "
     f"{min(signs[settings.noise[0]]):.0f} to {max(signs[settings.noise[0]]):.0f} %."
 )
 beaten = {
@@ -142,8 +154,8 @@ if beaten:
             f"{noisy:.0f} % on {source}, its own perturbation {rate:.0f} %" for source, (noisy, rate) in beaten.items()
         )
         + f". The algorithm leaves an image alone as soon as it is fooled. After {settings.passes} passes of {settings.training} images most "
-        "entries of the perturbation are still far from the bound; the paper makes 20 passes of 10,000. So these are short perturbations: who may use "
-        "the whole bound there does better with noise."
+        "entries of the perturbation (its value at a pixel and channel) are still far from the bound. The paper makes 20 passes of 10,000. So these "
+        "perturbations are short, and on these networks noise that uses the whole bound does better."
     )
 
 # %% [markdown]
@@ -197,7 +209,7 @@ page.table(
     caption="The paper's Table 1, in %; in brackets what two of its entries should be",
 )
 page.say(
-    "How to read it: the paper's networks are others than ours but for an Inception. In its table a perturbation fools its own network most, after many more visits than ours; of the other networks Inception is fooled most."
+    "How to read it: except for an Inception, the paper's networks are others than ours. In its table VGG-F, Inception and ResNet-152 are fooled most by their own perturbation, which had many more visits than ours. Of the other networks Inception is fooled most."
 )
 
 # %% [markdown]
@@ -232,7 +244,7 @@ page.table(
     caption="In units of 0 to 255. The five perturbations that the authors published: 1.4 to 7.8 % at the bound, mean 6.5 to 8.4, l2 2806 to 3348",
 )
 page.say(
-    "How to read it: ours are shorter than the published ones; the longest has "
+    "How to read it: the perturbations made here are shorter than the published ones. The longest has an l2 length of "
     f"{max(np.mean([r['l2'] for r in records]) for records in single.values()):.0f}."
 )
 
@@ -240,7 +252,7 @@ page.say(
 # ## Do the runs still gain?
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 6.4), layout="constrained", sharey=True)
 for number, (source, records) in enumerate(single.items()):
     for record in records:
         updates = np.cumsum([counts["updates"] for counts in record["history"]])
@@ -254,7 +266,7 @@ for number, (source, records) in enumerate(single.items()):
             )
 for axis, name in zip(axes, ("training images", "held-out images"), strict=True):
     axis.set(xlabel="updates of v", title=name)
-axes[0].set_ylabel("own network fooled, %")
+fig.supylabel("own network fooled, %", fontsize=10)
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
@@ -272,9 +284,10 @@ page.say(
 # %% [markdown]
 # ## When is a run at rest?
 #
-# Held-out rates are counted on 400 images, a quarter of a point each, and go up and down from pass to pass. We call a
-# run **at rest** when over its last eight passes one pass adds less than half a point in the mean. The figure shows the
-# longest run on the first network.
+# Held-out rates are counted on 400 images, a quarter of a point each, and go up and down from pass to pass. In this
+# section a run is **at rest** when, over its last eight passes, a pass adds less than half a point on average. (Claims
+# on the [next page](3-combining) state their own condition, in their `metric`.) The figure shows the longest run on the
+# first network.
 
 
 # %% tags=["hide-input"]
@@ -294,7 +307,7 @@ longest = runs[-1]
 held = [100 * counts["held out"][0] for counts in longest["history"]]
 window = min(8, len(held) - 1)
 adds = (held[-1] - held[-1 - window]) / window
-fig, axis = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
+fig, axis = plt.subplots(figsize=(5, 3.6), layout="constrained")
 for name in ("training", "held out"):
     axis.plot(
         range(1, 1 + len(held)),
@@ -318,7 +331,7 @@ page.figure(
     "shows random signs at the bound.",
 )
 page.say(
-    f"How to read it: over the last {window} passes a pass added {adds:.2f} points, so by our measure the run of {len(held)} passes is {'at rest' if adds < 0.5 else 'not at rest'}. It had {held[min(settings.passes, len(held)) - 1]:.1f} % after {min(settings.passes, len(held))} passes and ends at {held[-1]:.1f} %, with an l2 length of {longest['l2']:.0f}. "
+    f"How to read it: over the last {window} passes a pass added {adds:.2f} points, so by this measure the run of {len(held)} passes is {'at rest' if adds < 0.5 else 'not at rest'}. It had {held[min(settings.passes, len(held)) - 1]:.1f} % after {min(settings.passes, len(held))} passes and ends at {held[-1]:.1f} %, with an l2 length of {longest['l2']:.0f}. "
     + "On the other networks it fools "
     + ", ".join(
         f"{100 * rate:.0f} % of {name}" for name, rate in list(zip(settings.sources, longest["rates"], strict=True))[1:]
@@ -334,8 +347,12 @@ page.say(
 # %% [markdown]
 # ## How much do the choices matter?
 #
-# Four checks on the first network: more passes; fixed centre windows; several images that walk at once (a variant of
-# ours); and the l2 ball of the first author's thesis.
+# Four checks on the first network:
+#
+# * more passes;
+# * fixed centre windows of the images;
+# * several images that are moved at once (our variant);
+# * the l2 ball of the first author's thesis.
 
 # %% tags=["hide-input"]
 variants = {
@@ -372,7 +389,7 @@ if checked:
     page.say(
         "How to read it: a row changes one choice of the first row; the sentences under the figure say by how much."
     )
-    fig, axis = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
+    fig, axis = plt.subplots(figsize=(5, 3.8), layout="constrained")
     for number, (name, records) in enumerate(checked.items()):
         for record in records:
             axis.plot(
@@ -398,7 +415,7 @@ if checked:
     plain, together = held["as above"], held[f"{settings.batch} images at once"]
     page.say(
         f"How to read it: {settings.long} passes give {held[f'{settings.long} passes'] - plain:+.0f} points. With fixed windows the perturbation fools {seen['fixed windows']:.0f} % of its training images and {held['fixed windows']:.0f} % of the others: it learns {settings.training} images by heart. "
-        f"{settings.batch} images at once come out {together - plain:+.1f} points from the exact loop ({settings.checks} split(s)). The l2 ball of 2000/255 gives {held['l2, 2000/255'] - plain:+.0f} points; the perturbation ends at a length of {np.mean([r['l2'] for r in checked['l2, 2000/255']]):.0f}"
+        f"{settings.batch} images at once come out {together - plain:+.1f} points from the exact loop (splits: {settings.checks}). The l2 ball of 2000/255 gives {held['l2, 2000/255'] - plain:+.0f} points; the perturbation ends at a length of {np.mean([r['l2'] for r in checked['l2, 2000/255']]):.0f}"
         + (
             ", so that the ball is never reached and nothing is cut off."
             if max(r["l2"] for r in checked["l2, 2000/255"]) < 1999
@@ -412,12 +429,11 @@ else:
 # ## Images and splits
 #
 # The paper makes its perturbations on 10,000 training images of ImageNet and judges them on 50,000 others. Here there
-# are 1,000 images in all. In the standard profile a random **split** takes 600 for making and 400 for judging. If you
-# have ImageNet, pass its folder as `data`, with `training=10000` and `sources=[vgg16, ...]`.
+# are 1,000 images in all. If you have ImageNet, pass its folder as `data`, with `training=10000` and `sources=[vgg16,
+# ...]`.
 #
-# 600 images are few. So each visit of an image cuts a random window of 224 pixels out of a frame of 256, and mirrors it
-# or not. A check above shows what fixed windows do. Rates are those of the centre windows. Each **pass** visits all
-# images once.
+# 600 images are few. So each visit scales the image to 256 pixels, cuts a random window of 224 out of it, and mirrors
+# it or not. A check above shows what fixed windows do. Rates are those of the centre windows.
 #
 # A step of DeepFool takes several times as long on inception_v1 as on squeezenet1_1. So inception_v1 has fewer splits
 # and passes (settings `fewer` and `shorter`).
@@ -454,18 +470,18 @@ page.errata("up-e-table1", "up-e-line10", "up-e-grid")
 # | --- | --- |
 # | `up-diagonal` | a perturbation fools its own network most (judged on two networks) |
 # | `up-transfer` | it fools others to a significant degree: more than random signs of about its length |
-# | `up-transfer-signs` | ours: more than random signs under the same bound? |
+# | `up-transfer-signs` | our question: more than random signs under the same bound? |
 # | `up-inception-fooled-most` | Inception is fooled most by perturbations of others |
 # | `up-gap` | images that had a part in it and others are fooled alike |
-# | `up-saturation` | ours: are these perturbations like the published ones? |
+# | `up-saturation` | our question: are these perturbations like the published ones? |
 #
-# In the standard profile all of these are claims on **beginnings**: 8 passes of 600 images are 4,800 visits of an
-# image, where the paper makes 200,000. `up-saturation` asks how perturbations *end*, so it is judged only if the curves
-# no longer rise. Perturbations near rest, made in another way, are on the [next page](3-combining)
-# (`up-transfer-rest`).
+# In the standard profile all of these are claims on **beginnings**: 8 passes of 600 images are 4,800 visits, and the
+# paper makes 200,000. The claim `up-saturation` asks how perturbations *end*. So it is judged only if the last pass
+# adds less than one point. Where that is not shown, it stays open, however far our values are from the published ones.
+# Perturbations near rest, made in another way, are on the [next page](3-combining) (`up-transfer-rest`).
 #
-# In the claims s is squeezenet1_1, m mobilenet_v1, v mobilenet_v2 and i inception_v1. `s_on_m` is the share of m's
-# images that the perturbation made on s fools, from 0 to 1.
+# In the claims s is `squeezenet1_1`, m `mobilenet_v1`, v `mobilenet_v2` and i `inception_v1`. The value `s_on_m` is the
+# share of images, from 0 to 1, on which the perturbation made on s fools m.
 #
 # * `up-diagonal` looks at s and m alone. In our table the perturbation of i fools s more than i itself, on one split
 #   and with fewer passes. In the paper's table those of VGG-16 and VGG-19 fool Inception more than their own networks.
@@ -487,7 +503,8 @@ page.claims("up-diagonal", "up-transfer", "up-transfer-signs", "up-inception-foo
 # ````{solution} transfer-1
 # :class: dropdown
 #
-# At worst all changed predictions were right: 15 %. At best all of them were wrong and become right: 95 %. A fooling rate says nothing about accuracy; that it counts changes only is why it needs no labels.
+# At worst all changed predictions were right: 15 %. At best all of them were wrong and become right: 95 %. A fooling
+# rate says nothing about accuracy. It needs no labels, because it counts changes only.
 # ````
 #
 # ```{exercise} One perturbation, two channel orders (middle)
@@ -504,7 +521,8 @@ page.claims("up-diagonal", "up-transfer", "up-transfer-signs", "up-inception-foo
 #
 # ## Further reading
 #
-# Moosavi-Dezfooli et al. {cite}`moosavi2017`, Table 2, has higher rates for the same networks as the paper's, but for Inception; nobody has settled why.
+# Moosavi-Dezfooli et al. {cite}`moosavi2017`, Table 2, has higher rates for the same networks as the paper's, except
+# for Inception. Nobody has settled why.
 #
 # ## Run it yourself
 

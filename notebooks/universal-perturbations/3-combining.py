@@ -21,6 +21,9 @@
 # finished perturbations are mixed. This page asks the questions of their Table 2 of other networks, and adds the way of
 # today: **gradient ascent** without DeepFool.
 #
+# A **split** takes 600 of the 1,000 images at random for making a perturbation, and leaves 400 for judging it. A
+# **pass** visits each of the 600 once.
+#
 # **Time to learn**: 20 minutes. **You need** the [page on transfer](2-transfer).
 
 # %% tags=["parameters"]
@@ -165,7 +168,7 @@ page.say(
 
 # %% tags=["hide-input"]
 lines = {name: records for name, records in (rows | ascended).items() if name != "Algorithm 1"}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained", sharey=True)
 for number, (name, records) in enumerate(lines.items()):
     for record in records:
         spent = [gradients(record, n + 1) for n in range(len(record["history"]))]
@@ -186,7 +189,7 @@ for k, axis in enumerate(axes):
     )
     axis.set(xlabel="gradients", xscale="log", title=f"on {settings.networks[k]}", ylim=(0, 100))
     axis.legend(fontsize=7)
-axes[0].set_ylabel("held-out images fooled, %")
+fig.supylabel("held-out images fooled, %", fontsize=10)
 page.figure(
     fig,
     caption="Fooling rates after each pass against the gradients that were computed, by DeepFool (lines) and by ascent (dashed), one curve for each split.",
@@ -292,7 +295,7 @@ page.say(
 )
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained", sharey=True)
 for number, (name, records) in enumerate(rows.items()):
     for record in records:
         turns = len(record.parameters["networks"]) if record.parameters.get("schedule") == "cyclic" else 1
@@ -310,7 +313,7 @@ for number, (name, records) in enumerate(rows.items()):
 for k, axis in enumerate(axes):
     axis.set(xlabel="visits by this network", title=f"on {settings.networks[k]}", ylim=(0, None))
     axis.legend(fontsize=8)
-axes[0].set_ylabel("held-out images fooled, %")
+fig.supylabel("held-out images fooled, %", fontsize=10)
 page.figure(
     fig,
     caption="Fooling rates of the two networks after each pass, against the visits that this network has made; one line for each split. "
@@ -373,7 +376,7 @@ mixed = {
 }
 
 # %% tags=["hide-input"]
-fig, axis = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
+fig, axis = plt.subplots(figsize=(5, 3.8), layout="constrained")
 found = 100 * np.array([r["rates"] for r in mixed[False]])
 for k, name in enumerate(three):
     axis.plot(settings.shares, found[:, :, k].mean(0), "o-", ms=3, color=f"C{k}", label=name)
@@ -512,14 +515,14 @@ page.errata("up-e-lambda", "up-e-best-pass", "up-e-line10", "up-e-candidates")
 # | `up-interpolation` | no mixture of two perturbations is as good as each on its own network |
 # | `up-num-classes` | more candidate classes fool more, with exceptions |
 # | `up-many` | more networks fool networks that had no part |
-# | `up-best-pass` | ours: what does choosing the best pass do? |
-# | `up-alg2-equal-visits` | ours: is Algorithm 2 ahead of single perturbations with no more visits of their network? |
-# | `up-ascent` | ours: does plain gradient ascent do better? |
-# | `up-ascent-best`, `up-ascent-third`, `up-ascent-own`, `up-ascent-gives-up`, `up-transfer-rest` | ours: the paper's claims on Algorithm 2 and on transfer, asked of perturbations by ascent, near rest |
+# | `up-best-pass` | our question: what does choosing the best pass do? |
+# | `up-alg2-equal-visits` | our question: is Algorithm 2 ahead of single perturbations with no more visits of their network? |
+# | `up-ascent` | our question: does plain gradient ascent do better? |
+# | `up-ascent-best`, `up-ascent-third`, `up-ascent-own`, `up-ascent-gives-up`, `up-transfer-rest` | our question: the paper's claims on Algorithm 2 and on transfer, asked of perturbations by ascent, near rest |
 #
-# **Letters.** s is squeezenet1_1, m mobilenet_v1, v mobilenet_v2 and i inception_v1. `s_on_m` is the share of m's
-# images that the perturbation made on s fools, from 0 to 1. Algorithms 1 and 2 on s and m are a1 and a2; t is Algorithm
-# 2 on s, m and v. Ascent is g (`g2`: on s and m).
+# **Letters.** s is `squeezenet1_1`, m `mobilenet_v1`, v `mobilenet_v2` and i `inception_v1`. The value `s_on_m` is the
+# share of images, from 0 to 1, on which the perturbation made on s fools m. Algorithms 1 and 2 on s and m are a1 and
+# a2; t is Algorithm 2 on s, m and v. Ascent is g (`g2`: on s and m).
 #
 # **The more fragile network.** The paper's is Inception: its own perturbation fools it more often (82 %) than VGG-16's
 # fools VGG-16 (59 %). Here s has that part. Others' perturbations and random signs fool it more, but after these few
@@ -576,7 +579,9 @@ page.claims(
 # ````{solution} combining-2
 # :class: dropdown
 #
-# Call `chapter.fooling` twice for each split and compare the differences with their standard error. With projections after every update the network that comes last in a round has the last word, but the next round begins at once: the effect should be small.
+# Call `chapter.fooling` twice for each split and compare the differences with their standard error. With projections
+# after every update the network that comes last in a round has the last word. But the next round begins at once, so the
+# effect should be small.
 # ````
 #
 # ```{exercise} A defence (hard)

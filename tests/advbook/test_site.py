@@ -10,7 +10,7 @@ from fake_claims import CLAIM
 
 from advbook import claims, rules, statistics, summary
 from advbook.judgement import Finding
-from advbook.site import cards, errata, scoreboard
+from advbook.site import cards, errata, hindsight, scoreboard
 
 
 def test_the_counts_are_of_chapters_in_the_contents(judged):
@@ -66,6 +66,23 @@ def test_a_card_with_a_rule_in_parts_shows_what_each_part_found_and_both_scales(
     assert summary.of(claim).text() == "paper 1 → ours 1 [0.752, 1.25], n = 3"
 
 
+def test_a_badge_is_marked_where_results_were_known_when_the_rule_was_written_or_changed(judged):
+    shared = "With all results known the statistics of the verdict were changed (pairs), and no tolerance."
+    told = {"All results. " + shared: True, "Seeds 0 and 1.": True, "Changed when all results\n were known.": True}
+    told |= {shared: False, "Nothing; not run.": False, "A trial on digits (seed 77). " + shared: False}
+    for text, is_marked in told.items():
+        assert (hindsight.MARK in cards.card({**CLAIM, "known": text})) is is_marked, text
+    assert hindsight.mark({}) == "" and hindsight.MARK not in scoreboard.table()
+
+
+def test_a_card_leads_to_the_claims_that_it_names():
+    others = {"x-one": "cards-fake.html#x-one", "y-two": "cards-other.html#y-two"}
+    claim = {**CLAIM, "tolerance": "As y-two, not y-two-long, `y-two`, `y-two - 1` or [y-two](a); x-one itself."}
+    link = '<a href="cards-other.html#y-two">{0}y-two{0}</a>'
+    told = f"As {link.format('')}, not y-two-long, {link.format('`')}, `y-two - 1` or [y-two](a); x-one itself."
+    assert f"Tolerance\n: {told}\n" in cards.card(claim, others=others)
+
+
 @pytest.mark.parametrize(
     "number, text",
     [(0.78, "0.78"), (0.012345, "0.0123"), (1234.5, "1,234"), (-2.5, "−2.5"), (0, "0"), (3e-9, "3e−09"), (100, "100")],
@@ -87,6 +104,13 @@ def test_a_card_lists_its_own_records_unit_by_unit():
                 assert sum(numbers) / len(numbers) == pytest.approx(sample.mean, nan_ok=True), (claim["id"], name)
                 told += 1
     assert told > 300
+
+
+def test_the_records_of_cards_have_the_versions_that_measured_them():
+    files = cards.files()
+    assert len(files) >= 5
+    for content in files.values():
+        assert all({"python", "numpy", "torch"} <= set(each["versions"]) for each in json.loads(content).values())
 
 
 def test_the_files_for_programs_have_every_claim(judged):
