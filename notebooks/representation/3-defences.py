@@ -41,7 +41,9 @@ import torch
 
 from advbook import ledger
 from advbook.chapters.representation import defences_theory as chapter
-from advbook.page import Page, mean_sd
+from advbook.chapters.representation import digits
+from advbook.page import Page, at_hand, mean_sd
+from advbook.panels import panels
 from advutils import layers
 from advutils.training import regularizers
 
@@ -60,6 +62,7 @@ page = Page(
             seeds=1,
             side=14,
             epochs=8,
+            shown=8,
         ),
         "standard": dict(
             data="mnist",
@@ -71,6 +74,7 @@ page = Page(
             seeds=3,
             side=28,
             epochs=100,
+            shown=3,
         ),
         "paper": dict(
             data="mnist",
@@ -82,6 +86,7 @@ page = Page(
             seeds=5,
             side=28,
             epochs=100,
+            shown=3,
         ),
     },
 )
@@ -164,6 +169,61 @@ page.say(
     "Why: signal and perturbation are both sums of so many terms, and what divides a neuron's answer divides **both**. So two neurons that differ by a division "
     "only agree at the right, as far as images have one length. The attacker gives all terms one sign, so even the right-hand curves may rise."
 )
+
+# %% [markdown]
+# ## One digit under attack
+#
+# Whether the structures resist is the [next page's](4-evaluation) question. Here is what an attack on each looks like:
+# the first test image, a network of each kind, and margin PGD on that network at three budgets.
+
+# %% tags=["hide-input"]
+KINDS = {
+    "S": "standard",
+    "RS": "renormal-\nised",
+    "A": "angular",
+    "GMR": "gradient\npenalty",
+    "GMRES": "penalty,\nelastic",
+}
+BUDGETS = [0.0, 0.05, 0.1, 0.3]
+
+
+def digit(kind):
+    """The record of the first test image under attack by one kind of network."""
+    spec = dict(data=settings.data, kind=kind, side=settings.side, epochs=settings.shown, seed=0, train_size=0)
+    return page.measure(digits.one_digit, spec=spec, index=0, budgets=BUDGETS, steps=40, restarts=2)
+
+
+shown = {kind: found for kind in KINDS if (found := at_hand(lambda kind=kind: digit(kind)))}
+
+# %% tags=["hide-input"]
+if shown:
+    label = next(iter(shown.values()))["label"]
+    right = {kind: [answer == label for answer in record["answers"]] for kind, record in shown.items()}
+    page.figure(
+        panels(
+            [list(record.arrays["pictures"]) for record in shown.values()],
+            [
+                [f"{answer}" if answer == label else f"{answer}, wrong" for answer in record["answers"]]
+                for record in shown.values()
+            ],
+            side=0.95,
+            titles=["unchanged", *(f"{budget:g}" for budget in BUDGETS[1:])],
+            rows=[KINDS[kind] for kind in shown],
+        ),
+        caption=f"The digit {label} as each network sees it under attack, by budget (l-infinity, of [0, 1]), and what it answers. Right of "
+        f"{len(shown)} networks: "
+        + ", ".join(f"{sum(each[k] for each in right.values())} at {budget:g}" for k, budget in enumerate(BUDGETS))
+        + ".",
+        alt=f"A digit {label}, one row for each network and one column for each budget. It stays readable at every budget. Answers: "
+        + "; ".join(f"{kind} " + ", ".join(map(str, record["answers"])) for kind, record in shown.items())
+        + ".",
+    )
+    page.say(
+        f"How to read it: the digit stays readable at every budget, and a wrong answer is the network's mistake. These networks were trained for {settings.shown} "
+        "epochs, to show a picture; those of the next page for more. One digit is an illustration, not a rate."
+    )
+else:
+    page.say("*Not measured yet: one digit under attack by each network.*")
 
 # %% [markdown]
 # ## 1. Penalise the gradient

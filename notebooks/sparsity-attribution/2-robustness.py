@@ -37,10 +37,12 @@ from contextlib import suppress
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advbook.chapters.sparsity_attribution import learning
+from advbook.chapters.answers import told
+from advbook.chapters.sparsity_attribution import learning, photographs
 from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.ledger import MissingRecord
 from advbook.page import Page, at_hand, mean_sd
+from advbook.panels import panels
 from advutils import models
 from advutils.core import runtime
 from advutils.training import sparsity
@@ -73,6 +75,7 @@ page = Page(
             thrice=[1e-4, 1e-2],
             images=24,
             attack_steps=5,
+            shown="resnet8",
         ),
         "standard": dict(
             data="cifar10",
@@ -97,6 +100,7 @@ page = Page(
             thrice=[1e-5, 1e-4, 1e-2],
             images=1000,
             attack_steps=20,
+            shown="mobilenet_v1",
         ),
         "paper": dict(
             data="cifar10",
@@ -121,6 +125,7 @@ page = Page(
             thrice=[1e-6, 1e-5, 1e-4, 1e-3, 1e-2],
             images=2000,
             attack_steps=100,
+            shown="mobilenet_v1",
         ),
     },
 )
@@ -320,6 +325,44 @@ page.say(
     "How to read it: at equal clean accuracy, a penalty helps where its dashed curve lies above the black one. Points near the grey cross have "
     "learnt nothing."
 )
+
+# %% [markdown]
+# ### What a budget looks like
+#
+# The paper's attacks may change each pixel by 0.3 (a budget of 77/255). The page's own question has 2/255. Both on a
+# photograph of scikit-image, with one step of FGSM:
+
+# %% tags=["hide-input"]
+budgets = {"unchanged": 0.0, "2/255": 2 / 255, "0.3": 0.3}
+example = at_hand(
+    lambda: page.measure(
+        photographs.under_budgets, photograph="chelsea", network=settings.shown, budgets=list(budgets.values())
+    )
+)
+if example:
+    words = [told(answer) for answer in example["answers"]]
+    page.figure(
+        panels(
+            [[photographs.picture(example, budget) for budget in budgets.values()]],
+            [words],
+            side=1.6,
+            titles=list(budgets),
+        ),
+        caption=f"A photograph of scikit-image under FGSM of two budgets, and what {settings.shown} answers: {words[0]} unchanged, {words[1]} under "
+        f"2/255, {words[2]} under 0.3.",
+        alt=f"Three pictures of a cat's face. Under 2/255 it looks unchanged, and the answer goes from {words[0]} to {words[1]}. Under 0.3 a coloured "
+        f"grain covers it, and the answer is {words[2]}.",
+    )
+    page.say(
+        "How to read it: 2/255 cannot be seen, and 0.3 covers the picture, so that a wrong answer under it says little. "
+        + (
+            "The network is MobileNet, trained on ImageNet by others, and not one of this page's. It is here because one sees little at the 32 pixels that those take."
+            if settings.shown != "resnet8"
+            else "The network tells scikit-image's photographs apart."
+        )
+    )
+else:
+    page.say("*Not measured yet: a photograph under both budgets.*")
 
 # %% [markdown]
 # ### Seed by seed
