@@ -33,5 +33,5 @@ def answers(model: nn.Module, images: Tensor) -> list[list]:
 
 
 def told(answer: list) -> str:
-    """An answer as a label: 'tabby, 62 %'."""
-    return f"{answer[0]}, {100 * answer[1]:.0f} %"
+    """An answer in words, its number not parted from the sign: 'tabby (62 %)'."""
+    return f"{answer[0]} ({100 * answer[1]:.0f}\u00a0%)"

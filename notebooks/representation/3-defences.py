@@ -214,16 +214,16 @@ if shown:
         f"{len(shown)} networks: "
         + ", ".join(f"{sum(each[k] for each in right.values())} at {budget:g}" for k, budget in enumerate(BUDGETS))
         + ".",
-        alt=f"A digit {label}, one row for each network and one column for each budget. It stays readable at every budget. Answers: "
+        alt=f"A digit {label}, one row for each network and one column for each budget. Answers: "
         + "; ".join(f"{kind} " + ", ".join(map(str, record["answers"])) for kind, record in shown.items())
         + ".",
     )
     page.say(
-        f"How to read it: the digit stays readable at every budget, and a wrong answer is the network's mistake. These networks were trained for {settings.shown} "
+        f"How to read it: a reader still sees the digit, so a wrong answer is the network's mistake. These networks were trained for {settings.shown} "
         "epochs, to show a picture; those of the next page for more. One digit is an illustration, not a rate."
     )
-else:
-    page.say("*Not measured yet: one digit under attack by each network.*")
+if waiting := [kind for kind in KINDS if kind not in shown]:
+    page.say(f"*Not measured yet: the digit under attack by {', '.join(waiting)}.*")
 
 # %% [markdown]
 # ## 1. Penalise the gradient

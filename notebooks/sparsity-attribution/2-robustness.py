@@ -329,8 +329,8 @@ page.say(
 # %% [markdown]
 # ### What a budget looks like
 #
-# The paper's attacks may change each pixel by 0.3 (a budget of 77/255). The page's own question has 2/255. Both on a
-# photograph of scikit-image, with one step of FGSM:
+# In the paper's table each pixel may change by 0.3, if the toolbox's default was kept. The figure above has 2/255 and
+# 8/255. Here is a photograph of scikit-image under one step of FGSM, with 2/255 and with 0.3.
 
 # %% tags=["hide-input"]
 budgets = {"unchanged": 0.0, "2/255": 2 / 255, "0.3": 0.3}
@@ -345,7 +345,7 @@ if example:
         panels(
             [[photographs.picture(example, budget) for budget in budgets.values()]],
             [words],
-            side=1.6,
+            side=1.2,
             titles=list(budgets),
         ),
         caption=f"A photograph of scikit-image under FGSM of two budgets, and what {settings.shown} answers: {words[0]} unchanged, {words[1]} under "
@@ -354,7 +354,7 @@ if example:
         f"grain covers it, and the answer is {words[2]}.",
     )
     page.say(
-        "How to read it: 2/255 cannot be seen, and 0.3 covers the picture, so that a wrong answer under it says little. "
+        "How to read it: a change of 2/255 can hardly be seen. One of 0.3 covers the picture, so that a wrong answer under it says little. "
         + (
             "The network is MobileNet, trained on ImageNet by others, and not one of this page's. It is here because one sees little at the 32 pixels that those take."
             if settings.shown != "resnet8"

@@ -273,8 +273,8 @@ page.say(
 # %% [markdown]
 # ### On photographs that may be shown
 #
-# Here are the photographs of scikit-image that our loader has, all of them. Each network gets its perturbation of the
-# first split, as recorded, and answers. The control has random signs in its place that are as long (l2).
+# Each network gets its own perturbation of the first split, as recorded, on six photographs of scikit-image: all that
+# our loader has. As a control it gets random signs that are as long (l2).
 
 
 # %% tags=["hide-input"]
@@ -286,26 +286,25 @@ def answered(source):
 
 
 seen = {source: found for source in settings.sources if (found := at_hand(lambda source=source: answered(source)))}
-kinds = {"before": "unchanged", "after": "with the perturbation", "signs": "with random signs"}
+kinds = {"before": "unchanged", "after": "perturbed", "signs": "random signs"}
+drawn = 4  # photographs in the picture, for its weight; the table counts all
 
 # %% tags=["hide-input"]
 if seen:
     source, record = next(iter(seen.items()))
     images = demonstration.versions(**{name: each for name, each in record.parameters.items() if name != "network"})
-    shots = [(255 * images[kind]).round().byte().permute(0, 2, 3, 1).cpu().numpy() for kind in kinds]
-    words = [[told(answer) for answer in record[kind]] for kind in kinds]
+    shots = [(255 * images[kind][:drawn]).round().byte().permute(0, 2, 3, 1).cpu().numpy() for kind in kinds]
+    words = [[told(answer) for answer in record[kind][:drawn]] for kind in kinds]
     changed = {kind: demonstration.changed(record, kind) for kind in ("after", "signs", "bound")}
     page.figure(
-        panels(
-            list(zip(*shots, strict=True)),
-            list(zip(*words, strict=True)),
-            side=1.25,
-            titles=["unchanged", "perturbed", "random signs"],
-        ),
-        caption=f"What {source} answers, and how sure it is. Its own perturbation changes the answer on {changed['after']} of {len(words[0])} "
-        f"photographs, random signs of the same l2 length on {changed['signs']}. Photographs: scikit-image.",
-        alt=f"{len(words[0])} photographs, each unchanged, perturbed and with random signs; the three look nearly alike. Answers: "
-        + "; ".join(", ".join(answers) for answers in zip(*words, strict=True))
+        panels(list(zip(*shots, strict=True)), list(zip(*words, strict=True)), side=1.15, titles=list(kinds.values())),
+        caption=f"What {source} answers, and how sure it is, on the first {drawn} of {len(record['before'])} photographs of scikit-image. Of all, its own "
+        f"perturbation changes the answer on {changed['after']}, random signs of the same l2 length on {changed['signs']}.",
+        alt=f"{drawn} photographs, each unchanged, perturbed and with random signs; the three look nearly alike. The answers, in this order: "
+        + "; ".join(
+            f"{name}: {', '.join(each)}"
+            for name, each in zip(photographs.NAMES, zip(*words, strict=True), strict=False)
+        )
         + ".",
     )
     page.table(
@@ -324,7 +323,7 @@ if seen:
             else f"with DeepFool on {settings.training} images of another set, and none of these photographs was among them. "
         )
         + f"That of {source} is {record['l2']:.0f} long (l2, of 255), and its largest entry is {record['largest']:.0f}/255. "
-        f"{len(words[0])} photographs are an illustration, not a rate; the rates stand above."
+        f"{len(record['before'])} photographs are an illustration, not a rate; the rates stand above."
     )
 else:
     page.say("*Not measured yet: the answers on photographs that may be shown.*")

@@ -33,7 +33,7 @@ class Brightness(nn.Module):
 def test_an_answer_is_the_most_probable_class_by_name():
     found = answers.answers(Brightness(0.5), torch.tensor([0.7, 0.2])[:, None, None, None].expand(2, 3, 4, 4))
     assert [name for name, _ in found] == list(photographs.NAMES[:2]) and all(p > 0.99 for _, p in found)
-    assert answers.told(["cat", 0.426]) == "cat, 43 %"
+    assert answers.told(["cat", 0.426]) == "cat (43\u00a0%)"
 
 
 def test_a_recorded_perturbation_is_read_in_its_own_size(monkeypatch):
@@ -43,6 +43,17 @@ def test_a_recorded_perturbation_is_read_in_its_own_size(monkeypatch):
         record["l2"], rel=1e-4
     ) and 255 * v.abs().max().item() == pytest.approx(10, abs=0.01)
     assert 255 * v.abs().mean().item() == pytest.approx(record["mean"], rel=1e-3)
+
+
+def test_the_committed_answers_are_those_to_the_perturbations_that_are_committed(monkeypatch):
+    monkeypatch.setattr(paths, "results", lambda: paths.root() / "results")
+    found = sorted((paths.root() / "results" / "standard" / "universal-perturbations").glob("on_photographs/*.json"))
+    assert found
+    for path in found:
+        record = ledger.read(path)
+        where = paths.root() / "results" / record.parameters["perturbation"]
+        assert ledger.read(where).arrays_sha256 == record["content"]
+        assert record.parameters["network"] in ledger.read(where).parameters["networks"]
 
 
 def test_random_signs_are_as_long_as_the_perturbation_and_answers_are_counted(monkeypatch):
