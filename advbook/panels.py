@@ -26,6 +26,7 @@ def panels(
     picture. ``ValueError`` if the figure would be wider than :data:`WIDEST`.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     across = len(pictures[0])
     if across * side > WIDEST:
@@ -33,10 +34,8 @@ def panels(
     broken = [[textwrap.fill(label, round(LETTERS * side)) for label in each] for each in labels]
     lines = max(label.count("\n") for each in broken for label in each) + 1
     height = len(pictures) * (side + 0.17 * lines) + 0.35 * bool(titles)
-    fig, axes = plt.subplots(
-        len(pictures), across, figsize=(across * side, height), layout="constrained", squeeze=False
-    )
-    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    fig, axes = plt.subplots(len(pictures), across, figsize=(across * side, height), layout=close, squeeze=False)
     for line, shown, below in zip(axes, pictures, broken, strict=True):
         for axis, picture, label in zip(line, shown, below, strict=True):
             axis.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")

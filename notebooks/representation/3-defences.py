@@ -173,8 +173,8 @@ page.say(
 # %% [markdown]
 # ## One digit under attack
 #
-# Whether the structures resist is the [next page's](4-evaluation) question. Here is what an attack on each looks like:
-# the first test image, a network of each kind, and margin PGD on that network at three budgets.
+# Whether the structures resist is the [next page's](4-evaluation) question. Here is what an attack on each looks like.
+# It is margin PGD with three budgets, on the first test image and on a network of each kind.
 
 # %% tags=["hide-input"]
 KINDS = {
