@@ -41,7 +41,9 @@ import torch
 
 from advbook import ledger
 from advbook.chapters.representation import defences_theory as chapter
-from advbook.page import Page, mean_sd
+from advbook.chapters.representation import digits
+from advbook.page import Page, at_hand, mean_sd
+from advbook.panels import panels
 from advbook.settings import profiles
 from advutils import layers
 from advutils.training import regularizers
@@ -57,6 +59,7 @@ page = Page("representation", "3-defences", globals(), settings=profiles(
     seeds       = [1,             3,                 5],
     side        = [14,            28,                28],
     epochs      = [8,             100,               100],
+    shown       = [8,             3,                 3],
 ))  # fmt: skip
 settings = page.settings
 
@@ -137,6 +140,61 @@ page.say(
     "Why: signal and perturbation are both sums of so many terms, and what divides a neuron's answer divides **both**. So two neurons that differ by a division "
     "only agree at the right, as far as images have one length. The attacker gives all terms one sign, so even the right-hand curves may rise."
 )
+
+# %% [markdown]
+# ## One digit under attack
+#
+# Whether the structures resist is the [next page's](4-evaluation) question. Here is what an attack on each looks like.
+# It is margin PGD with three budgets, on the first test image and on a network of each kind.
+
+# %% tags=["hide-input"]
+KINDS = {
+    "S": "standard",
+    "RS": "renormal-\nised",
+    "A": "angular",
+    "GMR": "gradient\npenalty",
+    "GMRES": "penalty,\nelastic",
+}
+BUDGETS = [0.0, 0.05, 0.1, 0.3]
+
+
+def digit(kind):
+    """The record of the first test image under attack by one kind of network."""
+    spec = dict(data=settings.data, kind=kind, side=settings.side, epochs=settings.shown, seed=0, train_size=0)
+    return page.measure(digits.one_digit, spec=spec, index=0, budgets=BUDGETS, steps=40, restarts=2)
+
+
+shown = {kind: found for kind in KINDS if (found := at_hand(lambda kind=kind: digit(kind)))}
+
+# %% tags=["hide-input"]
+if shown:
+    label = next(iter(shown.values()))["label"]
+    right = {kind: [answer == label for answer in record["answers"]] for kind, record in shown.items()}
+    page.figure(
+        panels(
+            [list(record.arrays["pictures"]) for record in shown.values()],
+            [
+                [f"{answer}" if answer == label else f"{answer}, wrong" for answer in record["answers"]]
+                for record in shown.values()
+            ],
+            side=0.95,
+            titles=["unchanged", *(f"{budget:g}" for budget in BUDGETS[1:])],
+            rows=[KINDS[kind] for kind in shown],
+        ),
+        caption=f"The digit {label} as each network sees it under attack, by budget (l-infinity, of [0, 1]), and what it answers. Right of "
+        f"{len(shown)} networks: "
+        + ", ".join(f"{sum(each[k] for each in right.values())} at {budget:g}" for k, budget in enumerate(BUDGETS))
+        + ".",
+        alt=f"A digit {label}, one row for each network and one column for each budget. Answers: "
+        + "; ".join(f"{kind} " + ", ".join(map(str, record["answers"])) for kind, record in shown.items())
+        + ".",
+    )
+    page.say(
+        f"How to read it: a reader still sees the digit, so a wrong answer is the network's mistake. These networks were trained for {settings.shown} "
+        "epochs, to show a picture; those of the next page for more. One digit is an illustration, not a rate."
+    )
+if waiting := [kind for kind in KINDS if kind not in shown]:
+    page.say(f"*Not measured yet: the digit under attack by {', '.join(waiting)}.*")
 
 # %% [markdown]
 # ## 1. Penalise the gradient

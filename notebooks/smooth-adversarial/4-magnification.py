@@ -31,11 +31,16 @@ replay: str = "auto"  # auto: measure what is not recorded | never: measure agai
 # %%
 import matplotlib.pyplot as plt
 
+from advbook.chapters.answers import told
+from advbook.chapters.smooth_adversarial import photographs as closer
 from advbook.chapters.smooth_adversarial import pictures as visual
 from advbook.page import Page, at_hand
+from advbook.panels import panels
 from advbook.settings import profiles
 from advutils.filters import bilateral as bilateral_module
 
+_spots = {"flat": [140, 204], "edge": [128, 135], "texture": [20, 70]}
+_few = {"flat": [38, 40], "edge": [24, 24], "texture": [8, 8]}
 page = Page("smooth-adversarial", "4-magnification", globals(), settings=profiles(
     profile    = ["quick",                        "standard",                      "paper"],
     photograph = ["chelsea",                      "chelsea",                       "chelsea"],
@@ -44,6 +49,8 @@ page = Page("smooth-adversarial", "4-magnification", globals(), settings=profile
     l2         = [1.0,                            2.5,                             2.5],
     linf       = [0.03,                           8 / 255,                         8 / 255],
     search     = [dict(steps=20, search_steps=2), dict(steps=100, search_steps=3), dict(steps=100, search_steps=9)],
+    spots      = [_few,                           _spots,                          _spots],
+    side       = [12,                             32,                              32],
 ))  # fmt: skip
 settings = page.settings
 
@@ -115,6 +122,15 @@ def pictures():
     return page.measure(visual.magnified, calls=list(calls.values()), **place)
 
 
+def in_spots(calls):
+    """The record of the network's answers, and of the perturbations at three spots."""
+    place = dict(photograph=settings.photograph, window=settings.window, network=settings.network, graph=sharp)
+    return page.measure(closer.in_spots, calls=list(calls.values()), spots=settings.spots, side=settings.side, **place)
+
+
+names = ("FGSM", "I-FGSM", "PGD_2", "C&W", "sPGD_2, text", "sC&W, text")
+attacked = {name: calls[name] for name in names}
+near = at_hand(lambda: in_spots(attacked))
 figure1 = at_hand(pictures)
 if not figure1:  # before the attack that was added last is recorded
     del calls["C&W over r"]
@@ -182,6 +198,25 @@ page.say(
     f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {nearer} than C&W's."
 )
 
+# %% tags=["hide-input"]
+if near:
+    page.table(
+        ["attack", f"what {settings.network} answers", "l2 distortion"],
+        [["none", told(near["before"]), ""]]
+        + [
+            [name, told(answer), f"{length:.2f}"]
+            for name, answer, length in zip(attacked, near["after"], near["length"], strict=True)
+        ],
+        caption="The same attacks on the same photograph, run again: the most probable class and how sure the network is",
+    )
+    others = [answer[0] for answer in near["after"] if answer[0] != near["before"][0]]
+    page.say(
+        f"How to read it: {len(others)} of the {len(attacked)} attacks change the answer, {near['before'][0]}. Those that seek the least change "
+        "stop at the border, where two classes are nearly equally probable. Those with a fixed budget go on."
+    )
+else:
+    page.say("*Not measured yet: what the network answers under each attack.*")
+
 # %% [markdown]
 # ## The perturbation itself
 #
@@ -216,6 +251,54 @@ page.say(
     f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2, text']:.3f}, PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed objective and {rough['sC&W, code']:.3f} with the coded one; "
     f"that of C&W {rough['C&W']:.3f}."
 )
+
+# %% [markdown]
+# ### A flat, an edge and a textured spot
+#
+# The whole perturbation is too fine for a small picture. Here are three squares of it: in the blurred background, at the
+# rim of the eye, and in the fur. The third column is PGD$_2$'s perturbation, smoothed by the image's graph.
+
+# %% tags=["hide-input"]
+if near:
+    number = {name: k for k, name in enumerate(attacked)}
+    columns = {
+        "PGD$_2$": ("perturbations", "PGD_2"),
+        "PGD$_2$,\nsmoothed": ("smoothed", "PGD_2"),
+        "C&W": ("perturbations", "C&W"),
+        "sC&W": ("perturbations", "sC&W, text"),
+    }
+    shots = [near.arrays[array][number[name]] for array, name in columns.values()]
+    sizes = [
+        near["largest" if array == "perturbations" else "largest_smoothed"][number[name]]
+        for array, name in columns.values()
+    ]
+    kept = dict(zip(settings.spots, near["kept"][number["PGD_2"]], strict=True))
+    page.figure(
+        panels(
+            [[near.arrays["picture"][k], *(shot[k] for shot in shots)] for k in range(len(settings.spots))],
+            [[name] + [f"± {255 * size:.1f}" for size in sizes] for name in settings.spots],
+            side=0.98,
+            titles=["photograph", *columns],
+        ),
+        caption="Squares of the photograph and of perturbations, magnified. Grey is no change. Below each: the change, of 255, at which a channel is black or "
+        "white, one number an attack. Of PGD's l2 length in the square smoothing keeps "
+        + ", ".join(f"{100 * share:.0f} % ({name})" for name, share in kept.items())
+        + ".",
+        alt="Three squares of a photograph, flat, edge and texture, and four perturbations in each. PGD and C&W are specks that ignore the picture. "
+        "Smoothed, PGD's is even in the flat square and follows the edge and the strokes of the fur. "
+        + "Smoothing keeps "
+        + ", ".join(f"{100 * share:.0f} % of its length in the square {name}" for name, share in kept.items())
+        + ".",
+    )
+    lengths = {name: near["length"][number[name]] for name in ("PGD_2", "C&W", "sC&W, text")}
+    page.say(
+        "How to read it: the attacks have not one size; their l2 distortions are "
+        + ", ".join(f"{length:.2f} ({name.split(',')[0].replace('_2', '$_2$')})" for name, length in lengths.items())
+        + ". So each is magnified by itself. sC&W is the printed one. "
+        "One photograph shows how a perturbation is made, and not how attacks compare."
+    )
+else:
+    page.say("*Not measured yet: the perturbations at three spots.*")
 
 # %% [markdown]
 # sC&W **can** be rougher than sPGD$_2$, because Eq. (17) is no constraint. The exact $\hat s_\alpha$ is invertible, so

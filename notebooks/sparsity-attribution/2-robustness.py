@@ -49,10 +49,12 @@ from contextlib import suppress
 import matplotlib.pyplot as plt
 import numpy as np
 
-from advbook.chapters.sparsity_attribution import learning
+from advbook.chapters.answers import told
+from advbook.chapters.sparsity_attribution import learning, photographs
 from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.ledger import MissingRecord
 from advbook.page import Page, at_hand, mean_sd
+from advbook.panels import panels
 from advbook.settings import profiles
 from advutils import models
 from advutils.core import runtime
@@ -84,6 +86,7 @@ page = Page("sparsity-attribution", "2-robustness", globals(), settings=profiles
     thrice         = [[1e-4, 1e-2],    [1e-5, 1e-4, 1e-2],            [1e-6, 1e-5, 1e-4, 1e-3, 1e-2]],
     images         = [24,              1000,                          2000],
     attack_steps   = [5,               20,                            100],
+    shown          = ["resnet8",       "mobilenet_v1",                "mobilenet_v1"],
 ))  # fmt: skip
 settings = page.settings
 
@@ -281,6 +284,44 @@ page.say(
     "How to read it: at equal clean accuracy, a penalty helps where its dashed curve lies above the black one. Points near the grey cross have "
     "learnt nothing."
 )
+
+# %% [markdown]
+# ### What a budget looks like
+#
+# In the paper's table each pixel may change by 0.3, if the toolbox's default was kept. The figure above has 2/255 and
+# 8/255. Here is a photograph of scikit-image under one step of FGSM, with 2/255 and with 0.3.
+
+# %% tags=["hide-input"]
+budgets = {"unchanged": 0.0, "2/255": 2 / 255, "0.3": 0.3}
+example = at_hand(
+    lambda: page.measure(
+        photographs.under_budgets, photograph="chelsea", network=settings.shown, budgets=list(budgets.values())
+    )
+)
+if example:
+    words = [told(answer) for answer in example["answers"]]
+    page.figure(
+        panels(
+            [[photographs.picture(example, budget) for budget in budgets.values()]],
+            [words],
+            side=1.2,
+            titles=list(budgets),
+        ),
+        caption=f"A photograph of scikit-image under FGSM of two budgets, and what {settings.shown} answers: {words[0]} unchanged, {words[1]} under "
+        f"2/255, {words[2]} under 0.3.",
+        alt=f"Three pictures of a cat's face. Under 2/255 it looks unchanged, and the answer goes from {words[0]} to {words[1]}. Under 0.3 a coloured "
+        f"grain covers it, and the answer is {words[2]}.",
+    )
+    page.say(
+        "How to read it: a change of 2/255 can hardly be seen. One of 0.3 covers the picture, so that a wrong answer under it says little. "
+        + (
+            "The network is MobileNet, trained on ImageNet by others, and not one of this page's. It is here because one sees little at the 32 pixels that those take."
+            if settings.shown != "resnet8"
+            else "The network tells scikit-image's photographs apart."
+        )
+    )
+else:
+    page.say("*Not measured yet: a photograph under both budgets.*")
 
 # %% [markdown]
 # ### Seed by seed

@@ -129,13 +129,7 @@ if settings.data == "photographs":
     crops = dict(epochs=settings.epochs, train_size=settings.train_size)
 drawn = {
     kind: page.measure(
-        chapter.pictures,
-        network="resnet-tiny",
-        regularizer=penalty,
-        factor=factor,
-        seed=0,
-        images=3,
-        **crops,
+        chapter.pictures, network="resnet-tiny", regularizer=penalty, factor=factor, seed=0, images=3, **crops
     )
     for kind, (penalty, factor) in KINDS.items()
     if kind in ("base", "l1", "l2", "elastic net")

@@ -45,9 +45,13 @@ splits: int = None  # random splits; 1 to 100; None: the profile's
 import matplotlib.pyplot as plt
 import numpy as np
 
+from advbook.chapters.answers import told
 from advbook.chapters.universal_perturbations import fooling as chapter
+from advbook.chapters.universal_perturbations import photographs as demonstration
 from advbook.page import Page, at_hand, mean_sd
+from advbook.panels import panels
 from advbook.settings import profiles
+from advutils.datasets import photographs
 
 page = Page("universal-perturbations", "2-transfer", globals(), settings=profiles(
     profile     = ["quick",       "standard",                             "paper"],
@@ -247,6 +251,64 @@ page.say(
     "How to read it: the perturbations made here are shorter than the published ones. The longest has an l2 length of "
     f"{max(np.mean([r['l2'] for r in records]) for records in single.values()):.0f}."
 )
+
+# %% [markdown]
+# ### On photographs that may be shown
+#
+# Each network gets its own perturbation of the first split, as recorded, on six photographs of scikit-image: all that
+# our loader has. As a control it gets random signs that are as long (l2).
+
+
+# %% tags=["hide-input"]
+def answered(source):
+    """What a network answers on the photographs, with its own perturbation and with random signs."""
+    where = "/".join(single[source][0].path.parts[-4:])
+    given = dict(photographs=list(photographs.NAMES), seed=0)
+    return page.measure(demonstration.on_photographs, network=source, perturbation=where, **given)
+
+
+seen = {source: found for source in settings.sources if (found := at_hand(lambda source=source: answered(source)))}
+kinds = {"before": "unchanged", "after": "perturbed", "signs": "random signs"}
+drawn = 4  # photographs in the picture, for its weight; the table counts all
+
+# %% tags=["hide-input"]
+if seen:
+    source, record = next(iter(seen.items()))
+    images = demonstration.versions(**{name: each for name, each in record.parameters.items() if name != "network"})
+    shots = [(255 * images[kind][:drawn]).round().byte().permute(0, 2, 3, 1).cpu().numpy() for kind in kinds]
+    words = [[told(answer) for answer in record[kind][:drawn]] for kind in kinds]
+    changed = {kind: demonstration.changed(record, kind) for kind in ("after", "signs", "bound")}
+    page.figure(
+        panels(list(zip(*shots, strict=True)), list(zip(*words, strict=True)), side=1.15, titles=list(kinds.values())),
+        caption=f"What {source} answers, and how sure it is, on the first {drawn} of {len(record['before'])} photographs of scikit-image. Of all, its own "
+        f"perturbation changes the answer on {changed['after']}, random signs of the same l2 length on {changed['signs']}.",
+        alt=f"{drawn} photographs, each unchanged, perturbed and with random signs; the three look nearly alike. The answers, in this order: "
+        + "; ".join(
+            f"{name}: {', '.join(each)}"
+            for name, each in zip(photographs.NAMES, zip(*words, strict=True), strict=False)
+        )
+        + ".",
+    )
+    page.table(
+        ["network", "its own perturbation", "random signs as long (l2)", "random signs at the bound"],
+        [
+            [name, *(f"{demonstration.changed(r, kind)} of {len(r['before'])}" for kind in changed)]
+            for name, r in seen.items()
+        ],
+        caption="Photographs on which the answer changes",
+    )
+    page.say(
+        f"How to read it: the picture shows {source}'s row. The perturbations were made "
+        + (
+            "on crops of these very photographs. "
+            if settings.data == "photographs"
+            else f"with DeepFool on {settings.training} images of another set, and none of these photographs was among them. "
+        )
+        + f"That of {source} is {record['l2']:.0f} long (l2, of 255), and its largest entry is {record['largest']:.0f}/255. "
+        f"{len(record['before'])} photographs are an illustration, not a rate; the rates stand above."
+    )
+else:
+    page.say("*Not measured yet: the answers on photographs that may be shown.*")
 
 # %% [markdown]
 # ## Do the runs still gain?

@@ -159,6 +159,9 @@ CASES = {
         "sensitivity": [dict(data="digits", sides=[2, 4], images=5, units=4, eps=0.1, seed=0)],
         "linear_accuracy": [dict(data="digits", side=7)],
     },
+    "representation.digits": {
+        "one_digit": [dict(spec=STRUCTURES[0], index=0, budgets=[0.0, 0.1], steps=2, restarts=1)]
+    },
     "smooth_adversarial.attacks": {
         "mnist_attack": [
             dict(data="digits", adversarial=adversarial, epochs=1, seed=0, images=4, eps=[], **call)
@@ -184,12 +187,28 @@ CASES = {
     "smooth_adversarial.transfer": {
         "transfer": [dict(data="photographs", network="resnet8", first=0, images=3, others=[], **CALLS[1])]
     },
+    "smooth_adversarial.photographs": {
+        "in_spots": [
+            dict(
+                photograph="chelsea",
+                window=[60, 330, 48],
+                network="resnet8",
+                calls=CALLS[1:4],
+                graph=SOFT,
+                spots={"there": [8, 8]},
+                side=8,
+            )
+        ]
+    },
     "smooth_adversarial.pictures": {
         "impulse_responses": [
             dict(photograph="coffee", window=[40, 170, 16], spots={"there": [4, 5]}, graphs=[SOFT], channel=1)
         ],
         "convergence": [dict(photograph="coffee", window=[40, 170, 16], graphs=[SOFT], iterations=[1, 2], seed=0)],
         "magnified": [dict(photograph="chelsea", window=[60, 330, 48], network="resnet8", calls=CALLS, graph=SOFT)],
+    },
+    "sparsity_attribution.photographs": {
+        "under_budgets": [dict(photograph="chelsea", network="resnet8", budgets=[0.0, 0.1])]
     },
     "sparsity_attribution.pipeline": {
         "single_layer": [dict(data="photographs", activation_l1=1e-4, weight_l1=1e-4, epochs=1, train_size=64, seed=0)],
@@ -220,6 +239,16 @@ CASES = {
                 rescaled=True,
             )
         ],
+    },
+    "universal_perturbations.photographs": {
+        "on_photographs": [
+            dict(
+                network="photographs-0",
+                perturbation="standard/universal-perturbations/fooling/b64b6272f34da978.json",
+                photographs=["coffee"],
+                seed=0,
+            )
+        ]
     },
     "universal_perturbations.theory": {
         "spectrum": [
