@@ -866,6 +866,7 @@ page.claims(
 #
 # * **Which network drew the pictures.** "A sigmoid network model" is all the paper says; ours is the 600-600 network of
 #   its Section IV-A. Most verdicts are about the one trained without the penalty, as the scoreboard says; the tables show both.
+# * **How long.** All profiles train for a fixed number of epochs here; the `paper` profile of the next page has two stages.
 # * **Which images.** The paper's are "randomly picked". Ours are the first of each class, and for the three morphs the most doubtful one.
 # * **Clipping.** $x + \epsilon$ is not clipped to $[0, 1]$ in any number here.
 # * **What "most confused" means**: the most probable class other than the true one, at the unperturbed image.

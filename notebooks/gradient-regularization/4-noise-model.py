@@ -111,7 +111,7 @@ page.say(
 #
 # $$P(\text{wrong}) = P(\text{miss}) + (1 - P(\text{miss}))\;\Phi\!\left(\frac{-\mu_a}{\sqrt{s^2 + \sigma_a^2}}\right). \tag{33}$$
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 page.source(chapter.eq_33)
 
 # %% [markdown]
@@ -166,7 +166,7 @@ page.say(
 # The distance is an exact line search. Along a ray the logits of a linear model are straight lines, so the first
 # crossing is a minimum over nine quotients.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 page.source(linesearch.ray_distance)
 
 # %%
@@ -556,8 +556,10 @@ page.say(
 # the last step by parts: $\int x Q\,dx = \tfrac12\int x^2 \varphi(x)\,dx = \tfrac14$. So the added error is
 # $(1 - P(\text{miss}))\,k s^2/4$. We read $k$ off the share of distances below .05, which is $k \cdot .05^2/2$.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 page.source(chapter.linear_density)
+
+# %% tags=["hide-input"]
 page.table(
     [
         "λ",
@@ -654,7 +656,9 @@ page.claims(
 # ## What the paper got wrong
 
 # %% tags=["hide-input"]
-page.errata("gr-e-eq27", "gr-e-distortion", "gr-e-table7-label", "gr-e-table8-column0", "gr-e-train-errors")
+page.errata(
+    "gr-e-eq27", "gr-e-distortion", "gr-e-table7-label", "gr-e-table8-column0", "gr-e-fits-well", "gr-e-train-errors"
+)
 
 # %% [markdown]
 # ## Exercises

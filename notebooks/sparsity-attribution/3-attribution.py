@@ -146,8 +146,8 @@ for row, (kind, record) in zip(axes, drawn.items(), strict=True):
     row[0].set_ylabel(f"{kind}\nΔ {record['sliding'][0]:.0f}, {record['cam'][0]:.0f}", fontsize=8)
 page.figure(
     fig,
-    caption="One crop of a photograph and its maps by resnet-tiny (an eighth as wide as ResNet-50, with four blocks), trained on such crops with "
-    "four penalties, one a row; each map is scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of "
+    caption="One crop of a photograph and its maps by resnet-tiny (an eighth as wide as ResNet-50, with four blocks), trained on such crops without a "
+    f"penalty and with three of {settings.factor:g}, a hundredth of the paper's factor, one a row; each map is scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of "
     "the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
     alt="One image and its maps, a row for each penalty. The sliding patches' maps share coarse spots and differ in speckles; Grad-CAM's maps are "
     "a few smooth values that a blur hardly changes; saliency is speckled.",

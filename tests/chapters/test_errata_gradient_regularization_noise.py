@@ -36,3 +36,11 @@ def test_softmax_regression_is_worse_on_test_images_than_on_training_images():
 def test_bound_29():
     bound = noise.union_bound(pixels=784)
     assert bound["deviations"] == math.sqrt(784) == 28 and bound["log10"] < -170
+
+
+def test_the_formula_misses_the_paper_s_own_errors():
+    measured, predicted = noise.PAPER_VII, noise.PAPER_VIII
+    gaps = {lam: round(predicted[lam][2] - measured[lam][2], 2) for lam in measured}
+    assert gaps[1e-4] == -14.6 and gaps[1e-2] == -5.43
+    off, nothing = (abs(guess - measured[1.0][1]) for guess in (predicted[1.0][1], measured[1.0][0]))
+    assert off > 10 * nothing
