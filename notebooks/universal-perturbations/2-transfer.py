@@ -279,7 +279,7 @@ if seen:
     words = [[told(answer) for answer in record[kind][:drawn]] for kind in kinds]
     changed = {kind: demonstration.changed(record, kind) for kind in ("after", "signs", "bound")}
     page.figure(
-        panels(list(zip(*shots, strict=True)), list(zip(*words, strict=True)), side=1.15, titles=list(kinds.values())),
+        panels(list(zip(*shots, strict=True)), list(zip(*words, strict=True)), side=1.05, titles=list(kinds.values())),
         caption=f"What {source} answers, and how sure it is, on the first {drawn} of {len(record['before'])} photographs of scikit-image. Of all, its own "
         f"perturbation changes the answer on {changed['after']}, random signs of the same l2 length on {changed['signs']}.",
         alt=f"{drawn} photographs, each unchanged, perturbed and with random signs; the three look nearly alike. The answers, in this order: "
