@@ -84,12 +84,13 @@ for axis, (name, title) in zip(axes.flat, titles.items(), strict=True):
     axis.set(title=f"{title}: length {toy['length'][name]:.3f}", aspect="equal", xlim=(0.08, 0.68), ylim=(0.17, 0.77))
 page.figure(
     fig,
-    caption="The points at which each attack looks (dots), from the start (disc) to what it returns (star); dashed: the budget. The first "
-    "two use up their budget whether they need it or not. DeepFool stops just behind the first border it meets. Carlini and "
-    "Wagner cross the border many times and return the nearest point they saw.",
-    alt="Four panels with the same three coloured regions and one start. The two attacks with a budget end on its circle, "
-    "beyond the nearest border: one straight step, or several steps and then along the circle. DeepFool ends just behind the "
-    "nearest border. Carlini and Wagner's points swing around that border and end nearest to the start.",
+    caption="The points at which each attack looks (dots), from the start (disc) to what it returns (star); dashed: "
+    "the budget. The first two use up their budget whether they need it or not. DeepFool stops just behind the first "
+    "border it meets. Carlini and Wagner cross the border many times and return the nearest point they saw.",
+    alt="Four panels with the same three coloured regions and one start. The two attacks with a budget end on its "
+    "circle, beyond the nearest border: one straight step, or several steps and then along the circle. DeepFool ends "
+    "just behind the nearest border. Carlini and Wagner's points swing around that border and end nearest to the "
+    "start.",
 )
 lengths = toy["length"]
 page.say(
@@ -278,7 +279,8 @@ if known:
             ]
             for name, r in known.items()
         ],
-        caption="One network of each kind, on its first test images (1,000 of MNIST, 500 of CIFAR-10, 50 natural ones in the recorded profile)",
+        caption="One network of each kind, on its first test images (1,000 of MNIST, 500 of CIFAR-10, 50 natural ones "
+        "in the recorded profile)",
     )
     surest, apart = (
         max(known, key=lambda name: known[name]["sure"]),
@@ -286,9 +288,11 @@ if known:
     )
     changed = max(apart, key=lambda name: abs(apart[name]))
     page.say(
-        f"How to read it: the share beyond 16.6 is largest for {surest}, {100 * known[surest]['sure']:.1f} %. With the same steps $\\nabla L'$ finds {apart[changed]:+.1f} points of errors on {changed}, "
+        f"How to read it: the share beyond 16.6 is largest for {surest}, {100 * known[surest]['sure']:.1f} %. With "
+        f"the same steps $\\nabla L'$ finds {apart[changed]:+.1f} points of errors on {changed}, "
         + (
-            f"and less than a point more or fewer on {sum(abs(gap) < 1 for gap in apart.values())} of the {len(apart)} networks. "
+            f"and less than a point more or fewer on {sum(abs(gap) < 1 for gap in apart.values())} of the "
+            f"{len(apart)} networks. "
             if len(apart) > 1
             else "the only one here. "
         )
@@ -384,16 +388,18 @@ axis.set(xlabel="forward and backward passes an image", ylabel="mean l2 of the s
 axis.legend()
 page.figure(
     fig,
-    caption=f"Carlini and Wagner on {search['images']} images of {settings.data} (LeNet), one point for each allowed number of runs, "
-    f"{settings.runs[0]} to {settings.runs[-1]}. A point with a lower success rate has its mean over fewer images.",
-    alt="Mean length against passes: the search with early stopping reaches about the length of the whole one after far fewer "
-    "passes. Both curves fall and flatten.",
+    caption=f"Carlini and Wagner on {search['images']} images of {settings.data} (LeNet), one point for each allowed "
+    f"number of runs, {settings.runs[0]} to {settings.runs[-1]}. A point with a lower success rate has its mean over "
+    "fewer images.",
+    alt="Mean length against passes: the search with early stopping reaches about the length of the whole one after "
+    "far fewer passes. Both curves fall and flatten.",
 )
 full, stopped = search["full"][-1], search["stopped"][-1]
 page.say(
-    f"How to read it: with {settings.runs[-1]} runs, stopping saves {100 * (1 - stopped['passes'] / full['passes']):.0f} % of the passes. "
-    f"The mean length changes by {100 * (stopped['l2'] / full['l2'] - 1):+.2f} %; stopping succeeds on {100 * stopped['success']:.0f} % of the images, "
-    f"the whole search on {100 * full['success']:.0f} %."
+    f"How to read it: with {settings.runs[-1]} runs, stopping saves "
+    f"{100 * (1 - stopped['passes'] / full['passes']):.0f} % of the passes. The mean length changes by "
+    f"{100 * (stopped['l2'] / full['l2'] - 1):+.2f} %; stopping succeeds on {100 * stopped['success']:.0f} % of the "
+    f"images, the whole search on {100 * full['success']:.0f} %."
 )
 
 # %% [markdown]
@@ -469,8 +475,8 @@ for name, title in {
         page.say(quickest(found))
 if costs:
     page.say(
-        "One batch of 64 correctly classified test images on one thread; passes are per image. Seconds are medians over rounds; "
-        "slow attacks and libraries had one round. ART copies the network, so its passes are not seen."
+        "One batch of 64 correctly classified test images on one thread; passes are per image. Seconds are medians "
+        "over rounds; slow attacks and libraries had one round. ART copies the network, so its passes are not seen."
     )
     versions = {name: v for r in costs for name, v in r["versions"].items()}
     page.say(
@@ -499,9 +505,10 @@ if {
         )
     )
     page.say(
-        f"They do not agree for the early stop of Carlini and Wagner on {net}. Against nine whole runs adv_lib's changes are "
-        f"{100 * (theirs['l2'] / whole['l2'] - 1):.0f} % longer, ours {100 * (ours['l2'] / whole['l2'] - 1):.1f} %, in "
-        f"{ours['seconds'] / theirs['seconds']:.1f} times adv_lib's time."
+        f"They do not agree for the early stop of Carlini and Wagner on {net}. Against nine whole runs adv_lib's "
+        f"changes are {100 * (theirs['l2'] / whole['l2'] - 1):.0f} % longer, ours "
+        f"{100 * (ours['l2'] / whole['l2'] - 1):.1f} %, in {ours['seconds'] / theirs['seconds']:.1f} times adv_lib's "
+        "time."
     )
 
 # %% [markdown]

@@ -303,10 +303,10 @@ axes[0].set_ylabel(r"rise of the loss / $\sigma\,\Vert g\Vert_{p^*}$")
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption="Measured rise of the loss over the first-order prediction: median over test images and quartiles, "
-    "seed 0. All curves start at 1, as Eq. (4) demands. σ is measured in each norm's own unit, so the curves end "
-    "their linear range at different places. Far out the curves fall again, at last as 1/σ: the sigmoids saturate and the loss stops "
-    "growing, while the prediction grows with σ.",
+    caption="Measured rise of the loss over the first-order prediction: median over test images and quartiles, seed "
+    "0. All curves start at 1, as Eq. (4) demands. σ is measured in each norm's own unit, so the curves end their "
+    "linear range at different places. Far out the curves fall again, at last as 1/σ: the sigmoids saturate and the "
+    "loss stops growing, while the prediction grows with σ.",
     alt="Two panels of ratio against sigma on logarithmic axes. In both, all curves are 1 for small sigma. In the "
     "network trained without penalty they rise by orders of magnitude before sigma is 1 for p = 2; in the "
     "regularised network they stay closer to 1 for longer.",
@@ -335,9 +335,10 @@ page.table(
     caption="Rise of the loss over the prediction σ‖g‖ (median over test images; mean ± sd over seeds)",
 )
 page.say(
-    f"At the σ = 1 of the paper (p = 2) the loss of the plain network rises {ratio([m[7] for m in median['plain'][2]])} times as "
-    "much as the tangent plane says, for the median image. Trained with the perturbation, the same architecture is off by a "
-    f"factor of {ratio([m[7] for m in median['trained with p = 2'][2]])}."
+    "At the σ = 1 of the paper (p = 2) the loss of the plain network rises "
+    f"{ratio([m[7] for m in median['plain'][2]])} times as much as the tangent plane says, for the median image. "
+    "Trained with the perturbation, the same architecture is off by a factor of "
+    f"{ratio([m[7] for m in median['trained with p = 2'][2]])}."
 )
 
 # %% [markdown]
@@ -349,11 +350,13 @@ page.say(
 # %% tags=["hide-input"]
 fall = {name: [r["lead"][2][7] for r in records] for name, records in slopes.items()}
 page.say(
-    f"At σ = 1 (p = 2) the log-odds of the median image fall by {ratio(fall['plain'])} times what their tangent plane says on the plain "
-    f"network, and by {ratio(fall['trained with p = 2'])} times on the trained one, where the loss rises by "
-    f"{ratio([m[7] for m in median['plain'][2]])} and {ratio([m[7] for m in median['trained with p = 2'][2]])} times its own. "
-    "The nearer to 1, the more of the bend is the cross-entropy's and the less the network's. The paper says \"linear enough locally to benefit\": that is judged on the "
-    "log-odds and on the test errors (`gr-theory-linear-enough`), the loss in a claim of its own (`gr-theory-loss-linear-enough`)."
+    f"At σ = 1 (p = 2) the log-odds of the median image fall by {ratio(fall['plain'])} times what their tangent plane "
+    f"says on the plain network, and by {ratio(fall['trained with p = 2'])} times on the trained one, where the loss "
+    f"rises by {ratio([m[7] for m in median['plain'][2]])} and "
+    f"{ratio([m[7] for m in median['trained with p = 2'][2]])} times its own. The nearer to 1, the more of the bend "
+    "is the cross-entropy's and the less the network's. The paper says \"linear enough locally to benefit\": that is "
+    "judged on the log-odds and on the test errors (`gr-theory-linear-enough`), the loss in a claim of its own "
+    "(`gr-theory-loss-linear-enough`)."
 )
 
 # %% [markdown]
@@ -401,8 +404,8 @@ confidence, others = 0.9, 9
 y = np.array([confidence] + [(1 - confidence) / others] * others)
 true_trace, squared_gradient = 1 - (y**2).sum(), ((y - np.eye(10)[0]) ** 2).sum()
 page.say(
-    f"With the true class at {confidence} and the rest spread evenly, the true trace factor is {true_trace:.3f} and the "
-    f"paper's is {squared_gradient:.3f}, {true_trace / squared_gradient:.0f} times smaller."
+    f"With the true class at {confidence} and the rest spread evenly, the true trace factor is {true_trace:.3f} and "
+    f"the paper's is {squared_gradient:.3f}, {true_trace / squared_gradient:.0f} times smaller."
 )
 
 # %%
@@ -452,11 +455,12 @@ axes[1].set(xlabel="1 - probability of the true class", title="sigmoid network, 
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption="Left: the two trace factors with linear logits and the rest of the probability spread evenly. Right: true trace "
-    "and true curvature along u = g/‖g‖ over the paper's value, absolute values, on test images (seed 0). At 1 the paper's "
-    "approximation is exact.",
-    alt="Left: both trace factors fall towards zero as confidence grows, the paper's much faster. Right: a scatter plot on "
-    "logarithmic axes in which both ratios grow as the network becomes more certain, to many orders of magnitude above 1.",
+    caption="Left: the two trace factors with linear logits and the rest of the probability spread evenly. Right: "
+    "true trace and true curvature along u = g/‖g‖ over the paper's value, absolute values, on test images (seed 0). "
+    "At 1 the paper's approximation is exact.",
+    alt="Left: both trace factors fall towards zero as confidence grows, the paper's much faster. Right: a scatter "
+    "plot on logarithmic axes in which both ratios grow as the network becomes more certain, to many orders of "
+    "magnitude above 1.",
 )
 
 # %% tags=["hide-input"]
@@ -493,17 +497,20 @@ page.table(
     caption=f"The second-order term: measured over the paper's, {settings.hessians} test images",
 )
 page.say(
-    "The paper expects 1 in every cell of this table; the claims judge the ratio of the means, since training adds up means. On the plain network the median image is off by orders of magnitude, because it is one the network is "
-    f"sure of; the ratio of the means, {ratio([r['mean_curvature'] / r['mean_squared_gradient'] for r in curvature])} and "
-    f"{ratio([r['mean_trace'] / r['mean_squared_gradient'] for r in curvature])}, is nearer, because the few doubtful images carry both means. "
-    f"And at σ = 1 no second-order term helps: the true Hessian predicts {ratio([1000 * r['rise_hessian'][4] for r in curvature])} of the "
-    f"{ratio([1000 * r['rise'][4] for r in curvature])} thousandths by which the loss rises. (That is a ratio of means over images; "
-    "Section 3 had medians of ratios, which weigh the sure images more.)"
+    "The paper expects 1 in every cell of this table; the claims judge the ratio of the means, since training adds up "
+    "means. On the plain network the median image is off by orders of magnitude, because it is one the network is "
+    f"sure of; the ratio of the means, {ratio([r['mean_curvature'] / r['mean_squared_gradient'] for r in curvature])} "
+    f"and {ratio([r['mean_trace'] / r['mean_squared_gradient'] for r in curvature])}, is nearer, because the few "
+    "doubtful images carry both means. And at σ = 1 no second-order term helps: the true Hessian predicts "
+    f"{ratio([1000 * r['rise_hessian'][4] for r in curvature])} of the "
+    f"{ratio([1000 * r['rise'][4] for r in curvature])} thousandths by which the loss rises. (That is a ratio of "
+    "means over images; Section 3 had medians of ratios, which weigh the sure images more.)"
 )
 if trained:
     page.say(
-        "The paper uses its second-order term while it trains with $p = 2$. On the network that was trained so the ratios of the means are "
-        f"{ratio([r['mean_curvature'] / r['mean_squared_gradient'] for r in trained])} and {ratio([r['mean_trace'] / r['mean_squared_gradient'] for r in trained])}."
+        "The paper uses its second-order term while it trains with $p = 2$. On the network that was trained so the "
+        f"ratios of the means are {ratio([r['mean_curvature'] / r['mean_squared_gradient'] for r in trained])} and "
+        f"{ratio([r['mean_trace'] / r['mean_squared_gradient'] for r in trained])}."
     )
 else:
     page.say(
@@ -511,8 +518,8 @@ else:
         "`gr-theory-second-order-trained` and `gr-theory-trace-trained` wait for it.*"
     )
 page.say(
-    f"In expectation over labels drawn from the network's own probabilities, the identity holds on every image to within "
-    f"{max(r['expectation_gap'] for r in curvature):.0e} (relative)."
+    "In expectation over labels drawn from the network's own probabilities, the identity holds on every image to "
+    f"within {max(r['expectation_gap'] for r in curvature):.0e} (relative)."
 )
 
 # %% [markdown]
@@ -529,12 +536,13 @@ page.table(
         ]
         for name, records in remark.items()
     ],
-    caption=f"Remark 2: the second-order term measured, over the remark's; ratio of the means over {settings.images} test images (the remark: 1)",
+    caption=f"Remark 2: the second-order term measured, over the remark's; ratio of the means over {settings.images} "
+    "test images (the remark: 1)",
 )
 page.say(
-    "How to read it: above 1 the loss bends upwards more than the remark says, below 1 less. `gr-theory-remark-2` asks for 1 within 10 %, and calls a factor "
-    "of 2 a trend, for $p$ = 1, 1.5, 4 and ∞ on the network trained with $p = 2$."
-    + ("" if all(remark.values()) else " *Not all of it is measured yet.*")
+    "How to read it: above 1 the loss bends upwards more than the remark says, below 1 less. `gr-theory-remark-2` "
+    "asks for 1 within 10 %, and calls a factor of 2 a trend, for $p$ = 1, 1.5, 4 and ∞ on the network trained with "
+    "$p = 2$." + ("" if all(remark.values()) else " *Not all of it is measured yet.*")
 )
 
 # %% [markdown]
@@ -582,18 +590,18 @@ axes[3].set(title="along the segment of A", xlabel="share of the way", ylabel="o
 axes[3].legend()
 page.figure(
     fig,
-    caption="Objectives of models with two weights, σ = 1. On the orange segments of A and B the middle lies above the "
-    "mean of the ends: not convex. C is the exact robust objective of the model in A: convex. Right: A arches over its chord "
-    "(dashed), C hangs below its own.",
-    alt="Three contour maps over the two weights and one line plot. A has a valley along the line theta one equals 1, B "
-    "has a pinched singular point at theta = (1, 0), C has rounded convex level sets. In the line plot the curve of A lies "
-    "above its dashed chord and the curve of C lies below its own.",
+    caption="Objectives of models with two weights, σ = 1. On the orange segments of A and B the middle lies above "
+    "the mean of the ends: not convex. C is the exact robust objective of the model in A: convex. Right: A arches "
+    "over its chord (dashed), C hangs below its own.",
+    alt="Three contour maps over the two weights and one line plot. A has a valley along the line theta one equals 1, "
+    "B has a pinched singular point at theta = (1, 0), C has rounded convex level sets. In the line plot the curve of "
+    "A lies above its dashed chord and the curve of C lies below its own.",
 )
 page.say(
-    f"Certificates: the middle lies above the mean of the ends by {bowl['violation']['squared']:.4g} (squared loss; exactly 5/32) "
-    f"and {bowl['violation']['norm']:.4g} (loss of Eq. 21). On the same segments the exact objectives give "
-    f"{bowl['exact_there']['squared']:.4g} and {bowl['exact_there']['norm']:.4g}, and over all pairs of 300 random points "
-    f"never more than {max(bowl['exact_worst'].values()):.1g}."
+    f"Certificates: the middle lies above the mean of the ends by {bowl['violation']['squared']:.4g} (squared loss; "
+    f"exactly 5/32) and {bowl['violation']['norm']:.4g} (loss of Eq. 21). On the same segments the exact objectives "
+    f"give {bowl['exact_there']['squared']:.4g} and {bowl['exact_there']['norm']:.4g}, and over all pairs of 300 "
+    f"random points never more than {max(bowl['exact_worst'].values()):.1g}."
 )
 
 # %% [markdown]
@@ -644,11 +652,12 @@ for record, network in ((shown, "a plain network"), (shown_regularised, "the net
         axis.set_ylabel(name, fontsize=8)
     page.figure(
         fig,
-        caption=f"Figures 1-4 for the first test image of each class, by {network}. Below the originals: true class and its "
-        "probability; below the perturbed images: what the network reads. Third row: red adds ink, blue removes it. "
-        "The display is clipped to [0, 1], the images are not.",
-        alt=f"Four rows of ten digits, perturbed against {network}: originals, images with perturbation of length 1 that look the "
-        "same, the perturbations as red and blue patterns, and strongly changed images with perturbation of length 10.",
+        caption=f"Figures 1-4 for the first test image of each class, by {network}. Below the originals: true class "
+        "and its probability; below the perturbed images: what the network reads. Third row: red adds ink, blue "
+        "removes it. The display is clipped to [0, 1], the images are not.",
+        alt=f"Four rows of ten digits, perturbed against {network}: originals, images with perturbation of length 1 "
+        "that look the same, the perturbations as red and blue patterns, and strongly changed images with "
+        "perturbation of length 10.",
     )
 
 # %% [markdown]
@@ -666,7 +675,8 @@ if morphs:
         draw(axes[number - 10], images[number], directions[number], row)
     page.figure(
         fig,
-        caption="The most doubtful image of each pair that the paper names, by the plain network: original, σ = 1, ε × 10, σ = 10.",
+        caption="The most doubtful image of each pair that the paper names, by the plain network: original, σ = 1, ε "
+        "× 10, σ = 10.",
         alt="A row for each of " + ", ".join(f"{m['label']} towards {m['rival']}" for m in morphs) + ": original "
         "digit, perturbed digit, perturbation in red and blue, and strongly perturbed digit.",
     )
@@ -676,7 +686,8 @@ page.table(
         [f"{pair['from']} → {pair['to']}", pair["images"], pair["of"], f"{100 * pair['images'] / pair['of']:.0f} %"]
         for pair in shown["pairs"]
     ],
-    caption="How often the paper's target is the most probable wrong class, among correctly classified images of the class",
+    caption="How often the paper's target is the most probable wrong class, among correctly classified images of the "
+    "class",
 )
 if len(morphs) < 3:
     page.say("A pair that no test image has is missing from the figure.")
@@ -762,13 +773,13 @@ page.table(
         ]
         for i, edge in enumerate(edges)
     ],
-    caption="Does it matter how sure the network was? Correctly classified images, σ = 10; counts are summed over seeds; "
-    "even: the share if all nine wrong classes were equally probable",
+    caption="Does it matter how sure the network was? Correctly classified images, σ = 10; counts are summed over "
+    "seeds; even: the share if all nine wrong classes were equally probable",
 )
 page.say(
-    f"Equation (25a) holds on every image to within {max(r['identity_gap'] for r in readings['plain']):.0e}. For scale: the images "
-    f"themselves have a mean length of {readings['plain'][0]['image_norm']:.2f}, so at σ = 10 the perturbation is about as long as "
-    "the image it changes."
+    f"Equation (25a) holds on every image to within {max(r['identity_gap'] for r in readings['plain']):.0e}. For "
+    f"scale: the images themselves have a mean length of {readings['plain'][0]['image_norm']:.2f}, so at σ = 10 the "
+    "perturbation is about as long as the image it changes."
 )
 
 # %% [markdown]
@@ -821,14 +832,14 @@ def error(name, index):
 page.table(
     ["σ", *columns.values()],
     [[s, *(error(key, i) for key in columns)] for i, s in enumerate(strengths)],
-    caption="Error in % under perturbations (p = 2) of the first plain network; in brackets: under a random direction of "
-    "the same length",
+    caption="Error in % under perturbations (p = 2) of the first plain network; in brackets: under a random direction "
+    "of the same length",
 )
 page.say(
-    "Of the other network's answers at σ = 10, "
-    f"{mean_sd([r['network_rival'][4] for r in carried])} are the class that the *first* network found most probable among the wrong ones; "
-    f"for softmax regression {mean_sd([r['softmax_rival'][4] for r in carried])}. Counted on "
-    f"{min(r['images'] for r in carried)} images or more per seed."
+    f"Of the other network's answers at σ = 10, {mean_sd([r['network_rival'][4] for r in carried])} are the class "
+    "that the *first* network found most probable among the wrong ones; for softmax regression "
+    f"{mean_sd([r['softmax_rival'][4] for r in carried])}. Counted on {min(r['images'] for r in carried)} images or "
+    "more per seed."
 )
 
 # %% [markdown]

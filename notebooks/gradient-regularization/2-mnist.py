@@ -152,8 +152,9 @@ page.source(regularizers.perturbed_loss)
 # %% tags=["hide-input"]
 schedule = chapter.RECIPES["maxout-mlp"]["schedule"]
 page.say(
-    f"Under this profile a maxout network trains for {'at most ' if settings.protocol == 'two-stage' else ''}{settings.epochs_maxout} epochs, so its momentum rises to {schedule.momentum_at(settings.epochs_maxout):.2f}; "
-    "the published network trained for a few hundred."
+    "Under this profile a maxout network trains for "
+    f"{'at most ' if settings.protocol == 'two-stage' else ''}{settings.epochs_maxout} epochs, so its momentum rises "
+    f"to {schedule.momentum_at(settings.epochs_maxout):.2f}; the published network trained for a few hundred."
 )
 
 # %% tags=["hide-cell"]
@@ -306,9 +307,10 @@ axes[0].set_ylabel("training objective (nats)")
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption="Training objective per epoch, one line a seed; for maxout p=2, p=inf and p=1 alone mean the shared mask. A perturbed objective is higher by what the "
-    "perturbation costs. The kink of the sigmoid curves at epoch 10 is the end of the rise of the momentum; a flat line is a "
-    "network that does not learn. Where a curve still falls at its end, a longer training may lower the error.",
+    caption="Training objective per epoch, one line a seed; for maxout p=2, p=inf and p=1 alone mean the shared mask. "
+    "A perturbed objective is higher by what the perturbation costs. The kink of the sigmoid curves at epoch 10 is "
+    "the end of the rise of the momentum; a flat line is a network that does not learn. Where a curve still falls at "
+    "its end, a longer training may lower the error.",
     alt="Two panels of falling training curves, sigmoid left and maxout right, one curve per perturbation; "
     "the unperturbed objective is the lowest in both.",
 )
@@ -337,8 +339,8 @@ page.table(
 best = min(grid, key=lambda sigma: np.mean([r["error"] for r in grid[sigma]]))
 quiet = min(grid, key=lambda sigma: np.mean([np.mean(r["noise"][1]) for r in grid[sigma]]))
 page.say(
-    f"The smallest mean test error is at $\\sigma = {best:g}$, the smallest error under noise at $\\sigma = {quiet:g}$. The claim "
-    "`gr-sigma-one` asks for $\\sigma = 1$ to be the best of the four."
+    f"The smallest mean test error is at $\\sigma = {best:g}$, the smallest error under noise at $\\sigma = "
+    f"{quiet:g}$. The claim `gr-sigma-one` asks for $\\sigma = 1$ to be the best of the four."
 )
 
 # %% [markdown]
@@ -366,8 +368,9 @@ if strengths:
     )
     ahead = min(strengths, key=lambda key: np.mean([r["error"] for r in strengths[key]]))
     page.say(
-        f"The best of these {len(strengths)} is {ahead[0]} with σ = {ahead[1]:g}, {100 * np.mean([r['error'] for r in strengths[ahead]]):.2f} %; "
-        f"$p = 2$ at the paper's σ has {100 * np.mean([r['error'] for r in rows['sigmoid-mlp', 'p=2']]):.2f} %."
+        f"The best of these {len(strengths)} is {ahead[0]} with σ = {ahead[1]:g}, "
+        f"{100 * np.mean([r['error'] for r in strengths[ahead]]):.2f} %; $p = 2$ at the paper's σ has "
+        f"{100 * np.mean([r['error'] for r in rows['sigmoid-mlp', 'p=2']]):.2f} %."
     )
 else:
     page.say("*Not measured: the strengths of the other norms (the paper profile trains these networks).*")
@@ -402,8 +405,9 @@ def noisy(name, label):
 
 
 page.say(
-    f"At noise .3 the sigmoid network makes {noisy('sigmoid-mlp', 'none'):.2f} % errors without a perturbation and {noisy('sigmoid-mlp', 'p=2'):.2f} % with $p = 2$; "
-    f"the maxout network makes {noisy('maxout-mlp', 'none'):.2f} % without one and "
+    f"At noise .3 the sigmoid network makes {noisy('sigmoid-mlp', 'none'):.2f} % errors without a perturbation and "
+    f"{noisy('sigmoid-mlp', 'p=2'):.2f} % with $p = 2$; the maxout network makes {noisy('maxout-mlp', 'none'):.2f} % "
+    "without one and "
     + ", ".join(f"{noisy('maxout-mlp', label):.2f} % ({called('maxout-mlp', label)})" for label in readings)
     + "."
 )
@@ -468,9 +472,10 @@ if switches:
     page.say(
         "Why might the mask matter? The training objective of the maxout network ends at "
         + ", ".join(f"{value:.2f} ({called('maxout-mlp', label)})" for label, value in final.items())
-        + ". A perturbation that is made under the mask of the training step is aimed at the very features that are on, one that is made under another mask, or under none, "
-        "at others as well. So at the same length the shared mask may be the stronger attack, and too strong here. "
-        "That is a guess; a shorter perturbation under the shared mask would test it."
+        + ". A perturbation that is made under the mask of the training step is aimed at the very features that are "
+        "on, one that is made under another mask, or under none, at others as well. So at the same length the shared "
+        "mask may be the stronger attack, and too strong here. That is a guess; a shorter perturbation under the "
+        "shared mask would test it."
     )
 
 # %% [markdown]
@@ -528,12 +533,14 @@ page.table(
         ]
         for name, records in costs.items()
     ],
-    caption=f"Time of an epoch over its time without a penalty, {settings.timed_images} images; forward passes a minibatch",
+    caption=f"Time of an epoch over its time without a penalty, {settings.timed_images} images; forward passes a "
+    "minibatch",
 )
 page.say(
-    f"The perturbation makes an epoch {min(r['ratio'] for records in costs.values() for r in records):.1f} to {max(r['ratio'] for records in costs.values() for r in records):.1f} "
-    "times as long: a second forward and backward pass, but one that needs no gradient of the weights, and one update for both. Eq. (4) makes a "
-    "single forward pass, and differentiates its backward pass."
+    f"The perturbation makes an epoch {min(r['ratio'] for records in costs.values() for r in records):.1f} to "
+    f"{max(r['ratio'] for records in costs.values() for r in records):.1f} times as long: a second forward and "
+    "backward pass, but one that needs no gradient of the weights, and one update for both. Eq. (4) makes a single "
+    "forward pass, and differentiates its backward pass."
 )
 
 # %% [markdown]
@@ -576,8 +583,9 @@ axes[0].set_ylabel("error (%)")
 fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
 page.figure(
     fig,
-    caption="Error under PGD against its budget, mean over the seeds that have learnt, on the same images at every budget. Solid: "
-    "maxout; dotted: sigmoid. Networks that learned nothing are left out and counted in the legend (see Table I).",
+    caption="Error under PGD against its budget, mean over the seeds that have learnt, on the same images at every "
+    "budget. Solid: maxout; dotted: sigmoid. Networks that learned nothing are left out and counted in the legend "
+    "(see Table I).",
     alt="Error against attack budget for each kind of network in two norms; all curves rise to near one "
     "hundred per cent. For both networks the curves of p = 2 lie to the right of the plain one.",
 )
@@ -593,11 +601,14 @@ page.table(
         [called("maxout-mlp", label), *(f"{attacked(label, k):.1f} %" for k in range(len(settings.attack_l2)))]
         for label in ("none", *readings)
     ],
-    caption="Error of the maxout network under PGD, l2; in training $p = 2$ used 1 under the standard profile. Mean over seeds",
+    caption="Error of the maxout network under PGD, l2; in training $p = 2$ used 1 under the standard profile. Mean "
+    "over seeds",
 )
 page.say(
-    f"Training on $p = 2$ moves the curves to the right. But even the best of its readings errs on {min(attacked(label) for label in readings):.0f} % of the images at "
-    f"the length that it was trained for, and on {min(attacked(label, 2) for label in readings):.0f} % at twice that. These are lower bounds: robust is what no attack has broken yet."
+    "Training on $p = 2$ moves the curves to the right. But even the best of its readings errs on "
+    f"{min(attacked(label) for label in readings):.0f} % of the images at the length that it was trained for, and on "
+    f"{min(attacked(label, 2) for label in readings):.0f} % at twice that. These are lower bounds: robust is what no "
+    "attack has broken yet."
 )
 
 # %% [markdown]
@@ -648,9 +659,10 @@ if settings.seeds > 1:
         16 / (spread * 2**0.5 * factor) for factor in (1, *((n - 1) / chi2.ppf([0.025, 0.975], n - 1)) ** 0.5)
     )
     page.say(
-        f"Our plain maxout networks differ by {spread:.1f} images of {plain[0]['trials']} from seed to seed (sd), two single runs therefore by "
-        f"{spread * 2**0.5:.1f}. The paper's difference of sixteen images (0.94 against 0.78 %) is {ratio:.1f} times that; but an sd from {n} seeds is so "
-        f"uncertain that anything from {low:.1f} to {high:.1f} times is possible (95 %)."
+        f"Our plain maxout networks differ by {spread:.1f} images of {plain[0]['trials']} from seed to seed (sd), two "
+        f"single runs therefore by {spread * 2**0.5:.1f}. The paper's difference of sixteen images (0.94 against 0.78 "
+        f"%) is {ratio:.1f} times that; but an sd from {n} seeds is so uncertain that anything from {low:.1f} to "
+        f"{high:.1f} times is possible (95 %)."
     )
 
 # %% [markdown]

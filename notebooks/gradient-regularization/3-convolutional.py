@@ -128,7 +128,9 @@ def shown(layer):
 page.threat_model(
     norm="l2 (p = 2) or l-infinity (p = inf)",
     budget="in training σ = 1 (l2) or .1 and .25 (l-infinity) on digits, σ = 2 (l2) on CIFAR-10; under attack a range",
-    pixels="[0, 1]. On CIFAR-10 σ and the noise of Table V are in **whitened units**, in which a test image has a length of about 29; PGD, one step and Carlini–Wagner are run on digits only, in pixels; on CIFAR-10 there is one step in whitened units",
+    pixels="[0, 1]. On CIFAR-10 σ and the noise of Table V are in **whitened units**, in which a test image has a "
+    "length of about 29; PGD, one step and Carlini–Wagner are run on digits only, in pixels; on CIFAR-10 there is one "
+    "step in whitened units",
     clamp="training: x + ε is not clipped; attacks on digits: always clipped to [0, 1]",
     goal="untargeted: any wrong class",
     label="the true label; images that were already wrong count as errors",
@@ -154,7 +156,8 @@ page.table(
         for layer in network
         for cells in shown(layer)
     ],
-    caption="Layers, from the networks themselves. While training, the files drop half of the features between two layers, and a fifth of the pixels",
+    caption="Layers, from the networks themselves. While training, the files drop half of the features between two "
+    "layers, and a fifth of the pixels",
 )
 
 # %% tags=["hide-cell"]
@@ -259,8 +262,10 @@ rows = {
 seen = {kind: rows[kind, "none"][0]["length"] for kind in data}
 lengths = {kind: spec_of(kind, "p=2", 0)["sigma"] for kind in data}
 page.say(
-    f"What the first layer sees of a test image has a mean l2 length of {seen['digits']:.1f} ({data['digits']['data']}) and of {seen['colour']:.1f} ({data['colour']['data']}, whitened). The perturbation of p = 2 is "
-    f"{lengths['digits'] / seen['digits']:.0%} and {lengths['colour'] / seen['colour']:.0%} of that; noise of std .3 has a length of {0.3 * 28:.1f} and {0.3 * 3072**0.5:.1f}."
+    f"What the first layer sees of a test image has a mean l2 length of {seen['digits']:.1f} "
+    f"({data['digits']['data']}) and of {seen['colour']:.1f} ({data['colour']['data']}, whitened). The perturbation "
+    f"of p = 2 is {lengths['digits'] / seen['digits']:.0%} and {lengths['colour'] / seen['colour']:.0%} of that; "
+    f"noise of std .3 has a length of {0.3 * 28:.1f} and {0.3 * 3072**0.5:.1f}."
 )
 
 # %% [markdown]
@@ -297,7 +302,8 @@ page.table(
         ]
         for (kind, label), records in rows.items()
     ],
-    caption=f"Tables II and III; seeds: {settings.seeds}. Errors on the first {settings.images_fitted:,} training images (those that are used) without dropout; the objective with it and with the perturbation",
+    caption=f"Tables II and III; seeds: {settings.seeds}. Errors on the first {settings.images_fitted:,} training "
+    "images (those that are used) without dropout; the objective with it and with the perturbation",
 )
 mean = {
     label: [100 * np.mean([r["error"] for r in found["digits", label]]) for found in (rows, fitted)]
@@ -310,13 +316,22 @@ both = {
 gap = {label: tested - trained for label, (tested, trained) in both.items()}
 hours = sum(r["seconds_per_epoch"] for label in both for r in rows["colour", label]) / 3600
 page.say(
-    f"On {data['digits']['data']} our networks end at {mean['none'][0]:.2f} % errors without the perturbation and at {mean['p=2'][0]:.2f} % with p = 2, after {settings.epochs_digits} epochs; the one that the paper cites has .45 %. "
-    f"On training images they make {mean['none'][1]:.2f} and {mean['p=2'][1]:.2f} %. More errors on test than on training images are the usual sign of overfitting. Without the perturbation the difference is {mean['none'][0] - mean['none'][1]:+.2f} points. By chance alone two such rates on {settings.images_fitted:,} images each differ by up to {196 * (2 * mean['none'][0] / 100 * (1 - mean['none'][0] / 100) / settings.images_fitted) ** 0.5:.2f}. Where it is not more, a regulariser has little to win on clean images. "
-    f"On {data['colour']['data']} that difference is {gap['none']:.1f} points without the perturbation and {gap['p=2']:.1f} with p = 2: "
-    f"the error on training images goes from {both['none'][1]:.1f} to {both['p=2'][1]:.1f} %, the one on test images from {both['none'][0]:.1f} to {both['p=2'][0]:.1f} %. "
+    f"On {data['digits']['data']} our networks end at {mean['none'][0]:.2f} % errors without the perturbation and at "
+    f"{mean['p=2'][0]:.2f} % with p = 2, after {settings.epochs_digits} epochs; the one that the paper cites has .45 "
+    f"%. On training images they make {mean['none'][1]:.2f} and {mean['p=2'][1]:.2f} %. More errors on test than on "
+    "training images are the usual sign of overfitting. Without the perturbation the difference is "
+    f"{mean['none'][0] - mean['none'][1]:+.2f} points. By chance alone two such rates on {settings.images_fitted:,} "
+    "images each differ by up to "
+    f"{196 * (2 * mean['none'][0] / 100 * (1 - mean['none'][0] / 100) / settings.images_fitted) ** 0.5:.2f}. Where it "
+    f"is not more, a regulariser has little to win on clean images. On {data['colour']['data']} that difference is "
+    f"{gap['none']:.1f} points without the perturbation and {gap['p=2']:.1f} with p = 2: the error on training images "
+    f"goes from {both['none'][1]:.1f} to {both['p=2'][1]:.1f} %, the one on test images from {both['none'][0]:.1f} to "
+    f"{both['p=2'][0]:.1f} %. "
     + (
-        f"The claims on {data['colour']['data']} have a premise, written before these networks were trained: fewer than 30 % errors without the perturbation. It is not met, so Tables III and V are not judged. Their numbers are printed above and below. "
-        f"Each further epoch of all {2 * settings.seeds} networks takes about {hours:.1f} core-hours on the machine of the records (`epochs_colour`)."
+        f"The claims on {data['colour']['data']} have a premise, written before these networks were trained: fewer "
+        "than 30 % errors without the perturbation. It is not met, so Tables III and V are not judged. Their numbers "
+        f"are printed above and below. Each further epoch of all {2 * settings.seeds} networks takes about "
+        f"{hours:.1f} core-hours on the machine of the records (`epochs_colour`)."
         if both["none"][0] >= 30
         else ""
     )
@@ -344,13 +359,17 @@ fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", nco
 fig.supylabel("error, %", fontsize=10)
 page.figure(
     fig,
-    caption="Error after each epoch, on test images: mean over seeds, bands from the lowest to the highest. Dotted, on MNIST and CIFAR-10: what the paper ends with, without the perturbation (blue) and with p = 2 (orange); on CIFAR-10 after training on 40,000 images. "
+    caption="Error after each epoch, on test images: mean over seeds, bands from the lowest to the highest. Dotted, "
+    "on MNIST and CIFAR-10: what the paper ends with, without the perturbation (blue) and with p = 2 (orange); on "
+    "CIFAR-10 after training on 40,000 images. "
     + ("On colour images: error on the held-out training images." if settings.held_out_colour else ""),
     alt="Two panels of curves on logarithmic axes, digits above and colour images below, one for each way of training.",
 )
 page.say(
-    "How to read it: where a curve still falls at its end, more epochs may lower the error further; the rate is near 0 there, so that a flat end shows no convergence either. The last weights are the ones that are judged; nothing is selected by these curves. "
-    "Which of two networks is better after a few epochs may speak of how fast they learn, not of where they end."
+    "How to read it: where a curve still falls at its end, more epochs may lower the error further; the rate is near "
+    "0 there, so that a flat end shows no convergence either. The last weights are the ones that are judged; nothing "
+    "is selected by these curves. Which of two networks is better after a few epochs may speak of how fast they "
+    "learn, not of where they end."
 )
 
 # %% [markdown]
@@ -388,8 +407,11 @@ axis.set(xlabel="l2 length, whitened units", ylabel="test error, %")
 axis.legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Test errors on {settings.colour} one step away from the images, along each image's gradient (points) and along random directions (dotted), by the length of the step; the first {settings.images_colour:,} test images, mean over seeds. Grey: guessing.",
-    alt="Curves with points for the gradient and dotted ones for random directions, in the same colours, against the length of the step.",
+    caption=f"Test errors on {settings.colour} one step away from the images, along each image's gradient (points) "
+    f"and along random directions (dotted), by the length of the step; the first {settings.images_colour:,} test "
+    "images, mean over seeds. Grey: guessing.",
+    alt="Curves with points for the gradient and dotted ones for random directions, in the same colours, against the "
+    "length of the step.",
 )
 far = min(range(len(settings.reach)), key=lambda k: abs(settings.reach[k] - lengths["colour"]))
 reached = next(
@@ -402,14 +424,23 @@ reached = next(
 )
 ended = {label: ", ".join(f"{100 * r['error']:.1f}" for r in rows["colour", label]) for label in variants["colour"]}
 page.say(
-    f"How to read it: on the networks trained without the perturbation a step of length {settings.reach[far]:g} along the gradient makes {100 * np.mean([r['gradient'][far] for r in reach['none']]):.0f} % errors; in a random direction it makes {100 * np.mean([r['random'][far] for r in reach['none']]):.0f} % ({100 * np.mean([r['clean'] for r in reach['none']]):.0f} % without a step). On those trained with p = 2 and the independent mask the step along the gradient makes {100 * np.mean([r['gradient'][far] for r in reach['p=2']]):.0f} %. "
-    f"Trained with σ = {lengths['colour']:g}, seed by seed, networks end at test errors of {ended['p=2']} %, against {ended['none']} % without the perturbation and {100 * guessing:.0f} % by guessing among {reach['none'][0]['classes']} classes (for which the objective is {np.log(reach['none'][0]['classes']):.2f}: compare the table above). "
+    f"How to read it: on the networks trained without the perturbation a step of length {settings.reach[far]:g} along "
+    f"the gradient makes {100 * np.mean([r['gradient'][far] for r in reach['none']]):.0f} % errors; in a random "
+    f"direction it makes {100 * np.mean([r['random'][far] for r in reach['none']]):.0f} % "
+    f"({100 * np.mean([r['clean'] for r in reach['none']]):.0f} % without a step). On those trained with p = 2 and "
+    "the independent mask the step along the gradient makes "
+    f"{100 * np.mean([r['gradient'][far] for r in reach['p=2']]):.0f} %. Trained with σ = {lengths['colour']:g}, seed "
+    f"by seed, networks end at test errors of {ended['p=2']} %, against {ended['none']} % without the perturbation "
+    f"and {100 * guessing:.0f} % by guessing among {reach['none'][0]['classes']} classes (for which the objective is "
+    f"{np.log(reach['none'][0]['classes']):.2f}: compare the table above). "
     + (
-        f"So a single step of {reached:g} already brings the plain networks to the errors of guessing; training with p = 2 perturbs by {lengths['colour'] / reached:g} times that length. "
+        f"So a single step of {reached:g} already brings the plain networks to the errors of guessing; training with "
+        f"p = 2 perturbs by {lengths['colour'] / reached:g} times that length. "
         if reached
         else ""
     )
-    + "The paper's network loses nothing at σ = 2. Ours are trained more briefly, and our reading of the units may differ from the paper's."
+    + "The paper's network loses nothing at σ = 2. Ours are trained more briefly, and our reading of the units may "
+    "differ from the paper's."
 )
 
 # %% [markdown]
@@ -455,7 +486,10 @@ single = {
     label: ", ".join(f"{100 * np.mean(r['noise'][1]):.1f}" for r in rows["digits", label]) for label in ("none", "p=2")
 }
 page.say(
-    f"How to read it, by pairs of rows: at .3 networks with p = 2 make {worst['digits'][1]:.1f} % errors (seed by seed {single['p=2']}) against {worst['digits'][0]:.1f} % without ({single['none']}) on {data['digits']['data']} (paper: 14.36 against 20.17) and {worst['colour'][1]:.1f} against {worst['colour'][0]:.1f} % on {data['colour']['data']} (16.80 against 16.88). "
+    f"How to read it, by pairs of rows: at .3 networks with p = 2 make {worst['digits'][1]:.1f} % errors (seed by "
+    f"seed {single['p=2']}) against {worst['digits'][0]:.1f} % without ({single['none']}) on {data['digits']['data']} "
+    f"(paper: 14.36 against 20.17) and {worst['colour'][1]:.1f} against {worst['colour'][0]:.1f} % on "
+    f"{data['colour']['data']} (16.80 against 16.88). "
     + (
         "Networks that differ in nothing but the seed are up to "
         + ", ".join(f"{points:.1f} points ({label})" for label, points in apart.items())
@@ -464,11 +498,15 @@ page.say(
         else ""
     )
     + (
-        f"On {data['colour']['data']} the networks with {' and '.join(guesses)} are right less than half as often as those without, even without noise: their rows say nothing about noise. "
+        f"On {data['colour']['data']} the networks with {' and '.join(guesses)} are right less than half as often as "
+        "those without, even without noise: their rows say nothing about noise. "
         if guesses
         else ""
     )
-    + "What noise **adds** to the error is another question: in the paper's Table V it adds more with p = 2 (4.52 points at .3 against 3.80), which is within what two single runs may differ by. The paper also says that convolutional networks suffer more than dense ones, which it finds consistent with their larger operator norms (not measured here); the verdict on `gr-t4-conv-suffers` compares what noise adds with the [dense page](2-mnist)."
+    + "What noise **adds** to the error is another question: in the paper's Table V it adds more with p = 2 (4.52 "
+    "points at .3 against 3.80), which is within what two single runs may differ by. The paper also says that "
+    "convolutional networks suffer more than dense ones, which it finds consistent with their larger operator norms "
+    "(not measured here); the verdict on `gr-t4-conv-suffers` compares what noise adds with the [dense page](2-mnist)."
 )
 
 # %% [markdown]
@@ -522,7 +560,8 @@ page.table(
         for name, records in costs.items()
         for kind, shown in kinds.items()
     ],
-    caption=f"Epochs of {settings.timed_images} images; float32, minibatches of 100; {settings.timed_seeds} timing(s) of each. Over none: the median of the ratios within rounds, which need not be the ratio of the medians beside it",
+    caption=f"Epochs of {settings.timed_images} images; float32, minibatches of 100; {settings.timed_seeds} timing(s) "
+    "of each. Over none: the median of the ratios within rounds, which need not be the ratio of the medians beside it",
 )
 page.say(
     "How to read it: with the perturbation an epoch takes "
@@ -594,8 +633,11 @@ fig.supylabel(f"right, % of the first {settings.images} images", fontsize=10)
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
-    caption=f"Accuracy against the budget of the attack on {settings.digits}, mean over seeds; dashed: dense. Images that were wrong without an attack count as wrong. PGD's images are clipped to [0, 1], noisy ones are not. The first test images are easier than the rest: compare the errors without attack with those of the table above.",
-    alt="Three panels of curves of accuracy against the budget: two attacks, and noise of the same l2 length; dashed for dense networks.",
+    caption=f"Accuracy against the budget of the attack on {settings.digits}, mean over seeds; dashed: dense. Images "
+    "that were wrong without an attack count as wrong. PGD's images are clipped to [0, 1], noisy ones are not. The "
+    "first test images are easier than the rest: compare the errors without attack with those of the table above.",
+    alt="Three panels of curves of accuracy against the budget: two attacks, and noise of the same l2 length; dashed "
+    "for dense networks.",
 )
 left = {
     field: [
@@ -605,8 +647,10 @@ left = {
     for field in ("l2", "noise")
 }
 page.say(
-    f"How to read it: within an l2 length of {settings.eps_l2[1]:g} PGD leaves {left['l2'][0]:.1f} % of the images right on the convolutional networks trained with p = 2, and {left['l2'][1]:.1f} % on those trained without; noise of that length leaves {left['noise'][0]:.1f} and {left['noise'][1]:.1f} %. "
-    "Noise hardly ever has the one direction that an attack looks for."
+    f"How to read it: within an l2 length of {settings.eps_l2[1]:g} PGD leaves {left['l2'][0]:.1f} % of the images "
+    f"right on the convolutional networks trained with p = 2, and {left['l2'][1]:.1f} % on those trained without; "
+    f"noise of that length leaves {left['noise'][0]:.1f} and {left['noise'][1]:.1f} %. Noise hardly ever has the one "
+    "direction that an attack looks for."
 )
 
 
@@ -649,11 +693,15 @@ page.table(
         ]
         for name, records in attacks.items()
     ],
-    caption=f"Error rates under attack on the first {settings.images} test images, and how far the closest error is that the attack of Carlini and Wagner finds on the first {settings.search['search_images']} of them (0 for images that were wrong already); seeds: {settings.seeds}",
+    caption=f"Error rates under attack on the first {settings.images} test images, and how far the closest error is "
+    f"that the attack of Carlini and Wagner finds on the first {settings.search['search_images']} of them (0 for "
+    f"images that were wrong already); seeds: {settings.seeds}",
 )
 large = {label: 100 * np.mean([r["l2"][3] for r in attacks[f"convolutional, {label}"]]) for label in ("p=2", "p=inf")}
 page.say(
-    f"How to read it: p = 2 and p = ∞ differ in more than the norm: a perturbation of .1 in every pixel has an l2 length of up to 2.8. Within an l2 length of {settings.eps_l2[3]:g} PGD makes {large['p=2']:.1f} % errors on the networks with p = 2, and {large['p=inf']:.1f} % on those with p = ∞."
+    "How to read it: p = 2 and p = ∞ differ in more than the norm: a perturbation of .1 in every pixel has an l2 "
+    f"length of up to 2.8. Within an l2 length of {settings.eps_l2[3]:g} PGD makes {large['p=2']:.1f} % errors on the "
+    f"networks with p = 2, and {large['p=inf']:.1f} % on those with p = ∞."
 )
 
 # %% [markdown]
@@ -717,7 +765,8 @@ axis.set(xlabel="l2 length", ylabel="mean loss, nats")
 fig.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
-    caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not clipped; mean over seeds.",
+    caption="Mean loss along each image's own gradient (lines with points) and along random directions (dotted), not "
+    "clipped; mean over seeds.",
     alt="Curves with points for the gradient and dotted ones for random directions, in the same colours.",
 )
 at = settings.lengths.index(1.0)
@@ -728,7 +777,10 @@ steep = {
     for label in ("none", "p=2")
 }
 page.say(
-    f"How to read it: if the points lay no higher than the dots of their colour, the gradient would be useless. At a length of 1 the mean loss of the convolutional networks with p = 2 is {steep['p=2'][0]:.2f} along the gradient and {steep['p=2'][1]:.2f} along random directions (without the perturbation {steep['none'][0]:.2f} and {steep['none'][1]:.2f})."
+    "How to read it: if the points lay no higher than the dots of their colour, the gradient would be useless. At a "
+    f"length of 1 the mean loss of the convolutional networks with p = 2 is {steep['p=2'][0]:.2f} along the gradient "
+    f"and {steep['p=2'][1]:.2f} along random directions (without the perturbation {steep['none'][0]:.2f} and "
+    f"{steep['none'][1]:.2f})."
 )
 page.table(
     [
@@ -746,7 +798,8 @@ page.table(
         ]
         for name, records in pairs.items()
     ],
-    caption=f'PGD, l2, 1.5: share of the first {settings.images} test images that are wrong then, those included that were wrong before; "trained alike": with the same settings'
+    caption=f"PGD, l2, 1.5: share of the first {settings.images} test images that are wrong then, those included that "
+    'were wrong before; "trained alike": with the same settings'
     + ("; its two numbers are the two directions between the same two networks" if settings.seeds == 2 else ""),
 )
 
@@ -766,8 +819,10 @@ def farther(kind):
 
 
 page.say(
-    "Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is its sibling in another norm. It costs one more forward and backward pass. "
-    f"With p = 2 the closest error that the attack finds for the median image is {farther('convolutional')} on the convolutional networks, and {farther('dense')} on the dense ones."
+    "Training on x + ε with p = ∞ is adversarial training with one step, without a clean half in the loss; p = 2 is "
+    "its sibling in another norm. It costs one more forward and backward pass. With p = 2 the closest error that the "
+    f"attack finds for the median image is {farther('convolutional')} on the convolutional networks, and "
+    f"{farther('dense')} on the dense ones."
 )
 page.table(
     ["network", *(f"PGD, l2, {settings.eps_l2[k]:g}" for k in (1, 3, 4))],
@@ -776,10 +831,12 @@ page.table(
         for name, records in attacks.items()
         if name.endswith(("none", "p=2"))
     ],
-    caption=f"Errors under PGD by its length, mean over seeds; p = 2 was trained on one step of {dense_spec('p=2', 0)['sigma']:g}",
+    caption="Errors under PGD by its length, mean over seeds; p = 2 was trained on one step of "
+    f"{dense_spec('p=2', 0)['sigma']:g}",
 )
 page.say(
-    "Who needs more robustness than that trains on several steps of PGD at the budget that matters {cite}`madry2018`, and reports the strongest attack there is."
+    "Who needs more robustness than that trains on several steps of PGD at the budget that matters {cite}`madry2018`, "
+    "and reports the strongest attack there is."
 )
 
 # %% [markdown]

@@ -98,9 +98,10 @@ bound = page.measure(chapter.union_bound, pixels=784)
 
 # %% tags=["hide-input"]
 page.say(
-    f"For MNIST that is {bound['deviations']:.0f} standard deviations, a probability of $10^{{{bound['log10']:.0f}}}$. No number "
-    "of directions that a network could have makes up for it: at equal length, noise essentially never takes the direction that "
-    "a search finds at once. Longer noise is another matter; see the tables of errors below."
+    f"For MNIST that is {bound['deviations']:.0f} standard deviations, a probability of "
+    f"$10^{{{bound['log10']:.0f}}}$. No number of directions that a network could have makes up for it: at equal "
+    "length, noise essentially never takes the direction that a search finds at once. Longer noise is another matter; "
+    "see the tables of errors below."
 )
 
 # %% [markdown]
@@ -141,11 +142,11 @@ page.table(
 )
 page.say(
     f"It does, within {printed['worst']:.3f} points. Two things come out on the way. The column at noise 0 is **not** "
-    "Eq. (33), which would give the last column here: the table prints the measured error instead. The paper's text knows the difference; "
-    "Eq. (33) predicts "
+    "Eq. (33), which would give the last column here: the table prints the measured error instead. The paper's text "
+    "knows the difference; Eq. (33) predicts "
     + ", ".join(f"{100 * share:.1f} %" for share in printed["without_noise"])
-    + " of errors where there is no noise at all, because a Gaussian distance can be negative. And the third row of Table VII, "
-    "labelled $\\lambda$ = 1e-4, must be $\\lambda$ = 1: its 8.93 % is the one that Table VIII uses there."
+    + " of errors where there is no noise at all, because a Gaussian distance can be negative. And the third row of "
+    "Table VII, labelled $\\lambda$ = 1e-4, must be $\\lambda$ = 1: its 8.93 % is the one that Table VIII uses there."
 )
 
 # %% [markdown]
@@ -219,19 +220,21 @@ page.say(
 page.say(
     "Summed relative deviations: "
     + ", ".join(f"{name} {deviation(name):.2f}" for name in chapter.CONVENTIONS)
-    + f". The rule picks **{chosen}**. The paper's errors of 6.02, 6.29 and 8.93 % are to be compared with the training "
-    "column: it gathers its statistics on the training set and does not say so for Table VII. Since the convention was "
-    "chosen to fit Tables VI and VII, agreement with the absolute numbers there is weak evidence."
+    + f". The rule picks **{chosen}**. The paper's errors of 6.02, 6.29 and 8.93 % are to be compared with the "
+    "training column: it gathers its statistics on the training set and does not say so for Table VII. Since the "
+    "convention was chosen to fit Tables VI and VII, agreement with the absolute numbers there is weak evidence."
 )
 weakest, intended = chapter.LAMBDAS[0], chapter.PAPER_VI[chapter.LAMBDAS[0]][0]
 own = fits[chosen, weakest]["minimum_mean"]
 pairs = [(fits[chosen, lam]["minimum_mean"], chapter.PAPER_VI[lam][0]) for lam in chapter.LAMBDAS]
 steps = [[after / before for before, after in zip(*step, strict=True)] for step in pairwise(pairs)]
 page.say(
-    f"One model does not fit under this convention: for λ = {weakest:g} the mean distance is {own:.3f}, {own / intended:.2f} times the paper's {intended}. "
-    f"Each λ is a hundred times the one before. From the second to the third our mean rises {steps[1][0]:.1f} times, the paper's {steps[1][1]:.1f} times; from the first to the second "
-    f"ours rises {steps[0][0]:.1f} times, the paper's only {steps[0][1]:.1f} times. Most simply read, the paper's weakest model was not trained to rest. So for that λ a fit at rest is "
-    "a model that the paper did not have."
+    f"One model does not fit under this convention: for λ = {weakest:g} the mean distance is {own:.3f}, "
+    f"{own / intended:.2f} times the paper's {intended}. Each λ is a hundred times the one before. From the second to "
+    f"the third our mean rises {steps[1][0]:.1f} times, the paper's {steps[1][1]:.1f} times; from the first to the "
+    f"second ours rises {steps[0][0]:.1f} times, the paper's only {steps[0][1]:.1f} times. Most simply read, the "
+    "paper's weakest model was not trained to rest. So for that λ a fit at rest is a model that the paper did not "
+    "have."
 )
 
 # %% [markdown]
@@ -282,7 +285,8 @@ closest = {
 }
 if len(closest) < len(decay.NEIGHBOURS):
     page.say(
-        "*Not measured yet: some of these fits. Claims that read one of them wait: `gr-noise-test-data` and those whose names end in `-mean`.*"
+        "*Not measured yet: some of these fits. Claims that read one of them wait: `gr-noise-test-data` and those "
+        "whose names end in `-mean`.*"
     )
 else:
     page.say(
@@ -290,8 +294,9 @@ else:
         + ("the closest of their three." if closest == decay.MATCHED else "not the closest; they were chosen on MNIST.")
     )
 page.say(
-    f"Each λ of the paper is a hundred times the one before, but from the first chosen c to the second there is a factor of {decay.MATCHED[1e-2] / decay.MATCHED[1e-4]:.0f}, "
-    f"from the second to the third one of {decay.MATCHED[1.0] / decay.MATCHED[1e-2]:.0f}."
+    "Each λ of the paper is a hundred times the one before, but from the first chosen c to the second there is a "
+    f"factor of {decay.MATCHED[1e-2] / decay.MATCHED[1e-4]:.0f}, from the second to the third one of "
+    f"{decay.MATCHED[1.0] / decay.MATCHED[1e-2]:.0f}."
 )
 fig, axis = plt.subplots(figsize=(6.4, 3.8))
 rest = sorted([*fits.values(), *near_by.values()], key=lambda fit: fit["minimum_mean"])
@@ -315,18 +320,22 @@ axis.set(xlabel="mean minimum perturbation (l2)", ylabel="error on training imag
 axis.legend()
 page.figure(
     fig,
-    caption="Training error and mean distance of softmax models: fits at rest by their weight decay (of both tables above, as far as they lie in this frame) and the paper's three models."
+    caption="Training error and mean distance of softmax models: fits at rest by their weight decay (of both tables "
+    "above, as far as they lie in this frame) and the paper's three models."
     + (
-        f" Crosses: plain minibatch descent (rate .1, minibatches of 100, c = {chapter.LAMBDAS[0] / 200:.0e}) after the number of epochs beside each."
+        f" Crosses: plain minibatch descent (rate .1, minibatches of 100, c = {chapter.LAMBDAS[0] / 200:.0e}) after "
+        "the number of epochs beside each."
         if path
         else ""
     ),
-    alt="A rising curve of training error against mean distance for fits at rest, and three points for the paper's models."
-    + (" A second curve, of descent, comes from the right." if path else ""),
+    alt="A rising curve of training error against mean distance for fits at rest, and three points for the paper's "
+    "models." + (" A second curve, of descent, comes from the right." if path else ""),
 )
 page.say(
-    f"Plain descent comes down this path from long distances: after {settings.path[0]} epoch the mean is {path['minimum_mean'][0]:.2f}, after {settings.path[-1]} epochs {path['minimum_mean'][-1]:.2f}; "
-    f"at rest it would be {fits['batch', chapter.LAMBDAS[0]]['minimum_mean']:.2f}. Wherever somebody stops, the distance tells of the length of training as much as of λ."
+    f"Plain descent comes down this path from long distances: after {settings.path[0]} epoch the mean is "
+    f"{path['minimum_mean'][0]:.2f}, after {settings.path[-1]} epochs {path['minimum_mean'][-1]:.2f}; at rest it "
+    f"would be {fits['batch', chapter.LAMBDAS[0]]['minimum_mean']:.2f}. Wherever somebody stops, the distance tells "
+    "of the length of training as much as of λ."
     if path
     else "*Not measured yet: the path of plain descent, which comes down from long distances.*"
 )
@@ -379,9 +388,9 @@ axes[0].legend()
 first, last = (np.mean(weak.arrays["small"][part]) for part in (slice(4), slice(-4, None)))
 page.figure(
     fig,
-    caption="Left: the distances grow with the regularisation and lean towards small values; they are no "
-    "Gaussians, and none is negative. Right: does the density grow in proportion to the distance, as the paper's "
-    f"p(a) = k a says? Then it would start at 0; the first bins hold {first:.0f} images each, the last ones {last:.0f}.",
+    caption="Left: the distances grow with the regularisation and lean towards small values; they are no Gaussians, "
+    "and none is negative. Right: does the density grow in proportion to the distance, as the paper's p(a) = k a "
+    f"says? Then it would start at 0; the first bins hold {first:.0f} images each, the last ones {last:.0f}.",
     alt="Left, three skewed histograms of distances, wider for larger regularisation. Right, a bar histogram of the "
     "distances below one tenth.",
 )
@@ -441,7 +450,8 @@ for lam, kind, records in shown:
 page.table(
     ["λ", "model", "noise", "actual: paper, %", "ours", "Eq. (33): paper, %", "ours"],
     table,
-    caption="Tables VII and VIII. Error on the training images under noise, measured (± over single draws of noise, on one fit) and predicted",
+    caption="Tables VII and VIII. Error on the training images under noise, measured (± over single draws of noise, "
+    "on one fit) and predicted",
 )
 
 
@@ -458,7 +468,8 @@ page.say(
     f"Our largest gap between Eq. (33) and the measured error is {largest_gap(noisy):.1f} points"
     + (f", and {largest_gap(decayed):.1f} in the models with the paper's mean" if decayed else "")
     + "; the paper's own is "
-    f'{chapter.PAPER_VII[1e-4][2] - chapter.PAPER_VIII[1e-4][2]:.1f} points (λ = 1e-4 at noise .3), where it says that the formula "fits well". '
+    f"{chapter.PAPER_VII[1e-4][2] - chapter.PAPER_VIII[1e-4][2]:.1f} points (λ = 1e-4 at noise .3), where it says "
+    'that the formula "fits well". '
     + ("" if len(decayed) == len(noisy) else "*Not measured yet: noise on some models with the paper's mean.* ")
     + f"Noise of standard deviation .1 has a length of {0.1 * 784**0.5:.1f}, which is "
     + ", ".join(f"{0.1 * 784**0.5 / best[lam]['minimum_mean']:.0f}" for lam in noisy)
@@ -507,8 +518,8 @@ def miss_by(name, k):
 page.say(
     "Largest distance from the measured error at noise .1 and .3, in points: "
     + "; ".join(f"{label} {miss_by(name, 1):.2f} and {miss_by(name, 2):.2f}" for name, label in models.items())
-    + ". Where *distances* beats Eq. (33) the Gaussian shape was at fault; where *nearest* falls short of the measured error, "
-    "several boundaries share the work; *union* counts all of them, and overshoots where they overlap."
+    + ". Where *distances* beats Eq. (33) the Gaussian shape was at fault; where *nearest* falls short of the "
+    "measured error, several boundaries share the work; *union* counts all of them, and overshoots where they overlap."
 )
 
 
@@ -535,10 +546,11 @@ page.table(
 weakest = noisy[chapter.LAMBDAS[0]]
 worst, breaks = weakest[0], [np.mean(r["broken"][2]) for r in weakest]
 page.say(
-    "The table separates what the error mixes. Noise **repairs** images as well as breaking them, and no prediction knows of it. "
-    f"For the weakest regularisation at noise .3 it breaks {points(breaks)} % of the images and "
-    f"the predictions say {points(worst['eq_33'][2] - worst['miss'])} (Eq. 33), {points(worst['distances'][2] - worst['miss'])}, "
-    f"{points(worst['nearest'][2] - worst['miss'])} and {points(worst['union'][2] - worst['miss'])} %. "
+    "The table separates what the error mixes. Noise **repairs** images as well as breaking them, and no prediction "
+    f"knows of it. For the weakest regularisation at noise .3 it breaks {points(breaks)} % of the images and the "
+    f"predictions say {points(worst['eq_33'][2] - worst['miss'])} (Eq. 33), "
+    f"{points(worst['distances'][2] - worst['miss'])}, {points(worst['nearest'][2] - worst['miss'])} and "
+    f"{points(worst['union'][2] - worst['miss'])} %. "
     + (
         "There one boundary, even the nearest, cannot replace nine."
         if np.mean(breaks) > 1.2 * (worst["nearest"][2] - worst["miss"])
@@ -586,7 +598,8 @@ page.table(
         ]
         for lam, kind, records in shown
     ],
-    caption="Table IX. Additional error in % at noise .01 (± over single draws of noise, on one fit), what of it breaks, and two predictions of what breaks",
+    caption="Table IX. Additional error in % at noise .01 (± over single draws of noise, on one fit), what of it "
+    "breaks, and two predictions of what breaks",
 )
 exponents = {
     lam: np.log(fit["share_below"]["0.05"] / fit["share_below"]["0.02"]) / np.log(2.5)
@@ -594,21 +607,22 @@ exponents = {
     if fit["share_below"]["0.02"]
 }
 page.say(
-    "Is the density linear near zero? If it were, the share of distances below $h$ would grow as $h^2$; a constant density "
-    "makes it grow as $h$. From $h = .02$ to $.05$ our exponents are "
+    "Is the density linear near zero? If it were, the share of distances below $h$ would grow as $h^2$; a constant "
+    "density makes it grow as $h$. From $h = .02$ to $.05$ our exponents are "
     + ", ".join(
         f"{exponents[lam]:.2f} (λ = {lam:g})" if lam in exponents else f"undefined (λ = {lam:g}, no image that near)"
         for lam in best
     )
-    + ". The further below 2, the more images lie arbitrarily close to the boundary, against the premise of the paper's Table IX; the "
-    "column *distances*, which takes each image's own distance, predicts other numbers than the linear density. The measured column "
-    "is a **net** number: at noise .01 "
+    + ". The further below 2, the more images lie arbitrarily close to the boundary, against the premise of the "
+    "paper's Table IX; the column *distances*, which takes each image's own distance, predicts other numbers than the "
+    "linear density. The measured column is a **net** number: at noise .01 "
     + ", ".join(
         f"{points([r['broken'][0] for r in records])} % of the images break and "
         f"{points([r['repaired'][0] for r in records])} % are repaired (λ = {lam:g})"
         for lam, records in noisy.items()
     )
-    + ". The predictions are of what breaks, and so are natural adversarial examples, of which the paper speaks here; where the linear density agrees with the net number that is by accident."
+    + ". The predictions are of what breaks, and so are natural adversarial examples, of which the paper speaks here; "
+    "where the linear density agrees with the net number that is by accident."
 )
 
 fig, axes = plt.subplots(2, 8, figsize=(8, 2.2))

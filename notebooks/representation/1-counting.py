@@ -164,8 +164,10 @@ for axis, one_scale in zip(axes, (False, False, True, True), strict=True):
     axis.set(xticks=[], yticks=[], title="one size" if one_scale else "sizes by shape")
 page.figure(
     fig,
-    caption="Four pictures with their outlines: sizes drawn for every shape (left) and one for all shapes of a picture (right).",
-    alt="Four black pictures with blue triangles and squares, outlined in orange: at the left their sizes differ within a picture, at the right they do not.",
+    caption="Four pictures with their outlines: sizes drawn for every shape (left) and one for all shapes of a "
+    "picture (right).",
+    alt="Four black pictures with blue triangles and squares, outlined in orange: at the left their sizes differ "
+    "within a picture, at the right they do not.",
 )
 page.say("How to read it: with one size a picture (right) few large shapes can have as much blue as many small ones.")
 
@@ -189,14 +191,17 @@ page.table(
         ]
         for (kind, sizes), records in counted.items()
     ],
-    caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures: mean absolute errors in shapes, beside that of a straight line in the number of blue pixels, and the share of pictures with both numbers right; seeds: {seeds_of_kinds}",
+    caption=f"Counting up to {settings.limit} shapes on {settings.judged} new pictures: mean absolute errors in "
+    "shapes, beside that of a straight line in the number of blue pixels, and the share of pictures with both numbers "
+    f"right; seeds: {seeds_of_kinds}",
 )
 pairs = (settings.limit + 1) * (settings.limit + 2) // 2
 totals = np.arange(settings.limit + 1)
 spread = ((totals + 1) / pairs * np.abs(totals - 2 * settings.limit / 3)).sum()
 page.say(
-    f"How to read it: compare with two blind answers. Always the same pair is exact on {100 / pairs:.0f} % of the pictures; always the mean total is wrong by {spread:.2f} shapes. "
-    "A network that hardly counts can teach little by what it looks at."
+    f"How to read it: compare with two blind answers. Always the same pair is exact on {100 / pairs:.0f} % of the "
+    f"pictures; always the mean total is wrong by {spread:.2f} shapes. A network that hardly counts can teach little "
+    "by what it looks at."
 )
 
 # %% tags=["hide-input"]
@@ -214,16 +219,20 @@ axes[1].plot([0, settings.limit], [0, settings.limit], "k:", lw=0.8)
 axes[1].set(xlabel="true number of shapes", ylabel="counted", title="rectifiers, one size a picture")
 page.figure(
     fig,
-    caption="Left: share of pictures with both numbers right, by the true total; the dotted line is the four that people are said to see at a glance. Right: counted against true totals of one network (points are spread sideways). All pictures of no shapes are alike, so at 0 a network has all or none of them right.",
-    alt="Left: the more shapes, the fewer pictures are exactly right; rectifiers fall slowly and without a step at four, softplus lies lowest. Right: counted "
-    "totals scatter about the diagonal.",
+    caption="Left: share of pictures with both numbers right, by the true total; the dotted line is the four that "
+    "people are said to see at a glance. Right: counted against true totals of one network (points are spread "
+    "sideways). All pictures of no shapes are alike, so at 0 a network has all or none of them right.",
+    alt="Left: the more shapes, the fewer pictures are exactly right; rectifiers fall slowly and without a step at "
+    "four, softplus lies lowest. Right: counted totals scatter about the diagonal.",
 )
 few, many = (
     100 * np.mean([r["by_total"]["exact"][total] for r in counted["rectifiers", "one size a picture"]])
     for total in (settings.limit // 2, settings.limit)
 )
 page.say(
-    f"How to read it: rectifiers with one size a picture have {few:.0f} % of the pictures of {settings.limit // 2} shapes right and {many:.0f} % of those of {settings.limit}. A limit to what is seen at a glance would show as a step."
+    f"How to read it: rectifiers with one size a picture have {few:.0f} % of the pictures of {settings.limit // 2} "
+    f"shapes right and {many:.0f} % of those of {settings.limit}. A limit to what is seen at a glance would show as a "
+    "step."
 )
 
 
@@ -249,11 +258,13 @@ def right_and_wrong(record):
 
 page.figure(
     right_and_wrong(shown),
-    caption="Right and wrong, by the network of the right-hand plot: the pictures of half of the limit and of the limit that it counts best, the one where it misses most shapes, and the one where it counts most too many.",
+    caption="Right and wrong, by the network of the right-hand plot: the pictures of half of the limit and of the "
+    "limit that it counts best, the one where it misses most shapes, and the one where it counts most too many.",
     alt="Four black pictures of blue shapes, each with its true and its counted number; in the last two these differ.",
 )
 page.say(
-    "How to read it: of {} pictures the worst are wrong by {:.1f} shapes too few and {:.1f} too many; half are wrong by less than {:.2f}.".format(
+    "How to read it: of {} pictures the worst are wrong by {:.1f} shapes too few and {:.1f} too many; half are wrong "
+    "by less than {:.2f}.".format(
         len(shown.arrays["truth"]),
         *abs(np.quantile(shown.arrays["estimate"] - shown.arrays["truth"], [0, 1])),
         np.median(abs(shown.arrays["estimate"] - shown.arrays["truth"])),
@@ -319,9 +330,12 @@ axes[0].set(ylabel="slope of counted on true")
 axes[0].legend(fontsize=8)
 page.figure(
     fig,
-    caption="The slopes of the rectifiers from the second table below, beside those of a straight line in the number of blue pixels; 1, the dotted line, is right. Where the two agree, the network may be adding up area; where it stays near 1 and area does not, it is not. (With one size a picture the line in the area is flat, so that it comes near 1 on larger shapes by accident.)",
-    alt="On larger shapes the slope of networks trained on one fixed size is near that of area, about 2; networks trained on sizes "
-    "that vary stay nearer to 1.",
+    caption="The slopes of the rectifiers from the second table below, beside those of a straight line in the number "
+    "of blue pixels; 1, the dotted line, is right. Where the two agree, the network may be adding up area; where it "
+    "stays near 1 and area does not, it is not. (With one size a picture the line in the area is flat, so that it "
+    "comes near 1 on larger shapes by accident.)",
+    alt="On larger shapes the slope of networks trained on one fixed size is near that of area, about 2; networks "
+    "trained on sizes that vary stay nearer to 1.",
 )
 page.say("How to read it: blue dots near the dotted line count; blue dots near the orange dash may be adding up area.")
 
@@ -332,7 +346,8 @@ page.table(
         [kind, sizes, *(over_seeds(records, name, "exact", share=True) for name in ("smaller", "same", "larger"))]
         for (kind, sizes), records in counted.items()
     ],
-    caption=f"Shapes of {settings.smaller[0]} to {settings.smaller[1]}, as in training, and of {settings.larger[0]} to {settings.larger[1]} pixels",
+    caption=f"Shapes of {settings.smaller[0]} to {settings.smaller[1]}, as in training, and of {settings.larger[0]} "
+    f"to {settings.larger[1]} pixels",
 )
 page.table(
     ["network", "pictures", "slope: smaller", "by area", "same", "by area", "larger", "by area"],
@@ -377,28 +392,40 @@ page.table(
 
 
 page.say(
-    "How to read them: a straight line in the area is flat where area says little, so compare slopes on larger shapes with those on pictures of training. A ratio "
-    "like that of area is adding up area; a ratio near 1 is not. For rectifiers:\n\n"
+    "How to read them: a straight line in the area is flat where area says little, so compare slopes on larger shapes "
+    "with those on pictures of training. A ratio like that of area is adding up area; a ratio near 1 is not. For "
+    "rectifiers:\n"
+    "\n"
     + "\n".join(
-        f"* with {sizes} the ratio is {relative(sizes, 'slope'):.2f} (area: {relative(sizes, 'area_slope'):.2f}), and the error {mean_of('rectifiers', sizes, 'larger', 'total_mae'):.2f} shapes (area: {mean_of('rectifiers', sizes, 'larger', 'area_mae'):.2f})"
+        f"* with {sizes} the ratio is {relative(sizes, 'slope'):.2f} (area: {relative(sizes, 'area_slope'):.2f}), and "
+        f"the error {mean_of('rectifiers', sizes, 'larger', 'total_mae'):.2f} shapes (area: "
+        f"{mean_of('rectifiers', sizes, 'larger', 'area_mae'):.2f})"
         for sizes in VARYING
     )
 )
 page.say(
     "**One fixed size.** The thesis suspected this network of adding up area. On larger shapes its slope is "
-    + f"{mean_of('rectifiers', 'one fixed size', 'larger', 'slope'):.2f} (area: {mean_of('rectifiers', 'one fixed size', 'larger', 'area_slope'):.2f}), and on circles its error is {mean_of('rectifiers', 'one fixed size', 'circles', 'total_mae'):.2f} (area: {mean_of('rectifiers', 'one fixed size', 'circles', 'area_mae'):.2f}). "
-    f"On its own pictures it errs by {mean_of('rectifiers', 'one fixed size', 'same', 'total_mae'):.2f} shapes (area: {mean_of('rectifiers', 'one fixed size', 'same', 'area_mae'):.2f}). A sum of areas with one weight could hardly do better than that line."
+    + f"{mean_of('rectifiers', 'one fixed size', 'larger', 'slope'):.2f} (area: "
+    f"{mean_of('rectifiers', 'one fixed size', 'larger', 'area_slope'):.2f}), and on circles its error is "
+    f"{mean_of('rectifiers', 'one fixed size', 'circles', 'total_mae'):.2f} (area: "
+    f"{mean_of('rectifiers', 'one fixed size', 'circles', 'area_mae'):.2f}). On its own pictures it errs by "
+    f"{mean_of('rectifiers', 'one fixed size', 'same', 'total_mae'):.2f} shapes (area: "
+    f"{mean_of('rectifiers', 'one fixed size', 'same', 'area_mae'):.2f}). A sum of areas with one weight could hardly "
+    "do better than that line."
 )
 page.say(
     "**Much smaller shapes**, of which the thesis expects some success: with one size a picture the count rises by "
-    + f"{mean_of('rectifiers', 'one size a picture', 'smaller', 'slope'):.2f} a shape (area: {mean_of('rectifiers', 'one size a picture', 'smaller', 'area_slope'):.2f})."
+    + f"{mean_of('rectifiers', 'one size a picture', 'smaller', 'slope'):.2f} a shape (area: "
+    f"{mean_of('rectifiers', 'one size a picture', 'smaller', 'area_slope'):.2f})."
 )
 page.say(
     "**Circles**: the trainings with one size a picture err by "
     + ", ".join(f"{r['circles']['total_mae']:.2f}" for r in counted["rectifiers", "one size a picture"])
-    + f" shapes (area: {mean_of('rectifiers', 'one size a picture', 'circles', 'area_mae'):.2f}), those with sizes by shape by "
+    + f" shapes (area: {mean_of('rectifiers', 'one size a picture', 'circles', 'area_mae'):.2f}), those with sizes by "
+    "shape by "
     + ", ".join(f"{r['circles']['total_mae']:.2f}" for r in counted["rectifiers", "sizes by shape"])
-    + f" (area: {mean_of('rectifiers', 'sizes by shape', 'circles', 'area_mae'):.2f}). The thesis speaks of few circles; ours are up to {settings.limit}."
+    + f" (area: {mean_of('rectifiers', 'sizes by shape', 'circles', 'area_mae'):.2f}). The thesis speaks of few "
+    f"circles; ours are up to {settings.limit}."
 )
 
 # %% [markdown]
@@ -464,7 +491,9 @@ page.table(
         for sizes, records in rivals.items()
         for name in ("same", *others)
     ],
-    caption=f"Mean absolute error of the total, in shapes, and slope: a straight line in the numbers of five patterns of 2 x 2 pixels, beside the networks of rectifiers; best by area: the median total of the {rival.NEAREST} nearest pictures by area; turns exact: share of pictures whose total is the number of turns of their outlines",
+    caption="Mean absolute error of the total, in shapes, and slope: a straight line in the numbers of five patterns "
+    f"of 2 x 2 pixels, beside the networks of rectifiers; best by area: the median total of the {rival.NEAREST} "
+    "nearest pictures by area; turns exact: share of pictures whose total is the number of turns of their outlines",
 )
 better = [
     f"{sizes}, {name}"
@@ -473,9 +502,11 @@ better = [
     if np.mean([r[name]["total_mae"] for r in records]) <= mean_of("rectifiers", sizes, name, "total_mae")
 ]
 page.say(
-    f"How to read it: the line errs no more than the networks in {len(better)} of {len(rivals) * (1 + len(others))} rows"
+    f"How to read it: the line errs no more than the networks in {len(better)} of {len(rivals) * (1 + len(others))} "
+    "rows"
     + (f" ({'; '.join(better)})" if better else "")
-    + ". There these errors cannot tell counting from adding up local patterns. The number of turns misses where pixels of two shapes touch."
+    + ". There these errors cannot tell counting from adding up local patterns. The number of turns misses where "
+    "pixels of two shapes touch."
 )
 
 # %% [markdown]
@@ -538,8 +569,10 @@ for column, ((kind, sizes), records) in zip(axes.T, looked.items(), strict=True)
     column[0].set_title(kind.replace(", ", ",\n") + f"\n{sizes}", fontsize=6)
 page.figure(
     fig,
-    caption="A test picture of each network and its saliency, as the thesis shows it (the tenth root, Figures 2.3, 2.5 to 2.7) and as it is.",
-    alt="A column for each network: its picture, the tenth root of its saliency, bright all over, and the saliency itself, nearly dark but for a few pixels.",
+    caption="A test picture of each network and its saliency, as the thesis shows it (the tenth root, Figures 2.3, "
+    "2.5 to 2.7) and as it is.",
+    alt="A column for each network: its picture, the tenth root of its saliency, bright all over, and the saliency "
+    "itself, nearly dark but for a few pixels.",
 )
 
 
@@ -551,21 +584,24 @@ def top(kind, sizes, *names):
 chance = {sizes: looked["rectifiers", sizes][0]["area"] for sizes in SIZES}
 page.say(
     "How to read it: with one size a picture, edges and corners are "
-    + f"{100 * (chance[VARYING[0]]['edge'] + chance[VARYING[0]]['corner']):.0f} % of the pixels. Of the hundred most salient ones they have "
+    + f"{100 * (chance[VARYING[0]]['edge'] + chance[VARYING[0]]['corner']):.0f} % of the pixels. Of the hundred most "
+    "salient ones they have "
     + "; ".join(f"{top(kind, VARYING[0], 'edge', 'corner'):.0f} % ({kind})" for kind in KINDS)
     + ". A share below that of the pixels means that the network looks elsewhere."
 )
 page.say(
     "Networks of sigmoids have "
     + " and ".join(
-        f"{top('sigmoids, renormalised', sizes, 'empty'):.1f} % of these pixels in empty space with {sizes} (of all pixels {100 * chance[sizes]['empty']:.1f} %)"
+        f"{top('sigmoids, renormalised', sizes, 'empty'):.1f} % of these pixels in empty space with {sizes} (of all "
+        f"pixels {100 * chance[sizes]['empty']:.1f} %)"
         for sizes in VARYING[::-1]
     )
     + ". In the thesis one size for all shapes of a picture brings them back to the shapes."
 )
 page.say(
-    f"**How far this goes**: these are the smaller of the thesis' networks, on pictures of {settings.size} pixels. A network that counts poorly may look elsewhere once "
-    "it is better trained. So may the larger one, which, by the pixels that it leaves unseen, made the published maps."
+    f"**How far this goes**: these are the smaller of the thesis' networks, on pictures of {settings.size} pixels. A "
+    "network that counts poorly may look elsewhere once it is better trained. So may the larger one, which, by the "
+    "pixels that it leaves unseen, made the published maps."
 )
 
 
@@ -580,12 +616,14 @@ same = {
     for kind in KINDS
 }
 page.say(
-    "Is it one map for all pictures? Of the hundred most salient pixels of two pictures (in the 8 bits of the arrays, where many are level) these are the same: "
+    "Is it one map for all pictures? Of the hundred most salient pixels of two pictures (in the 8 bits of the arrays, "
+    "where many are level) these are the same: "
     + "; ".join(f"{kind} {', '.join(map(str, found))}" for kind, found in same.items())
     + ". Where most are the same, the map does not follow the picture."
 )
 page.say(
-    "The tenth root makes everything that is not zero look alike: a millionth of the largest saliency has a quarter of its brightness. So read the table and the last row."
+    "The tenth root makes everything that is not zero look alike: a millionth of the largest saliency has a quarter "
+    "of its brightness. So read the table and the last row."
 )
 
 # %% [markdown]
@@ -614,7 +652,8 @@ page.source(published.published_maps)
 # %% tags=["hide-input"]
 if settings.figures == "generated":
     page.say(
-        "Under this profile a drawn picture with an invented map stands in for them: it shows that the code runs, and nothing else."
+        "Under this profile a drawn picture with an invented map stands in for them: it shows that the code runs, and "
+        "nothing else."
     )
 if author:
     fig, axes = plt.subplots(
@@ -627,10 +666,12 @@ if author:
             axis.set(xticks=[], yticks=[], title=f"{image}: {name}")
     page.figure(
         fig,
-        caption=f"A detail of each published picture and of its saliency (tenth root). {figures.CREDIT}, {figures.SOURCE}"
+        caption=f"A detail of each published picture and of its saliency (tenth root). {figures.CREDIT}, "
+        f"{figures.SOURCE}"
         if settings.figures == figures.NAME
         else "A detail of the drawn picture and its invented map.",
-        alt="Details of two published pictures, each beside its saliency map: the map is bright along the outlines of the shapes and darker inside them.",
+        alt="Details of two published pictures, each beside its saliency map: the map is bright along the outlines of "
+        "the shapes and darker inside them.",
     )
     page.table(
         ["picture", "of", *chapter.REGIONS],
@@ -643,7 +684,8 @@ if author:
                 *((f"the {count} most salient pixels", shares_of) for count, shares_of in record["top"].items()),
             )
         ],
-        caption="The published maps: share of each region in the pixels, in the saliency as a whole, and in the most salient pixels",
+        caption="The published maps: share of each region in the pixels, in the saliency as a whole, and in the most "
+        "salient pixels",
     )
 
     def on_shapes(*path):
@@ -664,7 +706,9 @@ if author:
         + on_shapes("area")
         + "), and most of it lies in empty space.\n\nIn both maps the last "
         + " and ".join(str(record["size"] - record["extent"][0]) for record in author.values())
-        + " rows have none: the larger of the thesis' networks leaves so many pixels unseen, the smaller one far more. So our networks, smaller and on smaller pictures, are not those of the figure. `rc-edges` and `rc-repaired` do not contradict it."
+        + " rows have none: the larger of the thesis' networks leaves so many pixels unseen, the smaller one far "
+        "more. So our networks, smaller and on smaller pictures, are not those of the figure. `rc-edges` and "
+        "`rc-repaired` do not contradict it."
     )
 
 # %% [markdown]

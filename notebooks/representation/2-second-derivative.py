@@ -217,7 +217,8 @@ page.table(
 weak = [kind for kind, records in counted.items() if np.mean([r["same"]["slope"] for r in records]) < 0.7]
 if weak:
     page.say(
-        f"In the mean the networks of {' and '.join(weak)} do not reach that slope. Their rows below are shown, and say little about the method."
+        f"In the mean the networks of {' and '.join(weak)} do not reach that slope. Their rows below are shown, and "
+        "say little about the method."
     )
 
 # %% [markdown]
@@ -244,7 +245,8 @@ for axis in axes.ravel():
     axis.set(xticks=[], yticks=[])
 page.figure(
     fig,
-    caption="A picture (how many shapes the loop looked for, of how many there are), its saliency and the pixels that are selected in the first three rounds, for the first network of each kind.",
+    caption="A picture (how many shapes the loop looked for, of how many there are), its saliency and the pixels that "
+    "are selected in the first three rounds, for the first network of each kind.",
     alt="Rows of small pictures: shapes, a saliency map, and masks of white pixels.",
 )
 
@@ -303,8 +305,11 @@ axis.set(
 axis.legend(fontsize=8)
 page.figure(
     fig,
-    caption="Share of shapes that a mask finds which is as large as what the units that see its start see together, against the size of the picture; shapes in proportion. A ceiling for masks of that size, not for masks that a threshold makes smaller.",
-    alt="Four curves of shapes found against the size of the picture: near zero for the larger network everywhere; for the smaller one low at the smallest pictures, high in the middle for centred masks.",
+    caption="Share of shapes that a mask finds which is as large as what the units that see its start see together, "
+    "against the size of the picture; shapes in proportion. A ceiling for masks of that size, not for masks that a "
+    "threshold makes smaller.",
+    alt="Four curves of shapes found against the size of the picture: near zero for the larger network everywhere; "
+    "for the smaller one low at the smallest pictures, high in the middle for centred masks.",
 )
 page.table(
     [
@@ -331,7 +336,9 @@ page.table(
         for plan, name in plans.items()
         for record in ceilings[plan]
     ],
-    caption=f"The same in numbers, {ceilings['small'][0]['shapes']} shapes of {settings.drawn} pictures a size; lengths in pixels a side. Block: of as many units as see every pixel; one more unit sees many pixels, whose block is larger",
+    caption=f"The same in numbers, {ceilings['small'][0]['shapes']} shapes of {settings.drawn} pictures a size; "
+    "lengths in pixels a side. Block: of as many units as see every pixel; one more unit sees many pixels, whose "
+    "block is larger",
 )
 here = next(
     (record for record in ceilings["small"] if record.parameters["size"] == settings.size and settings.plan == "small"),
@@ -341,16 +348,21 @@ too_large = here is not None and max(here["centred"], here["placed"]) < 0.2
 page.say(
     "How to read it: what a mask can find depends on the size of the picture before any training. "
     + (
-        f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find {100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} % where the units lie. A square as large as what one unit sees would, centred, find {100 * here['alone']:.1f} %. "
+        f"At {settings.size} pixels, the size of the networks of this page, masks as large as their block find "
+        f"{100 * here['centred']:.1f} % of the shapes if each were centred perfectly, and {100 * here['placed']:.1f} "
+        "% where the units lie. A square as large as what one unit sees would, centred, find "
+        f"{100 * here['alone']:.1f} %. "
         if here
         else ""
     )
     + (
-        "So a recall near zero says next to nothing about the method where masks are as large as their block; where a threshold makes them smaller, it says more. "
+        "So a recall near zero says next to nothing about the method where masks are as large as their block; where a "
+        "threshold makes them smaller, it says more. "
         if too_large
         else ""
     )
-    + "Units of the larger network see the whole picture or nearly so: there its masks are what the threshold leaves, and the size of a block says nothing."
+    + "Units of the larger network see the whole picture or nearly so: there its masks are what the threshold leaves, "
+    "and the size of a block says nothing."
 )
 
 # %% [markdown]
@@ -392,7 +404,8 @@ page.table(
         ]
         for (kind, method), records in found.items()
     ],
-    caption=f"Shapes found on {settings.looked_at} pictures; trainings: {', '.join(f'{kind} {n}' for kind, n in SEEDS.items())}",
+    caption=f"Shapes found on {settings.looked_at} pictures; trainings: "
+    f"{', '.join(f'{kind} {n}' for kind, n in SEEDS.items())}",
 )
 
 
@@ -437,7 +450,10 @@ def started_off(kind):
     sizes, places = (np.concatenate([r.arrays[name] for r in records]) for name in ("pixels", "place"))
     if not (sizes == 1).any():
         return f"no case with {kind}"
-    return f"{100 * np.mean(places[sizes == 1] == chapter.PLACES.index('derailed')):.0f} % with {kind} (by chance {100 * np.mean([r['moved']['empty'] for r in records]):.0f} %)"
+    return (
+        f"{100 * np.mean(places[sizes == 1] == chapter.PLACES.index('derailed')):.0f} % with {kind} (by chance "
+        f"{100 * np.mean([r['moved']['empty'] for r in records]):.0f} %)"
+    )
 
 
 best = max(
@@ -446,16 +462,24 @@ best = max(
     if not method.startswith("components")
 )
 page.say(
-    f'How to read it: the best of these by second derivatives is "{best[2]}" on the network of {best[1]}, with {100 * best[0]:.1f} % of the shapes. With rectifiers a selection is the start alone: nothing else has a second derivative (except under "one less", whose second term is the saliency itself).'
+    f'How to read it: the best of these by second derivatives is "{best[2]}" on the network of {best[1]}, with '
+    f"{100 * best[0]:.1f} % of the shapes. With rectifiers a selection is the start alone: nothing else has a second "
+    'derivative (except under "one less", whose second term is the saliency itself).'
     + (
         f" At {settings.size} pixels, whichever change is made, the loop hardly ever finds a shape."
         if best[0] < 0.05
         else ""
     )
     + (
-        " Masks as large as their block could find few (the figure before), so for those, as by hand, this is no verdict on the method. "
-        f'Those of "low starts" with sigmoids are smaller: {over_seeds(found["sigmoids, renormalised", "low starts"], "size")} pixels, where one unit sees {here["sees"] ** 2}. '
-        f"Of their pixels {over_seeds(found['sigmoids, renormalised', 'low starts'], 'empty', share=True)} are off the shapes, of the same masks moved at random {mean_sd([r['moved']['empty'] for r in found['sigmoids, renormalised', 'low starts']])}. Where the first number is no smaller, it is not their size that fails."
+        " Masks as large as their block could find few (the figure before), so for those, as by hand, this is no "
+        "verdict on the method. "
+        'Those of "low starts" with sigmoids are smaller: '
+        f"{over_seeds(found['sigmoids, renormalised', 'low starts'], 'size')} pixels, where one unit sees "
+        f"{here['sees'] ** 2}. "
+        f"Of their pixels {over_seeds(found['sigmoids, renormalised', 'low starts'], 'empty', share=True)} are off "
+        "the shapes, of the same masks moved at random "
+        f"{mean_sd([r['moved']['empty'] for r in found['sigmoids, renormalised', 'low starts']])}. Where the first "
+        "number is no smaller, it is not their size that fails."
         if best[0] < 0.05 and too_large
         else ""
     )
@@ -466,16 +490,20 @@ many = ", ".join(
     if "components" in METHODS
 )
 page.say(
-    f"The loop makes one box for each shape that is counted; connected parts know no such limit and make {many or 'far more'}. The fair comparison is **components, counted**: the parts with most saliency, as many as are counted. With rectifiers, where the loop has nothing to go by, they find "
+    "The loop makes one box for each shape that is counted; connected parts know no such limit and make "
+    f"{many or 'far more'}. The fair comparison is **components, counted**: the parts with most saliency, as many as "
+    "are counted. With rectifiers, where the loop has nothing to go by, they find "
     + ", ".join(f"{100 * r['recall']:.1f}" for r in found["rectifiers", "components, counted"])
     + " % of the shapes, by training (`rc-baseline-rectifiers`); with sigmoids "
     + ", ".join(f"{100 * r['recall']:.1f}" for r in found["sigmoids, renormalised", "components, counted"])
     + " % (`rc-baseline`)."
 )
 page.say(
-    "Where do rounds start? Where a mask is the start alone (with the thesis' number nearly all are), this pixel is on no shape in "
+    "Where do rounds start? Where a mask is the start alone (with the thesis' number nearly all are), this pixel is "
+    "on no shape in "
     + ", ".join(started_off(kind) for kind in KINDS)
-    + ". Far below chance, the most salient pixels tell where shapes are; at chance or above it, the loop has failed before any second derivative is taken."
+    + ". Far below chance, the most salient pixels tell where shapes are; at chance or above it, the loop has failed "
+    "before any second derivative is taken."
 )
 
 # %% [markdown]
@@ -499,7 +527,8 @@ page.table(
         ]
         for (kind, method), records in found.items()
     ],
-    caption="What the masks are on: shares of all masks. For triangles alone, squares are no shapes: a mask on one is derailed",
+    caption="What the masks are on: shares of all masks. For triangles alone, squares are no shapes: a mask on one is "
+    "derailed",
 )
 page.table(
     ["network", "method", "pixels of a mask", "off shapes", "moved", "covered of a shape", "ninth decile"],
@@ -515,7 +544,9 @@ page.table(
         ]
         for (kind, method), records in found.items()
     ],
-    caption="How large they are: median number of pixels, share of all selected pixels that are on no shape (and if masks are moved at random), and what part of a shape its best mask covers (mean and ninth decile over the shapes that a mask is on)",
+    caption="How large they are: median number of pixels, share of all selected pixels that are on no shape (and if "
+    "masks are moved at random), and what part of a shape its best mask covers (mean and ninth decile over the shapes "
+    "that a mask is on)",
 )
 
 
@@ -543,16 +574,31 @@ page.table(
 sees, apart = models.field_of_view(settings.size, settings.plan)
 together = sees + apart * max(sees // apart - 1, 0)
 page.say(
-    f'How to read them: compare with "moved". Where masks lie on shapes no more often than the same masks at random places, nothing has been found. Their size is no accident. Only pixels that share a unit with the start have a second derivative with it. One unit of the last maps sees {sees} pixels a side and the next one begins {apart} farther on, so those that see a given pixel see, as a rule, {together} a side together, {together**2} pixels. '
-    "Figure 2.4 above has such blocks: a selection has the outline of what some units see, whether there is a shape in it or not."
+    'How to read them: compare with "moved". Where masks lie on shapes no more often than the same masks at random '
+    "places, nothing has been found. Their size is no accident. Only pixels that share a unit with the start have a "
+    f"second derivative with it. One unit of the last maps sees {sees} pixels a side and the next one begins {apart} "
+    f"farther on, so those that see a given pixel see, as a rule, {together} a side together, {together**2} pixels. "
+    "Figure 2.4 above has such blocks: a selection has the outline of what some units see, whether there is a shape "
+    "in it or not."
 )
 half = {
     method: np.mean([r["most"] for r in found["sigmoids, renormalised", method] if r["most"] is not None] or [np.nan])
     for method in ("by hand", OTSU)
 }
 page.say(
-    f'That a selection covers "at most about half" of a shape (`rc-half`) depends on the threshold: with sigmoids the ninth decile is, in this run, {half["by hand"]:.2f} with the one chosen by hand, on which the rule is judged, and {half[OTSU]:.2f} with Otsu\'s. A mask as large as these covers a shape wherever it falls on one: in place {over_seeds(found["sigmoids, renormalised", "by hand"], "whole", share=True)} of the masks by hand are whole, moved at random {mean_sd([r["moved"]["whole"] for r in found["sigmoids, renormalised", "by hand"]])}, so that the verdict is about the size of masks. And `rc-between` asks whether masks on two shapes are frequent (the thesis says that a lot of the selected pixels were between two shapes): {over_seeds(found["sigmoids, renormalised", "by hand"], "between", share=True)} of them are, and {mean_sd([r["moved"]["between"] for r in found["sigmoids, renormalised", "by hand"]])} when moved at random. '
-    f"`rc-tweaks` compares recalls, here of {over_seeds(found['sigmoids, renormalised', 'by hand'], 'recall', share=True)} by hand and {over_seeds(found['sigmoids, renormalised', 'low starts'], 'recall', share=True)} with low starts: read the numbers, not the verdict alone."
+    'That a selection covers "at most about half" of a shape (`rc-half`) depends on the threshold: with sigmoids the '
+    f"ninth decile is, in this run, {half['by hand']:.2f} with the one chosen by hand, on which the rule is judged, "
+    f"and {half[OTSU]:.2f} with Otsu's. A mask as large as these covers a shape wherever it falls on one: in place "
+    f"{over_seeds(found['sigmoids, renormalised', 'by hand'], 'whole', share=True)} of the masks by hand are whole, "
+    f"moved at random {mean_sd([r['moved']['whole'] for r in found['sigmoids, renormalised', 'by hand']])}, so that "
+    "the verdict is about the size of masks. And `rc-between` asks whether masks on two shapes are frequent (the "
+    "thesis says that a lot of the selected pixels were between two shapes): "
+    f"{over_seeds(found['sigmoids, renormalised', 'by hand'], 'between', share=True)} of them are, and "
+    f"{mean_sd([r['moved']['between'] for r in found['sigmoids, renormalised', 'by hand']])} when moved at random. "
+    "`rc-tweaks` compares recalls, here of "
+    f"{over_seeds(found['sigmoids, renormalised', 'by hand'], 'recall', share=True)} by hand and "
+    f"{over_seeds(found['sigmoids, renormalised', 'low starts'], 'recall', share=True)} with low starts: read the "
+    "numbers, not the verdict alone."
 )
 
 # %% [markdown]
@@ -575,7 +621,8 @@ except datasets.MissingData as error:
 # %% tags=["hide-input"]
 if settings.figures == "generated":
     page.say(
-        "Under this profile a drawn picture with an invented map and mask stands in for them: it shows that the code runs, and nothing else."
+        "Under this profile a drawn picture with an invented map and mask stands in for them: it shows that the code "
+        "runs, and nothing else."
     )
 if author:
     fig, axes = plt.subplots(
@@ -594,10 +641,12 @@ if author:
             axis.set(xticks=[], yticks=[], title=f"{image}: {title}")
     page.figure(
         fig,
-        caption=f"A detail of each published picture, and the largest published mask in it (white) over the shapes (grey). {figures.CREDIT}, {figures.SOURCE}"
+        caption="A detail of each published picture, and the largest published mask in it (white) over the shapes "
+        f"(grey). {figures.CREDIT}, {figures.SOURCE}"
         if settings.figures == figures.NAME
         else "A detail of the drawn picture and its mask.",
-        alt="Pairs of small pictures: grey shapes on black, and white specks of a mask on the edges of these shapes and in the gaps between them.",
+        alt="Pairs of small pictures: grey shapes on black, and white specks of a mask on the edges of these shapes "
+        "and in the gaps between them.",
     )
     page.table(
         ["picture", "round", "pixels", "place", "shapes it is on", "covered of a shape", "overlap of boxes"],
@@ -614,13 +663,18 @@ if author:
             for image, record in author.items()
             for mask in record["masks"]
         ],
-        caption="The published masks: pixels, where they are (as above), on how many shapes, the largest share of one that they cover, and the overlap of their box with the best true one",
+        caption="The published masks: pixels, where they are (as above), on how many shapes, the largest share of one "
+        "that they cover, and the overlap of their box with the best true one",
     )
     every = [mask for record in author.values() for mask in record["masks"]]
     page.say(
         ""
         if settings.figures != figures.NAME
-        else f'How to read it: they cover at most {100 * max(mask["covered"] or 0 for mask in every):.1f} % of a shape, and {sum(mask["on"] > 1 for mask in every)} of {len(every)} {"is" if sum(mask["on"] > 1 for mask in every) == 1 else "are"} on more than one. The thesis says "at most, about half", which holds with room to spare; boxes about such specks overlap a shape\'s by up to {max(mask["iou"] for mask in every):.2f}, near the half that counts as found.'
+        else f"How to read it: they cover at most {100 * max(mask['covered'] or 0 for mask in every):.1f} % of a "
+        f"shape, and {sum(mask['on'] > 1 for mask in every)} of {len(every)} "
+        f'{"is" if sum(mask["on"] > 1 for mask in every) == 1 else "are"} on more than one. The thesis says "at most, '
+        "about half\", which holds with room to spare; boxes about such specks overlap a shape's by up to "
+        f"{max(mask['iou'] for mask in every):.2f}, near the half that counts as found."
     )
 
 # %% [markdown]
@@ -676,7 +730,8 @@ if not settings.doubled:
     page.say("Under this profile there is no second size.")
 elif absent:
     page.say(
-        f"Not measured yet, or in part: the networks of {' and '.join(sorted(absent))} at {settings.doubled['size']} pixels, and what is sought on them. The claims wait for all trainings."
+        f"Not measured yet, or in part: the networks of {' and '.join(sorted(absent))} at {settings.doubled['size']} "
+        "pixels, and what is sought on them. The claims wait for all trainings."
     )
 if counted_twice:
     page.table(
@@ -689,10 +744,12 @@ if counted_twice:
             ]
             for kind, records in counted_twice.items()
         ],
-        caption=f"Counting up to {settings.limit} shapes at {settings.doubled['size']} pixels, {settings.judged // 4} pictures; one number for each training",
+        caption=f"Counting up to {settings.limit} shapes at {settings.doubled['size']} pixels, {settings.judged // 4} "
+        "pictures; one number for each training",
     )
     page.say(
-        "How to read it: the rules ask for a slope of more than .7. A network that does not count says nothing about the method."
+        "How to read it: the rules ask for a slope of more than .7. A network that does not count says nothing about "
+        "the method."
     )
 
 # %% tags=["hide-input"]
@@ -726,11 +783,13 @@ if found_twice:
             ]
             for (kind, method), records in found_twice.items()
         ],
-        caption=f"Shapes found, and what the masks are on, on {settings.looked_at // 2} pictures of {settings.doubled['size']} pixels a side; columns as in the tables above",
+        caption=f"Shapes found, and what the masks are on, on {settings.looked_at // 2} pictures of "
+        f"{settings.doubled['size']} pixels a side; columns as in the tables above",
     )
     bound = next(record for record in ceilings["small"] if record.parameters["size"] == settings.doubled["size"])
     page.say(
-        f"How to read them: masks as large as their block would find {100 * bound['centred']:.0f} % of these shapes if each were centred perfectly, and {100 * bound['placed']:.0f} % as the units lie. The loop finds "
+        f"How to read them: masks as large as their block would find {100 * bound['centred']:.0f} % of these shapes "
+        f"if each were centred perfectly, and {100 * bound['placed']:.0f} % as the units lie. The loop finds "
         + "; ".join(
             f'{over_seeds(records, "recall", share=True)} ("{method}", {kind})'
             for (kind, method), records in found_twice.items()

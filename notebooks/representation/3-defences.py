@@ -81,11 +81,13 @@ linear = page.measure(chapter.linear_accuracy, data=settings.data, side=settings
 names = [name for name in moved[0].values if name != "raw"]
 reach = {name: np.mean([found[name][-1] for found in moved]) for name in names}
 page.say(
-    f"* **Angles**: in units of its spread over images, with {settings.sides[-1] ** 2} inputs a step of 0.1 moves a cosine by "
-    f"{reach['cosine']:.1f}, a dot product by {reach['dot product']:.1f}, and pairwise difference by {reach['pairwise difference']:.1f}.\n"
-    f"* **Pairs**: {100 * pairs['zero']:.0f} % of all pairs of pixels compare two zeros, where the sigmoid is steepest.\n"
-    f"* **A network of angles** is nearly linear: least squares gets {100 * linear['accuracy']:.2f} % of test images right, the thesis' angular "
-    "network 85.40 %.\n"
+    f"* **Angles**: in units of its spread over images, with {settings.sides[-1] ** 2} inputs a step of 0.1 moves a "
+    f"cosine by {reach['cosine']:.1f}, a dot product by {reach['dot product']:.1f}, and pairwise difference by "
+    f"{reach['pairwise difference']:.1f}.\n"
+    f"* **Pairs**: {100 * pairs['zero']:.0f} % of all pairs of pixels compare two zeros, where the sigmoid is "
+    "steepest.\n"
+    f"* **A network of angles** is nearly linear: least squares gets {100 * linear['accuracy']:.2f} % of test images "
+    "right, the thesis' angular network 85.40 %.\n"
     "* **A sigmoid that stretches** can do nothing that other weights could not do."
 )
 
@@ -111,9 +113,10 @@ axes[1].set(xlabel="number of inputs", ylabel="change / spread over images", tit
 axes[0].legend(fontsize=8)
 page.figure(
     fig,
-    caption="How far a step of 0.1 moves a neuron with random weights, by its number of inputs. Left: the change, relative to that with the fewest inputs. Right: over the neuron's standard deviation over images.",
-    alt="How a neuron's change grows with its number of inputs. Left: the change itself, with a different slope for each kind of neuron. Right: over the "
-    "spread over images, where dot product and cosine are close to each other.",
+    caption="How far a step of 0.1 moves a neuron with random weights, by its number of inputs. Left: the change, "
+    "relative to that with the fewest inputs. Right: over the neuron's standard deviation over images.",
+    alt="How a neuron's change grows with its number of inputs. Left: the change itself, with a different slope for "
+    "each kind of neuron. Right: over the spread over images, where dot product and cosine are close to each other.",
 )
 page.table(
     ["neuron", *(f"{side * side} inputs" for side in settings.sides)],
@@ -137,8 +140,9 @@ page.say(
     + "."
 )
 page.say(
-    "Why: signal and perturbation are both sums of so many terms, and what divides a neuron's answer divides **both**. So two neurons that differ by a division "
-    "only agree at the right, as far as images have one length. The attacker gives all terms one sign, so even the right-hand curves may rise."
+    "Why: signal and perturbation are both sums of so many terms, and what divides a neuron's answer divides "
+    "**both**. So two neurons that differ by a division only agree at the right, as far as images have one length. "
+    "The attacker gives all terms one sign, so even the right-hand curves may rise."
 )
 
 # %% [markdown]
@@ -181,8 +185,8 @@ if shown:
             titles=["unchanged", *(f"{budget:g}" for budget in BUDGETS[1:])],
             rows=[KINDS[kind] for kind in shown],
         ),
-        caption=f"The digit {label} as each network sees it under attack, by budget (l-infinity, of [0, 1]), and what it answers. Right of "
-        f"{len(shown)} networks: "
+        caption=f"The digit {label} as each network sees it under attack, by budget (l-infinity, of [0, 1]), and what "
+        f"it answers. Right of {len(shown)} networks: "
         + ", ".join(f"{sum(each[k] for each in right.values())} at {budget:g}" for k, budget in enumerate(BUDGETS))
         + ".",
         alt=f"A digit {label}, one row for each network and one column for each budget. Answers: "
@@ -190,8 +194,9 @@ if shown:
         + ".",
     )
     page.say(
-        f"How to read it: a reader still sees the digit, so a wrong answer is the network's mistake. These networks were trained for {settings.shown} "
-        "epochs, to show a picture; those of the next page for more. One digit is an illustration, not a rate."
+        "How to read it: a reader still sees the digit, so a wrong answer is the network's mistake. These networks "
+        f"were trained for {settings.shown} epochs, to show a picture; those of the next page for more. One digit is "
+        "an illustration, not a rate."
     )
 if waiting := [kind for kind in KINDS if kind not in shown]:
     page.say(f"*Not measured yet: the digit under attack by {', '.join(waiting)}.*")
@@ -220,8 +225,9 @@ if waiting := [kind for kind in KINDS if kind not in shown]:
 spec = dict(data=settings.data, kind="S", side=settings.side, epochs=settings.epochs, seed=0, train_size=0)
 units = page.measure(chapter.penalty_units, spec=spec, images=settings.images)
 page.say(
-    f"On a plain network of this chapter the images' own lengths have a mean of {units['each']:.2e}, in loss per grey level. The length that is penalised is "
-    f"{units['batch']:.2e}. The ratio is **{units['ratio']:.2f}**, of at most {units['bound']:.2f}."
+    f"On a plain network of this chapter the images' own lengths have a mean of {units['each']:.2e}, in loss per grey "
+    f"level. The length that is penalised is {units['batch']:.2e}. The ratio is **{units['ratio']:.2f}**, of at most "
+    f"{units['bound']:.2f}."
 )
 
 # %% tags=["hide-cell"]
@@ -259,8 +265,10 @@ axes[1].set(xlabel="potential d", ylabel="slope")
 axes[0].legend(fontsize=8)
 page.figure(
     fig,
-    caption="The Elastic Sigmoid for three values of s: a flat one, the usual one, and a steep one whose slope is large near 0 and gone elsewhere.",
-    alt="Left: three sigmoids; the larger s, the steeper. Right: their slopes; the steepest has a high narrow peak at zero and is flat elsewhere.",
+    caption="The Elastic Sigmoid for three values of s: a flat one, the usual one, and a steep one whose slope is "
+    "large near 0 and gone elsewhere.",
+    alt="Left: three sigmoids; the larger s, the steeper. Right: their slopes; the steepest has a high narrow peak at "
+    "zero and is flat elsewhere.",
 )
 page.say("How to read it: a small s makes all slopes small; a large one makes them small everywhere but near 0.")
 
@@ -302,11 +310,14 @@ axis.set(xlim=(-0.2, 1.05), ylim=(-0.2, 2.2))
 axis.axis("off")
 page.figure(
     fig,
-    caption="The thesis' Figure 3.4, drawn again for four pixels: each ordered pair is compared (full lines: the pixel, dashed lines: what is taken from it), and a neuron weighs all comparisons.",
-    alt="Four pixels at the bottom, twelve comparisons in the middle, each joined to two pixels, and one neuron at the top joined to all comparisons.",
+    caption="The thesis' Figure 3.4, drawn again for four pixels: each ordered pair is compared (full lines: the "
+    "pixel, dashed lines: what is taken from it), and a neuron weighs all comparisons.",
+    alt="Four pixels at the bottom, twelve comparisons in the middle, each joined to two pixels, and one neuron at "
+    "the top joined to all comparisons.",
 )
 page.say(
-    "How to read it: four pixels already make twelve ordered comparisons; their number grows with the square of the number of pixels."
+    "How to read it: four pixels already make twelve ordered comparisons; their number grows with the square of the "
+    "number of pixels."
 )
 
 # %% [markdown]
@@ -374,16 +385,20 @@ if costs:
             for r in costs
             if r.parameters["seed"] == 0
         ],
-        caption="One forward and backward pass, and the memory it takes beyond weights and gradients, beside the layer with all ordered pairs; an idle machine, two threads, first seed (the verdicts below use three)",
+        caption="One forward and backward pass, and the memory it takes beyond weights and gradients, beside the "
+        "layer with all ordered pairs; an idle machine, two threads, first seed (the verdicts below use three)",
     )
     first, last = (
         next(r for r in costs if (r.parameters["n"], r.parameters["batch"], r.parameters["seed"]) == (*size, 0))
         for size in ((196, 20), (784, 20))
     )
     page.say(
-        f"How to read it: on {last.parameters['n']} pixels the blocked layer is {last['times_faster']:.1f} times as fast. From 196 to 784 pixels there are {784 * 783 / (196 * 195):.0f} times as many pairs. "
-        f"The blocked layer's memory grows {last['blocked']['memory'] / max(first['blocked']['memory'], 0.01):.1f}-fold, the ordered one's {last['ordered']['memory'] / first['ordered']['memory']:.0f}-fold: "
-        f"a block has a fixed number of pairs an image. The blocked layer's time grows {last['blocked']['seconds'] / first['blocked']['seconds']:.0f}-fold."
+        f"How to read it: on {last.parameters['n']} pixels the blocked layer is {last['times_faster']:.1f} times as "
+        f"fast. From 196 to 784 pixels there are {784 * 783 / (196 * 195):.0f} times as many pairs. The blocked "
+        f"layer's memory grows {last['blocked']['memory'] / max(first['blocked']['memory'], 0.01):.1f}-fold, the "
+        f"ordered one's {last['ordered']['memory'] / first['ordered']['memory']:.0f}-fold: a block has a fixed number "
+        "of pairs an image. The blocked layer's time grows "
+        f"{last['blocked']['seconds'] / first['blocked']['seconds']:.0f}-fold."
     )
 else:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")
@@ -400,12 +415,14 @@ page.source(layers.pairwise._squashed)
 
 # %% tags=["hide-input"]
 page.say(
-    f"Of all pairs of pixels of {settings.pair_images:,} test images, **{100 * pairs['zero']:.0f} %** compare two zeros, {100 * pairs['equal']:.0f} % two equal pixels, and {100 * pairs['close']:.0f} % differ by less than 10 of 255. "
-    f"At equal pixels the slope of the sigmoid is at its largest, 1/4; its mean over all pairs is {pairs['slope']:.3f}."
+    f"Of all pairs of pixels of {settings.pair_images:,} test images, **{100 * pairs['zero']:.0f} %** compare two "
+    f"zeros, {100 * pairs['equal']:.0f} % two equal pixels, and {100 * pairs['close']:.0f} % differ by less than 10 "
+    "of 255. At equal pixels the slope of the sigmoid is at its largest, 1/4; its mean over all pairs is "
+    f"{pairs['slope']:.3f}."
 )
 page.say(
-    "The thesis names this as the most likely reason why the layer did not help. Raise one blank pixel by ten grey levels: all of its comparisons with other "
-    "blank pixels go from a half to almost 1."
+    "The thesis names this as the most likely reason why the layer did not help. Raise one blank pixel by ten grey "
+    "levels: all of its comparisons with other blank pixels go from a half to almost 1."
 )
 
 # %% [markdown]
@@ -437,8 +454,9 @@ page.say(
 # %% tags=["hide-input"]
 row = (784 / 3) ** 0.5  # expected length of 784 numbers that are uniform in +-1
 page.say(
-    f"The constant matters little to the thesis' networks. A test image has a mean length of {pairs['length']:.0f} in their units, a row of $w$ one of about {row:.0f} at the start. "
-    f"So $c$ changes the first layer by {1e6 * 0.2 / (row * pairs['length']):.0f} parts in a million."
+    f"The constant matters little to the thesis' networks. A test image has a mean length of {pairs['length']:.0f} in "
+    f"their units, a row of $w$ one of about {row:.0f} at the start. So $c$ changes the first layer by "
+    f"{1e6 * 0.2 / (row * pairs['length']):.0f} parts in a million."
 )
 w = torch.tensor([1.0, 0.5], dtype=torch.float64)
 angle = torch.linspace(-np.pi, np.pi, 361, dtype=torch.float64)
@@ -459,11 +477,14 @@ axis.set(xlabel="angle between a and w, degrees", ylabel="length of the derivati
 axis.legend(fontsize=8)
 page.figure(
     fig,
-    caption="Length of the derivative of the cosine in a, for a of length 2, against the angle. The printed formula is largest where the true derivative vanishes, and twice as large there as the true one ever is.",
-    alt="The true derivative and the formula with a minus coincide and are zero at 0 and 180 degrees; the printed formula is largest exactly there.",
+    caption="Length of the derivative of the cosine in a, for a of length 2, against the angle. The printed formula "
+    "is largest where the true derivative vanishes, and twice as large there as the true one ever is.",
+    alt="The true derivative and the formula with a minus coincide and are zero at 0 and 180 degrees; the printed "
+    "formula is largest exactly there.",
 )
 page.say(
-    "How to read it: the formula with a minus lies on the true derivative; the printed one is largest where that vanishes."
+    "How to read it: the formula with a minus lies on the true derivative; the printed one is largest where that "
+    "vanishes."
 )
 
 # %% tags=["hide-cell"]
@@ -490,7 +511,8 @@ angular = [
     if record.parameters["spec"]["kind"] == "A" and record.parameters["spec"]["data"] == "mnist"
 ]
 page.say(
-    f"Least squares gets **{100 * linear['accuracy']:.2f} %** of {linear['trials']:,} test images right. The thesis' angular network has 85.40 % on MNIST"
+    f"Least squares gets **{100 * linear['accuracy']:.2f} %** of {linear['trials']:,} test images right. The thesis' "
+    "angular network has 85.40 % on MNIST"
     + (f"; ours, over {len(angular)} seeds, {mean_sd(angular)}." if angular else ". Ours is not recorded yet.")
 )
 

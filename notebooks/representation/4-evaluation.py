@@ -136,7 +136,9 @@ page.table(
         ]
         for kind in THESIS
     ],
-    caption="Table 3.1 of the thesis, and two columns of ours: the neurons of the first layer (of A of the first two), and how many numbers are learnt at 28 x 28 pixels (PD: by our layer; the thesis' holds all ordered pairs, 61 million)",
+    caption="Table 3.1 of the thesis, and two columns of ours: the neurons of the first layer (of A of the first "
+    "two), and how many numbers are learnt at 28 x 28 pixels (PD: by our layer; the thesis' holds all ordered pairs, "
+    "61 million)",
 )
 
 # %%
@@ -225,7 +227,10 @@ page.table(
         *(row(kind, records, THESIS.get(kind, ("", "", ""))) for kind, records in printed.items()),
         *(row(f"{kind}, 14 x 14", records, ("", "", "")) for kind, records in printed_small.items()),
     ],
-    caption=f"Accuracy in % without an attack and under one step of 77 of 255; ours: measured as the thesis / in evaluation mode. As the thesis: training mode, minibatches of 200, Chainer's arithmetic, weights of the last of {settings.epochs} epochs (PD {settings.pair_epochs}; 14 x 14: {settings.small_epochs}). In evaluation mode: PyTorch's arithmetic, weights of the best epoch, the same step",
+    caption="Accuracy in % without an attack and under one step of 77 of 255; ours: measured as the thesis / in "
+    "evaluation mode. As the thesis: training mode, minibatches of 200, Chainer's arithmetic, weights of the last of "
+    f"{settings.epochs} epochs (PD {settings.pair_epochs}; 14 x 14: {settings.small_epochs}). In evaluation mode: "
+    "PyTorch's arithmetic, weights of the best epoch, the same step",
 )
 page.table(
     [
@@ -253,7 +258,8 @@ page.table(
             *((f"{kind}, 14 x 14", records) for kind, records in printed_small.items()),
         )
     ],
-    caption="The same under a step of 10 of 255 (accuracy in %; the thesis has one number, PD 34.50 %), and the share of pixels, in %, in which the gradient of the loss is exactly 0 in single precision",
+    caption="The same under a step of 10 of 255 (accuracy in %; the thesis has one number, PD 34.50 %), and the share "
+    "of pixels, in %, in which the gradient of the loss is exactly 0 in single precision",
 )
 
 
@@ -268,26 +274,40 @@ one_step = {
     for kind, records in both.items()
 }
 page.say(
-    "How to read them.\n\n"
-    f"* **The order.** Over the seeds S keeps {points(printed['S'], lambda r: r['thesis']['white'][0] - r['thesis']['black'][0])} more against its own gradient than against another S's as the thesis measures (thesis: .88 points, one pair of networks), and {points(printed['S'], lambda r: r['settled']['white'][0] - r['settled']['black'][0])} more in evaluation mode; of an attacker who knows more one expects a negative number. Its level is {one_step['S'][0]}, and {one_step['S'][1]} in PyTorch's arithmetic, in which ours were trained; the thesis has {THESIS['S'][1]} %.\n"
-    f"* **The mode.** Under its own gradient RS has {one_step['RS'][0]} as the thesis measures and {one_step['RS'][1]} in evaluation mode; "
+    "How to read them.\n"
+    "\n"
+    "* **The order.** Over the seeds S keeps "
+    f"{points(printed['S'], lambda r: r['thesis']['white'][0] - r['thesis']['black'][0])} more against its own "
+    "gradient than against another S's as the thesis measures (thesis: .88 points, one pair of networks), and "
+    f"{points(printed['S'], lambda r: r['settled']['white'][0] - r['settled']['black'][0])} more in evaluation mode; "
+    f"of an attacker who knows more one expects a negative number. Its level is {one_step['S'][0]}, and "
+    f"{one_step['S'][1]} in PyTorch's arithmetic, in which ours were trained; the thesis has {THESIS['S'][1]} %.\n"
+    f"* **The mode.** Under its own gradient RS has {one_step['RS'][0]} as the thesis measures and "
+    f"{one_step['RS'][1]} in evaluation mode; "
     + "; ".join(f"{kind} {one[0]} and {one[1]}" for kind, one in one_step.items() if kind.startswith("PD"))
     + ". Where does the first number come from? See [batch statistics](5-conjectures).\n"
     + (
-        f"* **The rate.** GMR has {one_step['GMR'][0]} as the thesis measures; a plain network at the same learning rate, which is not the one of S, has {one_step['S, rate of GMR'][0]}.\n"
+        f"* **The rate.** GMR has {one_step['GMR'][0]} as the thesis measures; a plain network at the same learning "
+        f"rate, which is not the one of S, has {one_step['S, rate of GMR'][0]}.\n"
         if "GMR" in printed
         else ""
     )
-    + f"* **Another network's examples.** Where the other S has no gradient at all, its example is the image itself: as the thesis measures {mean_sd([r['thesis']['zero'] for r in printed['S']])} of an S's gradients are 0, and so many images, or nearly, reach every network in the black-box column without an attack."
+    + "* **Another network's examples.** Where the other S has no gradient at all, its example is the image itself: "
+    f"as the thesis measures {mean_sd([r['thesis']['zero'] for r in printed['S']])} of an S's gradients are 0, and so "
+    "many images, or nearly, reach every network in the black-box column without an attack."
     + (
-        f" In evaluation mode and PyTorch's arithmetic A has {mean_sd([r['settled']['black'][0] for r in printed['A']])} right there, S {mean_sd([r['settled']['black'][0] for r in printed['S']])}."
+        " In evaluation mode and PyTorch's arithmetic A has "
+        f"{mean_sd([r['settled']['black'][0] for r in printed['A']])} right there, S "
+        f"{mean_sd([r['settled']['black'][0] for r in printed['S']])}."
         if "A" in printed
         else ""
     )
     + "\n"
-    "* **Beside the plain network.** What each has under its own gradient minus what a plain network of as many epochs has (of GMR: at its rate), first as the thesis measures, then in evaluation mode: "
+    "* **Beside the plain network.** What each has under its own gradient minus what a plain network of as many "
+    "epochs has (of GMR: at its rate), first as the thesis measures, then in evaluation mode: "
     + "; ".join(
-        f"{kind} {points(pairs, lambda pair: pair[0]['thesis']['white'][0] - pair[1]['thesis']['white'][0])}, {points(pairs, lambda pair: pair[0]['settled']['white'][0] - pair[1]['settled']['white'][0])}"
+        f"{kind} {points(pairs, lambda pair: pair[0]['thesis']['white'][0] - pair[1]['thesis']['white'][0])}, "
+        f"{points(pairs, lambda pair: pair[0]['settled']['white'][0] - pair[1]['settled']['white'][0])}"
         for kind, pairs in (
             (kind, list(zip(records, printed[plain_twin(kind)], strict=False)))
             for kind, records in printed.items()
@@ -319,8 +339,10 @@ for axis, found in zip(axes, (printed, printed_small), strict=True):
 axes[0].set_ylabel("validation error, %")
 page.figure(
     fig,
-    caption="Error on the held-out training images after each epoch, evaluation mode, one line for each seed: have they been trained to the end?",
-    alt="Two panels of curves of validation error against the epoch, one colour for each kind of network: most fall, some of GMRES jump up to 90 % and more.",
+    caption="Error on the held-out training images after each epoch, evaluation mode, one line for each seed: have "
+    "they been trained to the end?",
+    alt="Two panels of curves of validation error against the epoch, one colour for each kind of network: most fall, "
+    "some of GMRES jump up to 90 % and more.",
 )
 elastic = {kind: records for kind, records in printed.items() if records[0]["settled"]["scales"]}
 
@@ -332,20 +354,27 @@ def late(record, curve):
 
 
 page.say(
-    "How to read it: a network whose error jumps up has lost what it had learnt, and its last weights, which the thesis would judge, are not its best ones. "
+    "How to read it: a network whose error jumps up has lost what it had learnt, and its last weights, which the "
+    "thesis would judge, are not its best ones. "
     + "".join(
-        f"{kind} has more than half of the images wrong with its last weights in {sum(r['thesis']['clean'] < 0.5 for r in records)} of {len(records)} seeds; the thesis' one run has {THESIS[kind][0]} % right, and what kept it we do not know. Verdicts on {kind} therefore take its best weights (of epochs "
+        f"{kind} has more than half of the images wrong with its last weights in "
+        f"{sum(r['thesis']['clean'] < 0.5 for r in records)} of {len(records)} seeds; the thesis' one run has "
+        f"{THESIS[kind][0]} % right, and what kept it we do not know. Verdicts on {kind} therefore take its best "
+        "weights (of epochs "
         + ", ".join(str(r["best_epoch"]) for r in records)
-        + "), in evaluation mode and PyTorch's arithmetic, beside others measured alike. Of the three factors that it learns in its Elastic Sigmoids, all 1 at the start, the first is "
+        + "), in evaluation mode and PyTorch's arithmetic, beside others measured alike. Of the three factors that it "
+        "learns in its Elastic Sigmoids, all 1 at the start, the first is "
         + ", ".join(f"{r['settled']['scales'][0]:.3g}" for r in records)
         + " in the best weights, seed by seed, and the last layer's "
         + ", ".join(f"{r['settled']['scales'][-1]:.3g}" for r in records)
         + " (in the last weights "
         + ", ".join(f"{r['thesis']['scales'][-1]:.3g}" for r in records)
-        + "). One far below 1 takes back the range of 0 to 255, for which the other sigmoids are too steep; a negative one only turns signs round. "
+        + "). One far below 1 takes back the range of 0 to 255, for which the other sigmoids are too steep; a "
+        "negative one only turns signs round. "
         for kind, records in elastic.items()
     )
-    + "Over the last quarter of their training the validation error of the 14 x 14 networks changes, from one single epoch to another, by "
+    + "Over the last quarter of their training the validation error of the 14 x 14 networks changes, from one single "
+    "epoch to another, by "
     + ", ".join(
         f"{points(records, lambda r: late(r, 'validation')[0] - late(r, 'validation')[1])} ({kind})"
         for kind, records in printed_small.items()
@@ -435,7 +464,11 @@ for k in (1, -1):
             for size, found in (("", judged), (", 14 x 14", judged_small))
             for kind, records in found.items()
         ],
-        caption=f"Accuracy in % within {settings.budgets[k]:g}, evaluation mode, best weights, the first {settings.images} test images (PD {settings.pair_images}, at 14 x 14 {2 * settings.pair_images}); mean ± sd over seeds. Images that are wrong without an attack count as wrong in the last column alone. The search along another's widened slopes stops once that network is fooled, so that at large budgets it is a weak attack on this one",
+        caption=f"Accuracy in % within {settings.budgets[k]:g}, evaluation mode, best weights, the first "
+        f"{settings.images} test images (PD {settings.pair_images}, at 14 x 14 {2 * settings.pair_images}); mean ± sd "
+        "over seeds. Images that are wrong without an attack count as wrong in the last column alone. The search "
+        "along another's widened slopes stops once that network is fooled, so that at large budgets it is a weak "
+        "attack on this one",
     )
 fig, axes = plt.subplots(2, 1, figsize=(4.4, 6.6), layout="constrained", sharey=True)
 for axis, how in zip(axes, ("fgsm", "worst"), strict=True):
@@ -456,8 +489,10 @@ fig.supylabel("accuracy, %", fontsize=10)
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Accuracy against the budget. Above: one step on the cross-entropy, in double precision. Below: images that resist every attack of the table. PD on {settings.pair_images} images.",
-    alt="Two panels of curves of accuracy against the budget, one for each kind of network; the upper one for one step, the lower one for the strongest attack.",
+    caption="Accuracy against the budget. Above: one step on the cross-entropy, in double precision. Below: images "
+    f"that resist every attack of the table. PD on {settings.pair_images} images.",
+    alt="Two panels of curves of accuracy against the budget, one for each kind of network; the upper one for one "
+    "step, the lower one for the strongest attack.",
 )
 page.table(
     [
@@ -480,7 +515,10 @@ page.table(
         for size, found in (("", judged), (", 14 x 14", judged_small))
         for kind, records in found.items()
     ],
-    caption=f"Accuracy in % on the first {settings.query_images} images (PD {few['query_images']}, at 14 x 14 {little['query_images']}): under any attack along gradients, under the attack without them ({settings.queries} queries), and under all. A fall of more than two points from the first to the last: see above. The last column is on the same images for all kinds of one size, so that PD can be compared",
+    caption=f"Accuracy in % on the first {settings.query_images} images (PD {few['query_images']}, at 14 x 14 "
+    f"{little['query_images']}): under any attack along gradients, under the attack without them ({settings.queries} "
+    "queries), and under all. A fall of more than two points from the first to the last: see above. The last column "
+    "is on the same images for all kinds of one size, so that PD can be compared",
 )
 fall = {
     (kind, settings.budgets[k]): sum(r["before_square"][k] - r["all"][k] for r in records) / len(records)
@@ -494,13 +532,18 @@ fall_small = max(
     for k in range(3)
 )
 page.say(
-    f"How to read them: at {settings.budgets[-1]:g} one step leaves S {mean_sd([r['fgsm'][-1] for r in judged['S']])} and any of six attacks {mean_sd([r['worst'][-1] for r in judged['S']])}; no other network of this size has more than {100 * max(sum(r['worst'][-1] for r in records) / len(records) for records in judged.values()):.1f} %. Networks differ at smaller budgets. In the mean over the first three all seven attacks leave "
+    f"How to read them: at {settings.budgets[-1]:g} one step leaves S {mean_sd([r['fgsm'][-1] for r in judged['S']])} "
+    f"and any of six attacks {mean_sd([r['worst'][-1] for r in judged['S']])}; no other network of this size has more "
+    f"than {100 * max(sum(r['worst'][-1] for r in records) / len(records) for records in judged.values()):.1f} %. "
+    "Networks differ at smaller budgets. In the mean over the first three all seven attacks leave "
     + "; ".join(
         f"{kind} {mean_sd([sum(r['all'][:3]) / 3 for r in records])}"
         for kind, records in judged.items()
         if kind != "PD"
     )
-    + f". On {settings.side} x {settings.side} pixels Square takes at most {100 * fall[furthest]:.1f} points from what the others leave ({furthest[0]} at {furthest[1]:g}); of the networks of 14 x 14 pixels at most {100 * fall_small:.1f}."
+    + f". On {settings.side} x {settings.side} pixels Square takes at most {100 * fall[furthest]:.1f} points from "
+    f"what the others leave ({furthest[0]} at {furthest[1]:g}); of the networks of 14 x 14 pixels at most "
+    f"{100 * fall_small:.1f}."
 )
 
 # %% [markdown]
@@ -544,7 +587,10 @@ page.table(
         ]
         for kind, records in hidden.items()
     ],
-    caption=f"Images without a gradient (squared loss), by arithmetic, and flat sigmoids (below .001 or above .999; the second hidden layer, which sees 0 to 1, has hardly any); in %, first {settings.images} test images (PD {settings.pair_images}), last weights, evaluation mode. The inner sigmoids of PD, one for each pair of pixels, are not among these and are not widened. GMRES: last weights, most of which have lost what they had learnt",
+    caption="Images without a gradient (squared loss), by arithmetic, and flat sigmoids (below .001 or above .999; "
+    f"the second hidden layer, which sees 0 to 1, has hardly any); in %, first {settings.images} test images (PD "
+    f"{settings.pair_images}), last weights, evaluation mode. The inner sigmoids of PD, one for each pair of pixels, "
+    "are not among these and are not widened. GMRES: last weights, most of which have lost what they had learnt",
 )
 page.table(
     [
@@ -568,7 +614,9 @@ page.table(
         ]
         for kind, records in hidden.items()
     ],
-    caption=f"Accuracy in % under the thesis' step (77 of 255), first {settings.images} test images (PD {settings.pair_images}; under this step these come off worse than the others), last weights, evaluation mode; and what survives the strongest attack at {settings.budgets[-1]:g} (best weights)",
+    caption=f"Accuracy in % under the thesis' step (77 of 255), first {settings.images} test images (PD "
+    f"{settings.pair_images}; under this step these come off worse than the others), last weights, evaluation mode; "
+    f"and what survives the strongest attack at {settings.budgets[-1]:g} (best weights)",
 )
 page.say(
     "How to read it: of the accuracy that S keeps under one step in Chainer's arithmetic, PyTorch's takes away "
@@ -581,13 +629,19 @@ page.say(
             ("cross64", "wide64"),
         )
     )
-    + ". A negative number: the change made the step worse. Part of S's **level** is thus due to gradients that vanish. Is the **order** too? Where few vanish, in evaluation mode and PyTorch's arithmetic, the step along the own gradient leaves more than that along another S's by "
+    + ". A negative number: the change made the step worse. Part of S's **level** is thus due to gradients that "
+    "vanish. Is the **order** too? Where few vanish, in evaluation mode and PyTorch's arithmetic, the step along the "
+    "own gradient leaves more than that along another S's by "
     + "; ".join(
-        f"{points(printed[kind], lambda r: r['settled']['white'][0] - r['settled']['black'][0])} ({kind}; {mean_sd([r['settled']['zero'] for r in printed[kind]])} of the gradient is 0)"
+        f"{points(printed[kind], lambda r: r['settled']['white'][0] - r['settled']['black'][0])} ({kind}; "
+        f"{mean_sd([r['settled']['zero'] for r in printed[kind]])} of the gradient is 0)"
         for kind in printed
         if kind in ("S", "GMR", "S, rate of GMR")
     )
-    + f": what is above zero here has another reason, that one step is not the best that its gradient can do. At {settings.budgets[-1]:g} one step on the cross-entropy leaves S {mean_sd([r['fgsm'][-1] for r in judged['S']])}, and {settings.steps} steps on **another** network leave {mean_sd([r['transfer'][-1] for r in judged['S']])}."
+    + ": what is above zero here has another reason, that one step is not the best that its gradient can do. At "
+    f"{settings.budgets[-1]:g} one step on the cross-entropy leaves S "
+    f"{mean_sd([r['fgsm'][-1] for r in judged['S']])}, and {settings.steps} steps on **another** network leave "
+    f"{mean_sd([r['transfer'][-1] for r in judged['S']])}."
 )
 
 # %% [markdown]
@@ -632,7 +686,9 @@ for number, axis in enumerate(axes[:, 0]):
     axis.set_ylabel(f"image {number // 2 + 1}, ±{REACHES[number % 2]:.2g}", fontsize=7)
 page.figure(
     fig,
-    caption="The squared loss around the first test images that each network has right: upwards along the sign of the gradient, sideways along signs of which half are the same; each map has its own scale from dark (lowest) to bright. Moved images are clipped to the range of pixels. Rows are not the same image in all columns.",
+    caption="The squared loss around the first test images that each network has right: upwards along the sign of the "
+    "gradient, sideways along signs of which half are the same; each map has its own scale from dark (lowest) to "
+    "bright. Moved images are clipped to the range of pixels. Rows are not the same image in all columns.",
     alt="A grid of small maps of the loss: two rows for each of several images, one column for each kind of network.",
 )
 page.table(
@@ -644,10 +700,17 @@ page.table(
         [kind, *(f"{100 * record[name][k]:.1f}" for k in range(2) for name in ("behind", "inside"))]
         for kind, record in surfaces.items()
     ],
-    caption=f"Share of images, in %, whose largest loss on the line through the image along the sign of its gradient lies against the gradient, or along it but before the end of the line, by more than .001 above the loss at that end (best weights, double precision, first seed, {settings.images} images, PD {settings.pair_images})",
+    caption="Share of images, in %, whose largest loss on the line through the image along the sign of its gradient "
+    "lies against the gradient, or along it but before the end of the line, by more than .001 above the loss at that "
+    f"end (best weights, double precision, first seed, {settings.images} images, PD {settings.pair_images})",
 )
 page.say(
-    f"How to read them: plateaus with cliffs are networks in which single units switch (in PD the sigmoids of pairs, which the table of flat sigmoids leaves out); smooth maps, networks without flat units. Of S {100 * surfaces['S']['behind'][0]:.1f} % of the images have their largest loss on the long line against the gradient, and {100 * surfaces['S']['inside'][0]:.1f} % before its end; of RS {100 * surfaces['RS']['behind'][0]:.1f} and {100 * surfaces['RS']['inside'][0]:.1f} %, and yet the step leaves RS only {mean_sd([r['squared64'] for r in hidden['RS']])}: a larger loss on the way does not save an image."
+    "How to read them: plateaus with cliffs are networks in which single units switch (in PD the sigmoids of pairs, "
+    "which the table of flat sigmoids leaves out); smooth maps, networks without flat units. Of S "
+    f"{100 * surfaces['S']['behind'][0]:.1f} % of the images have their largest loss on the long line against the "
+    f"gradient, and {100 * surfaces['S']['inside'][0]:.1f} % before its end; of RS "
+    f"{100 * surfaces['RS']['behind'][0]:.1f} and {100 * surfaces['RS']['inside'][0]:.1f} %, and yet the step leaves "
+    f"RS only {mean_sd([r['squared64'] for r in hidden['RS']])}: a larger loss on the way does not save an image."
 )
 
 # %% [markdown]
@@ -677,12 +740,19 @@ else:
         if kind == "RS" or kind.startswith("PD")
     )
     page.say(
-        "* The thesis' protocol gives the thesis' numbers again, within some seven points, but for GMRES, whose training collapses here, and PD, which is trained briefly at full size: the verdicts on its accuracy and on the step of 10 are about six epochs, not the thesis' hundred. On 14 x 14 pixels, trained longer, PD is near the thesis' without an attack and when the attacker knows it, but not against another network's examples ("
+        "* The thesis' protocol gives the thesis' numbers again, within some seven points, but for GMRES, whose "
+        "training collapses here, and PD, which is trained briefly at full size: the verdicts on its accuracy and on "
+        "the step of 10 are about six epochs, not the thesis' hundred. On 14 x 14 pixels, trained longer, PD is near "
+        "the thesis' without an attack and when the attacker knows it, but not against another network's examples ("
         + mean_sd([r["thesis"]["black"][0] for r in printed_small["PD"]])
         + f"; thesis {THESIS['PD'][2]} %).\n"
-        f"* They do not measure resistance. RS and PD owe theirs to the mode ({owed}); S owes some of its own to gradients that vanish, and nearly all of it to an attack of a single step.\n"
-        "* The thesis' conclusion holds, and more firmly than its tables can say. In the mean over budgets up to 0.1 no defence resists strong attacks better than the plain network. RS (from 0.05 on), A and PD resist them far worse.\n"
-        "* What GMR loses under one step, a plain network at its learning rate loses as well; the penalty does next to nothing at its weight."
+        f"* They do not measure resistance. RS and PD owe theirs to the mode ({owed}); S owes some of its own to "
+        "gradients that vanish, and nearly all of it to an attack of a single step.\n"
+        "* The thesis' conclusion holds, and more firmly than its tables can say. In the mean over budgets up to 0.1 "
+        "no defence resists strong attacks better than the plain network. RS (from 0.05 on), A and PD resist them far "
+        "worse.\n"
+        "* What GMR loses under one step, a plain network at its learning rate loses as well; the penalty does next "
+        "to nothing at its weight."
     )
 
 # %% [markdown]

@@ -204,7 +204,10 @@ page.table(
         ]
         for kind, records in judged.items()
     ],
-    caption=f"Accuracy in %: within a budget, under the strongest of six attacks (evaluation mode, best weights, {settings.images} images, at 14 x 14 {little['images']}), and under one step of 77 as the thesis measures (training mode, last weights, all test images); mean ± sd over seeds. Last column: the same in evaluation mode, with the best weights and in PyTorch's arithmetic",
+    caption="Accuracy in %: within a budget, under the strongest of six attacks (evaluation mode, best weights, "
+    f"{settings.images} images, at 14 x 14 {little['images']}), and under one step of 77 as the thesis measures "
+    "(training mode, last weights, all test images); mean ± sd over seeds. Last column: the same in evaluation mode, "
+    "with the best weights and in PyTorch's arithmetic",
 )
 page.table(
     [
@@ -224,7 +227,10 @@ page.table(
         ]
         for kind, records in judged.items()
     ],
-    caption=f"Accuracy in % on the first {settings.query_images} images (at 14 x 14 {little['query_images']}): under any attack along gradients, under the attack without them ({settings.queries} queries), and under all. A fall of more than two points from the first to the last: gradients are hidden, or the attacks along them are weak. The verdicts take the last, in the mean over these budgets",
+    caption=f"Accuracy in % on the first {settings.query_images} images (at 14 x 14 {little['query_images']}): under "
+    f"any attack along gradients, under the attack without them ({settings.queries} queries), and under all. A fall "
+    "of more than two points from the first to the last: gradients are hidden, or the attacks along them are weak. "
+    "The verdicts take the last, in the mean over these budgets",
 )
 rivals = [kind for kind in judged if kind.endswith("training")]
 order = sorted(
@@ -251,7 +257,11 @@ fallen = {
     for kind, records in judged.items()
 }
 page.say(
-    f"How to read them.\n\n* **What keeps more than the plain network?** In the mean over the first three budgets all seven attacks leave S {left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and {order[1]} ({left(order[1])}). "
+    "How to read them.\n"
+    "\n"
+    "* **What keeps more than the plain network?** In the mean over the first three budgets all seven attacks leave S "
+    f"{left('S')}. Of those that are not trained on attacked images most is left to {order[0]} ({left(order[0])}) and "
+    f"{order[1]} ({left(order[1])}). "
     + ("; ".join(f"{kind}: {left(kind)}" for kind in rivals) + "." if rivals else "")
     + "\n"
     + (
@@ -266,7 +276,8 @@ page.say(
         else ""
     )
     + (
-        "* **Who did not keep what it had learnt?** With the last weights these have, without an attack, at least ten points less in some seed than with the best ones, which are those of the epochs above: "
+        "* **Who did not keep what it had learnt?** With the last weights these have, without an attack, at least ten "
+        "points less in some seed than with the best ones, which are those of the epochs above: "
         + "; ".join(lost.values())
         + ". The thesis' columns say nothing of them.\n"
         if lost
@@ -311,8 +322,11 @@ for axis in axes[:, 0]:
     axis.set_ylabel("accuracy, %")
 page.figure(
     fig,
-    caption="Accuracy under the strongest of six attacks, by budget; mean over seeds. The plain network S is in all panels but the last, which has its own. Where curves coincide the last one covers the others (PD lies under PD, two weights).",
-    alt="Four panels of curves of accuracy against the budget: penalties and factors, other neurons, training on attacked images, and 14 x 14 pixels.",
+    caption="Accuracy under the strongest of six attacks, by budget; mean over seeds. The plain network S is in all "
+    "panels but the last, which has its own. Where curves coincide the last one covers the others (PD lies under PD, "
+    "two weights).",
+    alt="Four panels of curves of accuracy against the budget: penalties and factors, other neurons, training on "
+    "attacked images, and 14 x 14 pixels.",
 )
 
 # %% [markdown]
@@ -364,15 +378,22 @@ for kind, of_kind in judges.items():
                 for name, field in (("crossed", "crossed"), ("crossed back", "crossed_back"), ("alone", "alone"))
             ),
         ],
-        caption=f"{kind}, accuracy in % on {met[10][0].parameters['images']} test images, last weights, one step on the squared loss; mean ± sd over {len(of_kind)} seeds. The verdicts take the step of 10, since nothing may be left of 77",
+        caption=f"{kind}, accuracy in % on {met[10][0].parameters['images']} test images, last weights, one step on "
+        f"the squared loss; mean ± sd over {len(of_kind)} seeds. The verdicts take the step of 10, since nothing may "
+        "be left of 77",
     )
     page.say(
         "How to read it. "
         + " ".join(
-            f"Of a step of {level} {kind} has {mean_sd([r['attacked']['evaluation'] for r in records])} left in evaluation mode and {mean_sd([r['attacked']['training'] for r in records])} in training mode. Judged in training mode too, but attacked in evaluation mode (crossed back), {mean_sd([r['crossed_back'] for r in records])}; attacked among clean neighbours, {mean_sd([r['alone'] for r in records])}."
+            f"Of a step of {level} {kind} has {mean_sd([r['attacked']['evaluation'] for r in records])} left in "
+            f"evaluation mode and {mean_sd([r['attacked']['training'] for r in records])} in training mode. Judged in "
+            "training mode too, but attacked in evaluation mode (crossed back), "
+            f"{mean_sd([r['crossed_back'] for r in records])}; attacked among clean neighbours, "
+            f"{mean_sd([r['alone'] for r in records])}."
             for level, records in met.items()
         )
-        + " Where these two are far below the training mode's own number, the network does not resist: the gradient through the statistics of 200 images is a bad guide for each of them."
+        + " Where these two are far below the training mode's own number, the network does not resist: the gradient "
+        "through the statistics of 200 images is a bad guide for each of them."
     )
 
 # %% [markdown]
@@ -397,9 +418,17 @@ if page.profile != "standard" or page.overrides:
     page.say("*The published page says here what its own records show; those of this run are others.*")
 else:
     page.say(
-        "* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and means are alike, with less than half of what the plain network keeps; larger penalties and Elastic Sigmoids make training collapse, and what ten times the penalty gains over a plain network at its learning rate (hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two weights leave Pairwise Difference where it was.\n"
-        "* Batch statistics at test time hinder this attacker. What RS keeps under the thesis' step it owes nearly all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps under a step of 10, a part.\n"
-        "* What helps, at budgets about the one trained for (.1), is training on images attacked in one step; at .3 nothing is left of these networks either. With seven steps they learn badly, at this rate, and lose most of it again."
+        "* None of the conjectures that we could try makes a better network than the plain one. Angles, shares and "
+        "means are alike, with less than half of what the plain network keeps; larger penalties and Elastic Sigmoids "
+        "make training collapse, and what ten times the penalty gains over a plain network at its learning rate "
+        "(hence the trend in a verdict) is less than that rate has cost, and is paid for without an attack; two "
+        "weights leave Pairwise Difference where it was.\n"
+        "* Batch statistics at test time hinder this attacker. What RS keeps under the thesis' step it owes nearly "
+        "all to an attack that goes through the statistics of 200 images, and these guide it badly; of what it keeps "
+        "under a step of 10, a part.\n"
+        "* What helps, at budgets about the one trained for (.1), is training on images attacked in one step; at .3 "
+        "nothing is left of these networks either. With seven steps they learn badly, at this rate, and lose most of "
+        "it again."
     )
 
 # %% [markdown]

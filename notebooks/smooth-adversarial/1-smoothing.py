@@ -85,23 +85,26 @@ for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 page.figure(
     fig,
-    caption="Left: a photograph of scikit-image and the pixel of the impulse (cross). Right: the square root of the smoothed impulse, each divided by its largest value, for three graphs; below "
-    "each its root mean square distance from the pixel.",
-    alt="With bandwidth 300 the smoothed impulse spreads wide, is cut off at the edge of the cup and follows the grain of the wood. The other two graphs "
-    "give round spots of a few pixels; only the Laplacian one is bent a little by the rim.",
+    caption="Left: a photograph of scikit-image and the pixel of the impulse (cross). Right: the square root of the "
+    "smoothed impulse, each divided by its largest value, for three graphs; below each its root mean square distance "
+    "from the pixel.",
+    alt="With bandwidth 300 the smoothed impulse spreads wide, is cut off at the edge of the cup and follows the "
+    "grain of the wood. The other two graphs give round spots of a few pixels; only the Laplacian one is bent a "
+    "little by the rim.",
 )
 radii = {name: impulses["radius"][name] for name in settings.spots}
 page.say(
-    "How to read it: the graph (300, 0.997) looks at the image. It stops at the rim and where the cup ends, and follows the grain of the wood. The impulse "
-    "spreads over "
+    "How to read it: the graph (300, 0.997) looks at the image. It stops at the rim and where the cup ends, and "
+    "follows the grain of the wood. The impulse spreads over "
     + ", ".join(f"{found[0]:.1f} pixels {name}" for name, found in radii.items())
     + ". With (10, 0.95) and the Gaussian kernel it spreads over "
     + ", ".join(f"{found[1]:.1f}" for found in radii.values())
     + " pixels, in round spots that hardly look at the image."
 )
 page.say(
-    f"Why: two grey levels that differ by 0.1 still have the weight {np.exp(-10 * 0.01):.2f} (Gaussian) or {np.exp(-1):.2f} (Laplacian) at bandwidth 10, but "
-    f"{np.exp(-3):.2f} at bandwidth 300 (Gaussian). Ratios of weights count: an edge cuts only where a pixel has better neighbours."
+    f"Why: two grey levels that differ by 0.1 still have the weight {np.exp(-10 * 0.01):.2f} (Gaussian) or "
+    f"{np.exp(-1):.2f} (Laplacian) at bandwidth 10, but {np.exp(-3):.2f} at bandwidth 300 (Gaussian). Ratios of "
+    "weights count: an edge cuts only where a pixel has better neighbours."
 )
 
 # %% [markdown]
@@ -188,14 +191,16 @@ axis.set(xlabel="iterations", ylabel="relative error in the norm of $I - \\alpha
 axis.legend(loc="lower left")
 page.figure(
     fig,
-    caption="Conjugate gradients on the photograph above with a random right-hand side. The grey line is where the authors' code stops.",
-    alt="The graph (10, 0.95) reaches an error of 1e-6 well before 50 iterations; the graph (300, 0.997) is still above 1e-2 there. Both stay below their "
-    "dashed bounds until rounding takes over.",
+    caption="Conjugate gradients on the photograph above with a random right-hand side. The grey line is where the "
+    "authors' code stops.",
+    alt="The graph (10, 0.95) reaches an error of 1e-6 well before 50 iterations; the graph (300, 0.997) is still "
+    "above 1e-2 there. Both stay below their dashed bounds until rounding takes over.",
 )
 at = settings.iterations.index(50)
 page.say(
-    f"How to read it: after 50 iterations the error is {solver['error'][0][at]:.0e} for (10, 0.95), and {solver['error'][1][at]:.0e} for (300, 0.997). So at "
-    "$\\alpha = 0.997$ the fifty iterations are **part of the operator's definition**: the attacks on ImageNet use what fifty steps towards the minimum of "
+    f"How to read it: after 50 iterations the error is {solver['error'][0][at]:.0e} for (10, 0.95), and "
+    f"{solver['error'][1][at]:.0e} for (300, 0.997). So at $\\alpha = 0.997$ the fifty iterations are **part of the "
+    "operator's definition**: the attacks on ImageNet use what fifty steps towards the minimum of "
     'Eq. (6) reach, not the minimum itself. `method="cg"` is that operator, `method="exact"` the minimum.'
 )
 
@@ -237,12 +242,17 @@ page.records += costs
 for record in costs:
     if record.name == "smoothing_cost":
         page.say(
-            f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x {record.parameters['size']}: forward and adjoint take {record['ours']:.3f} s. "
-            f"Automatic differentiation through the unrolled iterations takes {record['unrolled']:.3f} s ({record['unrolled'] / record['ours']:.1f} times), with {record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory."
+            f"Recorded on one thread, {record.parameters['batch']} images of 3 x {record.parameters['size']} x "
+            f"{record.parameters['size']}: forward and adjoint take {record['ours']:.3f} s. Automatic differentiation "
+            f"through the unrolled iterations takes {record['unrolled']:.3f} s "
+            f"({record['unrolled'] / record['ours']:.1f} times), with "
+            f"{record['memory_unrolled'] / max(record['memory_ours'], 1e-9):.0f} times the memory."
         )
     else:
         page.say(
-            f"The attack of Carlini and Wagner with this smoothing inside (sC&W, next page) takes {record['ratio']:.2f} times as long an iteration as without, on {record.parameters['network']}, {record.parameters['batch']} images at a time."
+            "The attack of Carlini and Wagner with this smoothing inside (sC&W, next page) takes "
+            f"{record['ratio']:.2f} times as long an iteration as without, on {record.parameters['network']}, "
+            f"{record.parameters['batch']} images at a time."
         )
 if not costs:
     page.say("*No recorded timing in this checkout; `python -m benchmarks --standard` makes it.*")

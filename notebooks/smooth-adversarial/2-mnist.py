@@ -90,7 +90,8 @@ page.threat_model(
     pixels="[0, 1]",
     clamp="to [0, 1]: at every step, or (sPGD_2 as coded) at the end",
     goal="untargeted",
-    label="the true label, which is the network's own prediction: only images that are classified correctly are attacked",
+    label="the true label, which is the network's own prediction: only images that are classified correctly are "
+    "attacked",
 )
 
 # %% [markdown]
@@ -246,7 +247,8 @@ for adversarial, title in (
     page.table(
         ["attack", "paper $P_\\text{suc}$, $\\bar D$", "$P_\\text{suc}$", "interval", "$\\bar D$", "interval "],
         table,
-        caption=f"{title}; networks trained: {settings.seeds}; {rows['FGSM', adversarial][0]['correct']} of {settings.images} images in the first",
+        caption=f"{title}; networks trained: {settings.seeds}; {rows['FGSM', adversarial][0]['correct']} of "
+        f"{settings.images} images in the first",
     )
 if any(ledger.stale(r) for adversarial in (False, True) for r in rows["PGD_2", adversarial]):
     page.say(
@@ -268,9 +270,11 @@ def mean(name, adversarial=False, field="distortion"):
 
 
 page.say(
-    f"How to read it. Smoothing as coded multiplies the distortion of PGD$_2$ by {mean('sPGD_2, perturbation (code)') / mean('PGD_2'):.2f} "
-    f"(paper: 1.96), smoothing the gradient as printed by {mean('sPGD_2, gradient (text)') / mean('PGD_2'):.2f}. sC&W needs {mean(PLAIN) / mean('C&W'):.2f} times "
-    f"the distortion of C&W with the printed objective and {mean(SMOOTH) / mean('C&W'):.2f} times with the coded one (paper: .79); this is smoothing and the other variable together. PGD$_2$ needs "
+    "How to read it. Smoothing as coded multiplies the distortion of PGD$_2$ by "
+    f"{mean('sPGD_2, perturbation (code)') / mean('PGD_2'):.2f} (paper: 1.96), smoothing the gradient as printed by "
+    f"{mean('sPGD_2, gradient (text)') / mean('PGD_2'):.2f}. sC&W needs {mean(PLAIN) / mean('C&W'):.2f} times the "
+    f"distortion of C&W with the printed objective and {mean(SMOOTH) / mean('C&W'):.2f} times with the coded one "
+    "(paper: .79); this is smoothing and the other variable together. PGD$_2$ needs "
     f"{mean('PGD_2') / mean('C&W'):.2f} times the distortion of C&W (paper: .69)."
 )
 
@@ -338,7 +342,8 @@ def at(name, number):
 columns = [f"rate {rate:g}" for rate in settings.rates]
 if None in alone:
     page.say(
-        "*Not measured yet: the five attacks at several learning rates. Until then no number here says what smoothing does alone.*"
+        "*Not measured yet: the five attacks at several learning rates. Until then no number here says what smoothing "
+        "does alone.*"
     )
 else:
     page.table(
@@ -347,14 +352,17 @@ else:
             [
                 label,
                 *(
-                    f"{np.mean([r['success'][name][number] for r in alone]):.2f}, {told([r['distortion'][name][number] for r in alone])}"
+                    f"{np.mean([r['success'][name][number] for r in alone]):.2f}, "
+                    f"{told([r['distortion'][name][number] for r in alone])}"
                     for number in range(len(columns))
                 ),
-                f"{np.mean([r['closest'][name]['success'] for r in alone]):.2f}, {told([r['closest'][name]['distortion'] for r in alone])}",
+                f"{np.mean([r['closest'][name]['success'] for r in alone]):.2f}, "
+                f"{told([r['closest'][name]['distortion'] for r in alone])}",
             ]
             for name, label in named.items()
         ],
-        caption=f"One thing at a time: the first {settings.paired_images} test images, natural training, networks: {settings.seeds}",
+        caption=f"One thing at a time: the first {settings.paired_images} test images, natural training, networks: "
+        f"{settings.seeds}",
     )
     page.table(
         ["ratio of distortions", *columns, "closest of all rates", "shorter, by image"],
@@ -367,7 +375,8 @@ else:
             ]
             for name, label in pairs.items()
         ],
-        caption="Ratios on the same images, mean ± sd over the networks; the last column: the share of images on which the first of the two goes less far at its closest",
+        caption="Ratios on the same images, mean ± sd over the networks; the last column: the share of images on "
+        "which the first of the two goes less far at its closest",
     )
     fig, axis = plt.subplots(layout="constrained")
     for number, (name, label) in enumerate(named.items()):
@@ -379,14 +388,18 @@ else:
     axis.legend(fontsize=8)
     page.figure(
         fig,
-        caption="The distortion of five attacks against Adam's learning rate, mean over the networks. Dashed: with the norm in place of its square.",
-        alt="Lines of mean distortion against learning rate for C&W, C&W over r, sC&W as printed, sC&W as coded and the same without smoothing. The numbers are those of the table above.",
+        caption="The distortion of five attacks against Adam's learning rate, mean over the networks. Dashed: with "
+        "the norm in place of its square.",
+        alt="Lines of mean distortion against learning rate for C&W, C&W over r, sC&W as printed, sC&W as coded and "
+        "the same without smoothing. The numbers are those of the table above.",
     )
     page.say(
-        f"How to read it, at the paper's rate of {settings.rates[0]:g}: sC&W as printed needs {at('squared/tanh', 0):.2f} times the distortion of C&W. The variable alone gives {at('clip/tanh', 0):.2f}, "
-        f"and smoothing on top of it multiplies by {at('squared/clip', 0):.2f}. At {settings.rates[1]:g} smoothing multiplies by {at('squared/clip', 1):.2f}. Where every attack "
-        f"has its closest success of all rates, it multiplies by {centre([r['best']['squared/clip']['ratio'] for r in alone]):.2f}. A number below 1 is a gain of smoothing, one above 1 a loss. "
-        "`sm-mnist-smoothing-alone-printed` and its siblings judge it."
+        f"How to read it, at the paper's rate of {settings.rates[0]:g}: sC&W as printed needs "
+        f"{at('squared/tanh', 0):.2f} times the distortion of C&W. The variable alone gives {at('clip/tanh', 0):.2f}, "
+        f"and smoothing on top of it multiplies by {at('squared/clip', 0):.2f}. At {settings.rates[1]:g} smoothing "
+        f"multiplies by {at('squared/clip', 1):.2f}. Where every attack has its closest success of all rates, it "
+        f"multiplies by {centre([r['best']['squared/clip']['ratio'] for r in alone]):.2f}. A number below 1 is a gain "
+        "of smoothing, one above 1 a loss. `sm-mnist-smoothing-alone-printed` and its siblings judge it."
     )
 
 # %% [markdown]
@@ -410,9 +423,8 @@ def off(name):
 for text, code in (("sPGD_2, gradient (text)", "sPGD_2, perturbation (code)"), (PLAIN, SMOOTH)):
     nearer, farther = sorted((text, code), key=off)
     page.say(
-        f"* Nearer to the paper's distortions is **{nearer}**: {100 * off(nearer):.0f} % off in the mean of the two tables, the other form {100 * off(farther):.0f} %.".replace(
-            "_2", "$_2$"
-        )
+        f"* Nearer to the paper's distortions is **{nearer}**: {100 * off(nearer):.0f} % off in the mean of the two "
+        f"tables, the other form {100 * off(farther):.0f} %.".replace("_2", "$_2$")
     )
 capped = {adversarial: measured("FGSM", adversarial, eps=linf[:3]) for adversarial in (False, True)}
 page.say(
@@ -425,7 +437,8 @@ page.say(
         + " (paper {}, {})".format(*printed[adversarial]["FGSM"])
         for adversarial, records in capped.items()
     )
-    + ". One budget of .3 alone would give distortions of about .3 times the root of the 784 pixels, 8.4, less what clipping takes: the paper's 5.02 is not that."
+    + ". One budget of .3 alone would give distortions of about .3 times the root of the 784 pixels, 8.4, less what "
+    "clipping takes: the paper's 5.02 is not that."
 )
 
 # %% [markdown]
@@ -450,9 +463,11 @@ fig.supylabel("P(D)", fontsize=10)
 fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
-    caption="Operating characteristics, mean over the networks (the paper's Figure 2). A curve further to the left is a stronger attack. Dashed: the forms of the text "
-    "where the authors' code does something else. The axis ends at 8, FGSM's successes do not.",
-    alt="Two panels of rising curves against distortion, one per attack; FGSM's rises last and, on the adversarially trained network, stays low.",
+    caption="Operating characteristics, mean over the networks (the paper's Figure 2). A curve further to the left is "
+    "a stronger attack. Dashed: the forms of the text where the authors' code does something else. The axis ends at "
+    "8, FGSM's successes do not.",
+    alt="Two panels of rising curves against distortion, one per attack; FGSM's rises last and, on the adversarially "
+    "trained network, stays low.",
 )
 
 # %% [markdown]
@@ -497,7 +512,8 @@ if duel:
     page.say(
         f"Given the time, C&W needs {ratio:.2f} times the distortion of PGD$_2$ with its grid. "
         + (
-            "So the order is a matter of settings: search, iterations, rate, first constant and margin were all changed together."
+            "So the order is a matter of settings: search, iterations, rate, first constant and margin were all "
+            "changed together."
             if ratio < 1
             else "PGD$_2$ stays ahead."
         )
@@ -516,8 +532,9 @@ def beside(name):
 
 if duel and not waiting:
     page.say(
-        f"With the same long search, and of the distortion of C&W on the same images, C&W over r needs {beside(OVER_R):.2f} times and sC&W as printed {beside(PLAIN):.2f} times. "
-        "This is what is left of the variable and of smoothing when the optimiser has time."
+        "With the same long search, and of the distortion of C&W on the same images, C&W over r needs "
+        f"{beside(OVER_R):.2f} times and sC&W as printed {beside(PLAIN):.2f} times. This is what is left of the "
+        "variable and of smoothing when the optimiser has time."
     )
 
 # %% [markdown]
@@ -573,10 +590,12 @@ else:
         axes[row, 0].set_ylabel(name.split(",")[0], fontsize=9)
     page.figure(
         fig,
-        caption="Each row is the image on which one attack (left) had to go farthest; the columns are the attacks, the numbers their distortions; where an attack fails, the number says so "
-        "(the paper's Figure 5). An attack with a budget has one budget here, and may fail on the image for which it needed another, its own row included. Two attacks may have the same image.",
-        alt="A grid of digits: the original in the first column, then its adversarial versions by six attacks. FGSM and I-FGSM cover the background with noise; "
-        "the smooth attacks change whole strokes and grey areas.",
+        caption="Each row is the image on which one attack (left) had to go farthest; the columns are the attacks, "
+        "the numbers their distortions; where an attack fails, the number says so (the paper's Figure 5). An attack "
+        "with a budget has one budget here, and may fail on the image for which it needed another, its own row "
+        "included. Two attacks may have the same image.",
+        alt="A grid of digits: the original in the first column, then its adversarial versions by six attacks. FGSM "
+        "and I-FGSM cover the background with noise; the smooth attacks change whole strokes and grey areas.",
     )
 
 # %% [markdown]
@@ -596,8 +615,10 @@ stored = {
 }
 most = {kind: max(found, key=found.get) for kind, found in stored.items()}
 page.say(
-    f"Rounded to 8 bits the mean distortion of the successes is another by at most {100 * stored['rounded'][most['rounded']]:.1f} % ({most['rounded']}). "
-    f"Rounded down it is another by at most {100 * stored['truncated'][most['truncated']]:.1f} % ({most['truncated']}; natural training, mean over the networks)."
+    "Rounded to 8 bits the mean distortion of the successes is another by at most "
+    f"{100 * stored['rounded'][most['rounded']]:.1f} % ({most['rounded']}). Rounded down it is another by at most "
+    f"{100 * stored['truncated'][most['truncated']]:.1f} % ({most['truncated']}; natural training, mean over the "
+    "networks)."
 )
 
 # %% [markdown]

@@ -234,14 +234,16 @@ for network in settings.networks:
             "images",
         ],
         table,
-        caption=f"{network}, {100 * accuracy:.0f} % right of the images tried; the paper's column is InceptionV3 at 299 x 299 pixels",
+        caption=f"{network}, {100 * accuracy:.0f} % right of the images tried; the paper's column is InceptionV3 at "
+        "299 x 299 pixels",
     )
 
 if any(ledger.stale(r) for network in settings.networks for r in rows["PGD_2", network]):
     page.say("*PGD$_2$ is to be measured again: its numbers are older than its code, and than its order of steps.*")
 if len(rows) < len(asked):
     page.say(
-        f"*Not measured yet: {'; '.join(f'{name} on {network}' for name, network in asked if (name, network) not in rows)}.*"
+        "*Not measured yet: "
+        f"{'; '.join(f'{name} on {network}' for name, network in asked if (name, network) not in rows)}.*"
     )
 
 # %% tags=["hide-input"]
@@ -274,12 +276,15 @@ for network in searched:
         if (name, network) in rows
     ]
     page.say(
-        f"**{network}**, the first {shared} images only, so that all attacks had the same. Of two numbers the first is as returned, the second as stored; the paper's are as stored.\n\n"
+        f"**{network}**, the first {shared} images only, so that all attacks had the same. Of two numbers the first "
+        "is as returned, the second as stored; the paper's are as stored.\n"
+        "\n"
         + "* sC&W needs, of the distortion of C&W, "
         + " and ".join(forms)
         + " (paper: .61). This is smoothing and the other variable together.\n"
         + f"* PGD$_2$ needs {ratio('PGD_2', 'C&W', network)} times that of C&W (paper: .37).\n"
-        + f"* Smoothing multiplies PGD$_2$'s by {ratio('sPGD_2, perturbation (code)', 'PGD_2', network)} as coded and {ratio('sPGD_2, gradient (text)', 'PGD_2', network)} as printed (paper: 1.17)."
+        + f"* Smoothing multiplies PGD$_2$'s by {ratio('sPGD_2, perturbation (code)', 'PGD_2', network)} as coded and "
+        f"{ratio('sPGD_2, gradient (text)', 'PGD_2', network)} as printed (paper: 1.17)."
     )
 smallest = {
     name: [
@@ -296,8 +301,12 @@ page.say(
         f"{100 * min(found):.0f} to {100 * max(found):.0f} % of the images with {name}".replace("_2", "$_2$")
         for name, found in smallest.items()
     )
-    + f" (smallest and largest of the {len(settings.networks)} networks). For these images the distortion is that of the grid's first budget and not what the attack needs, so that the means of these three attacks are too large. "
-    f"I-FGSM needs more than FGSM on {sum(mean('I-FGSM', network) > mean('FGSM', network) for network in settings.networks)} of {len(settings.networks)} networks (the first {shared} images); its step of .04 is {0.04 / settings.linf[0]:.1f} times the smallest budget, and smaller ones were not tried."
+    + f" (smallest and largest of the {len(settings.networks)} networks). For these images the distortion is that of "
+    "the grid's first budget and not what the attack needs, so that the means of these three attacks are too large. "
+    "I-FGSM needs more than FGSM on "
+    f"{sum(mean('I-FGSM', network) > mean('FGSM', network) for network in settings.networks)} of "
+    f"{len(settings.networks)} networks (the first {shared} images); its step of .04 is {0.04 / settings.linf[0]:.1f} "
+    "times the smallest budget, and smaller ones were not tried."
 )
 lost = {
     network: (
@@ -308,12 +317,14 @@ lost = {
     for network in searched
 }
 page.say(
-    "Where networks are as fragile as these, storing decides. As returned, PGD$_2$ fools with so little that a file cannot hold it: rounded to the nearest grey level, "
+    "Where networks are as fragile as these, storing decides. As returned, PGD$_2$ fools with so little that a file "
+    "cannot hold it: rounded to the nearest grey level, "
     + "; ".join(
         f"{near} of {all_} successes still fool {network}, and rounded down {down}"
         for network, (near, down, all_) in lost.items()
     )
-    + ". Rounding down makes a whole grey level of every small negative change, and most of the distortion as stored is that of storing (see below)."
+    + ". Rounding down makes a whole grey level of every small negative change, and most of the distortion as stored "
+    "is that of storing (see below)."
 )
 
 # %% [markdown]
@@ -348,7 +359,8 @@ if lower:
             ]
             for name, record in lower.items()
         ],
-        caption=f"Mean distortion of the successes on {first}, as returned, of the images that it gets right among the first {settings.fine}. Stored in 8 bits such perturbations are gone, so there is no column for that.",
+        caption=f"Mean distortion of the successes on {first}, as returned, of the images that it gets right among "
+        f"the first {settings.fine}. Stored in 8 bits such perturbations are gone, so there is no column for that.",
     )
 if len(lower) < 3:
     page.say("*Not measured yet: these attacks with four budgets more.*")
@@ -434,15 +446,18 @@ heads = [f"rate {column:g}" if isinstance(column, float) else column for column 
 page.table(
     ["attack", *(f"{head}: $P_\\text{{suc}}$, $\\bar D$" for head in heads)],
     [[name, *(cell(name, column) for column in columns)] for name in (*trio, CODE, UNSMOOTHED)],
-    caption=f"One thing at a time: {first}, the {len(pooled('C&W', first))} images that it gets right of the first {shared}",
+    caption=f"One thing at a time: {first}, the {len(pooled('C&W', first))} images that it gets right of the first "
+    f"{shared}",
 )
 page.table(
     ["ratio of distortions", *heads],
     [[label, *(quotient(pair, column) for column in columns)] for label, pair in pairs.items()],
-    caption="Ratios of mean distortions over the images that both fool, with 95 % intervals over images (bootstrap, both attacks together)",
+    caption="Ratios of mean distortions over the images that both fool, with 95 % intervals over images (bootstrap, "
+    "both attacks together)",
 )
 page.say(
-    'How to read it: a number below 1 is a gain of the first of the two. What the paper compares is "both"; what smoothing does is in the rows "smoothing alone". The verdicts judge ratios formed on each group of images.'
+    'How to read it: a number below 1 is a gain of the first of the two. What the paper compares is "both"; what '
+    'smoothing does is in the rows "smoothing alone". The verdicts judge ratios formed on each group of images.'
     + (
         ""
         if None not in slower and len(compared) == len(trio) + 2
@@ -477,7 +492,10 @@ fig.supylabel("P(D)", fontsize=10)
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
 page.figure(
     fig,
-    caption=f"Operating characteristics on natural images, as returned (the paper's Figure 3 has other networks): C&W and sC&W on the first {shared} images, the others on {settings.groups * settings.group}. Attacks with a budget rise near the budgets of their grid; the axis ends at 3, beyond which C&W may go on. Dashed: the forms of the text. Left out: sC&W with the norm and the first c = 100.",
+    caption="Operating characteristics on natural images, as returned (the paper's Figure 3 has other networks): C&W "
+    f"and sC&W on the first {shared} images, the others on {settings.groups * settings.group}. Attacks with a budget "
+    "rise near the budgets of their grid; the axis ends at 3, beyond which C&W may go on. Dashed: the forms of the "
+    "text. Left out: sC&W with the norm and the first c = 100.",
     alt="Rising curves of success against distortion, one per attack, per network.",
 )
 
@@ -519,11 +537,13 @@ if nine:
             ]
             for name, records in nine.items()
         ],
-        caption=f"{first}, the {nine['C&W'][0]['correct']} images that it gets right of the first {settings.nine}; lowest success {min(record['float']['success'] for records in nine.values() for record in records):.2f}",
+        caption=f"{first}, the {nine['C&W'][0]['correct']} images that it gets right of the first {settings.nine}; "
+        f"lowest success {min(record['float']['success'] for records in nine.values() for record in records):.2f}",
     )
     ends = {name: records[1]["float"]["distortion"] for name, records in nine.items()}
     page.say(
-        f"With nine steps sC&W needs {ends[TEXT] / ends['C&W']:.2f} times the distortion of C&W as printed and {ends[CODE] / ends['C&W']:.2f} times as coded (paper: .61). "
+        f"With nine steps sC&W needs {ends[TEXT] / ends['C&W']:.2f} times the distortion of C&W as printed and "
+        f"{ends[CODE] / ends['C&W']:.2f} times as coded (paper: .61). "
         + (
             f"C&W over r, without smoothing, needs {ends[OVER_R] / ends['C&W']:.2f} times. "
             if OVER_R in ends
@@ -577,11 +597,14 @@ page.table(
 )
 digits, *others = (np.mean([r["cosine"] for r in records]) for records in flat.values())
 page.say(
-    "How to read it: the explanation needs the first cosine to be small, and smaller than the others. Small (below .5) it is"
+    "How to read it: the explanation needs the first cosine to be small, and smaller than the others. Small (below "
+    ".5) it is"
     + ("" if digits < 0.5 else " **not**")
     + ", and smaller than the mean of the others it is"
     + ("" if digits < np.mean(others) else " **not**")
-    + ". The mean of the others is over two strengths of smoothing, of which only (10, .95) is MNIST's. The form of sPGD$_2$ that loses most on MNIST is the coded one, which smooths the whole perturbation again and again; what that does to the direction was not measured."
+    + ". The mean of the others is over two strengths of smoothing, of which only (10, .95) is MNIST's. The form of "
+    "sPGD$_2$ that loses most on MNIST is the coded one, which smooths the whole perturbation again and again; what "
+    "that does to the direction was not measured."
 )
 
 # %% [markdown]
@@ -599,15 +622,21 @@ near_floor = at_hand(
 
 # %% tags=["hide-input"]
 page.say(
-    f"On {settings.floor} images of {floor['pixels']} x {floor['pixels']} pixels the unattacked image is at an l2 distance of **{floor['truncated']:.2f}** from itself (largest {floor['largest']:.2f}); with "
-    f"rounding it would be {floor['rounded']:.2f}. "
+    f"On {settings.floor} images of {floor['pixels']} x {floor['pixels']} pixels the unattacked image is at an l2 "
+    f"distance of **{floor['truncated']:.2f}** from itself (largest {floor['largest']:.2f}); with rounding it would "
+    f"be {floor['rounded']:.2f}. "
     + (
-        f"The attacks of this page are run at {near_floor['pixels']} x {near_floor['pixels']} pixels, where it is **{near_floor['truncated']:.2f}**. Distortions as stored are to be held against that number. "
+        f"The attacks of this page are run at {near_floor['pixels']} x {near_floor['pixels']} pixels, where it is "
+        f"**{near_floor['truncated']:.2f}**. Distortions as stored are to be held against that number. "
         if near_floor
-        else "*Not measured yet: the same at the size at which the attacks of this page are run, against which their distortions as stored are to be held.* "
+        else "*Not measured yet: the same at the size at which the attacks of this page are run, against which their "
+        "distortions as stored are to be held.* "
     )
-    + "The paper's smallest distortion, 1.80 for PGD$_2$, contains this floor. It hides how far apart small distortions are, "
-    'and lets perturbations fool that no file would have held otherwise (see Table 1); the large distortions of FGSM or C&W hardly notice it. The column "rounded down" of the tables above shows what it does to the distortions measured here.'
+    + "The paper's smallest distortion, 1.80 for PGD$_2$, contains this floor. It hides how far apart small "
+    "distortions are, "
+    "and lets perturbations fool that no file would have held otherwise (see Table 1); the large distortions of FGSM "
+    'or C&W hardly notice it. The column "rounded down" of the tables above shows what it does to the distortions '
+    "measured here."
 )
 
 # %% tags=["hide-cell"]
@@ -688,13 +717,15 @@ if settings.transfer_groups:
             for name, records in table3.items()
             if records
         ],
-        caption=f"Success of attacks on {first} against its variants, those with a budget at an l2 distortion of about 3.75",
+        caption=f"Success of attacks on {first} against its variants, those with a budget at an l2 distortion of "
+        "about 3.75",
     )
     planned = sum(groups.get(name, settings.search_transfer_groups) for name in filtered)
     there = sum(len(records) for records in table3.values())
     if there < planned:
         page.say(
-            f"*Not measured yet: {planned - there} of {planned} groups of up to 20 images; the table is of those that are there.*"
+            f"*Not measured yet: {planned - there} of {planned} groups of up to 20 images; the table is of those that "
+            "are there.*"
         )
     outside = [
         np.average([record[other]["success"] for record in records], weights=[record["tried"] for record in records])
@@ -703,9 +734,14 @@ if settings.transfer_groups:
         for other in settings.others
     ]
     page.say(
-        "How to read it: C&W and sC&W stop just behind the border of their own network, and fall back when the image is rounded to 8 bits (the white box loses some) or slightly filtered; an attack that spends a budget well beyond the border does not. "
-        "In the paper, too, sC&W loses most to the filter and PGD$_2$ nothing; but there FGSM and I-FGSM do no better than C&W. Its table compares attacks at unequal distortions (sC&W's is the smallest), so it says little about smoothing itself: compare sPGD$_2$ with PGD$_2$. Nor are the budgets here quite equal: rounding to 8 bits moves FGSM and I-FGSM, whose 2.5 grey levels become 2 or 3 (mean l2 in the table). "
-        f"Networks of another architecture are fooled by {min(outside):.2f} to {max(outside):.2f} of these few images: a question about the network and not about smoothing."
+        "How to read it: C&W and sC&W stop just behind the border of their own network, and fall back when the image "
+        "is rounded to 8 bits (the white box loses some) or slightly filtered; an attack that spends a budget well "
+        "beyond the border does not. In the paper, too, sC&W loses most to the filter and PGD$_2$ nothing; but there "
+        "FGSM and I-FGSM do no better than C&W. Its table compares attacks at unequal distortions (sC&W's is the "
+        "smallest), so it says little about smoothing itself: compare sPGD$_2$ with PGD$_2$. Nor are the budgets here "
+        "quite equal: rounding to 8 bits moves FGSM and I-FGSM, whose 2.5 grey levels become 2 or 3 (mean l2 in the "
+        f"table). Networks of another architecture are fooled by {min(outside):.2f} to {max(outside):.2f} of these "
+        "few images: a question about the network and not about smoothing."
     )
 else:
     page.say("*This profile does not attack variants; the standard profile does.*")
@@ -752,7 +788,8 @@ if table:
     page.table(
         ["network", "attack", "AUC (95 %)", "pairs"],
         table,
-        caption="Detecting the closest success of each attack from the image alone; of each attack the images (pairs) whose attack survives rounding to 8 bits, so that rows are of different images",
+        caption="Detecting the closest success of each attack from the image alone; of each attack the images (pairs) "
+        "whose attack survives rounding to 8 bits, so that rows are of different images",
     )
 if points.get((first, "C&W")) and points.get((first, MIXED)):
     told = {
@@ -767,7 +804,8 @@ if points.get((first, "C&W")) and points.get((first, MIXED)):
     size = min(settings.noise, key=lambda length: abs(length - smooth[0]))
     told[f"white noise of l2 {size:g}"] = size, {"auc": reach["auc"][settings.noise.index(size)]}
     page.say(
-        f"The paper's question is best put to perturbations long enough to be seen. AUC and mean l2: {MIXED} on {first} {smooth[1]['auc']:.2f} at {smooth[0]:.1f}; "
+        f"The paper's question is best put to perturbations long enough to be seen. AUC and mean l2: {MIXED} on "
+        f"{first} {smooth[1]['auc']:.2f} at {smooth[0]:.1f}; "
         + "; ".join(f"{name} {found['auc']:.2f} at {length:.1f}" for name, (length, found) in told.items())
         + ". "
         + (
@@ -786,8 +824,8 @@ seen = [length for length, interval in zip(settings.noise, reach["interval"], st
 page.say(
     "How to read it: the detector sees white noise "
     + (f"from an l2 norm of {min(seen):g} on" if seen else "of none of these sizes")
-    + " (lower end of the interval above .6). An attack whose row is at .5 is as good as invisible to it. Where an attack needs "
-    "less than the noise that is seen, that says more about the fragile networks than about smoothness. "
+    + " (lower end of the interval above .6). An attack whose row is at .5 is as good as invisible to it. Where an "
+    "attack needs less than the noise that is seen, that says more about the fragile networks than about smoothness. "
     + "A low AUC with so few images and so simple a detector is no proof of safety: a better detector may exist."
 )
 

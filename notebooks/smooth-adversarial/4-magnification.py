@@ -152,8 +152,10 @@ for column, title in enumerate(("image", "range deviation .2 (code)", "range dev
     axes[0, column].set_title(title, fontsize=10)
 page.figure(
     fig,
-    caption=f"A photograph of scikit-image under these attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
-    alt="Rows: the original photograph of a cat and its attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.",
+    caption=f"A photograph of scikit-image under these attacks on {settings.network}, and its magnification, all "
+    "scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
+    alt="Rows: the original photograph of a cat and its attacked versions, which look alike. Magnified, the large "
+    "attacks show a noise pattern over the flat background; those with small distortions look like the original.",
 )
 
 # %% tags=["hide-input"]
@@ -192,10 +194,12 @@ nearer = "smaller" if distance["sC&W, text"] < distance["C&W"] else "larger"
 page.say(
     "How to read it: per unit of distortion, magnification shows "
     + ", ".join(f"{ratio[name]:.0f} of {name}".replace("_2", "$_2$") for name in calls)
-    + ". The number falls with the length too, since noise raises the scale that magnification divides by: compare attacks of like length, as PGD$_2$ and sPGD$_2$ are, or C&W and sC&W. "
-    "Where only the distance is lower, a perturbation is hard to see because it is short. "
-    + f"By this measure magnification shows most, per unit, of {max(ratio, key=ratio.get).replace('_2', '$_2$')}, and of sC&W as printed {ratio['sC&W, text'] / ratio['C&W']:.1f} times what it shows of C&W; "
-    f"the paper's \"invisible even when magnified\" is about one image and a human's eye, and sC&W's distance is {nearer} than C&W's."
+    + ". The number falls with the length too, since noise raises the scale that magnification divides by: compare "
+    "attacks of like length, as PGD$_2$ and sPGD$_2$ are, or C&W and sC&W. Where only the distance is lower, a "
+    "perturbation is hard to see because it is short. "
+    + f"By this measure magnification shows most, per unit, of {max(ratio, key=ratio.get).replace('_2', '$_2$')}, and "
+    f"of sC&W as printed {ratio['sC&W, text'] / ratio['C&W']:.1f} times what it shows of C&W; the paper's \"invisible "
+    f"even when magnified\" is about one image and a human's eye, and sC&W's distance is {nearer} than C&W's."
 )
 
 # %% tags=["hide-input"]
@@ -207,12 +211,14 @@ if near:
             [name, told(answer), f"{length:.2f}"]
             for name, answer, length in zip(attacked, near["after"], near["length"], strict=True)
         ],
-        caption="The same attacks on the same photograph, run again: the most probable class and how sure the network is",
+        caption="The same attacks on the same photograph, run again: the most probable class and how sure the network "
+        "is",
     )
     others = [answer[0] for answer in near["after"] if answer[0] != near["before"][0]]
     page.say(
-        f"How to read it: {len(others)} of the {len(attacked)} attacks change the answer, {near['before'][0]}. Those that seek the least change "
-        "stop at the border, where two classes are nearly equally probable. Those with a fixed budget go on."
+        f"How to read it: {len(others)} of the {len(attacked)} attacks change the answer, {near['before'][0]}. Those "
+        "that seek the least change stop at the border, where two classes are nearly equally probable. Those with a "
+        "fixed budget go on."
     )
 else:
     page.say("*Not measured yet: what the network answers under each attack.*")
@@ -233,8 +239,11 @@ for axis, picture, name in zip(
     axis.set_title(name, fontsize=9)
 page.figure(
     fig,
-    caption="The perturbations of the attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
-    alt="The photograph and the perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and sC&W as coded soft patches of colour in which the eye can be made out.",
+    caption="The perturbations of the attacks, each channel scaled to its own range (the paper's Figure 4 has three "
+    "images of the competition's set).",
+    alt="The photograph and the perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks "
+    "on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and "
+    "sC&W as coded soft patches of colour in which the eye can be made out.",
 )
 page.table(
     ["attack", "roughness", "l2 distortion"],
@@ -242,14 +251,16 @@ page.table(
         [name, f"{rough:.3f}", f"{length:.3f}"]
         for name, rough, length in zip(calls, figure1["roughness"], figure1["length"], strict=True)
     ],
-    caption=f"Roughness $r^\\top(I - \\mathcal W)\\,r / r^\\top r$ on the graph of the photograph: 0 is as smooth as the image, white noise has {figure1['noise']:.3f}",
+    caption="Roughness $r^\\top(I - \\mathcal W)\\,r / r^\\top r$ on the graph of the photograph: 0 is as smooth as "
+    f"the image, white noise has {figure1['noise']:.3f}",
 )
 
 # %% tags=["hide-input"]
 rough = dict(zip(calls, figure1["roughness"], strict=True))
 page.say(
-    f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2, text']:.3f}, PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed objective and {rough['sC&W, code']:.3f} with the coded one; "
-    f"that of C&W {rough['C&W']:.3f}."
+    f"How to read it: smoothing the gradient gives a smooth perturbation (sPGD$_2$ {rough['sPGD_2, text']:.3f}, "
+    f"PGD$_2$ {rough['PGD_2']:.3f}). That of sC&W has a roughness of {rough['sC&W, text']:.3f} with the printed "
+    f"objective and {rough['sC&W, code']:.3f} with the coded one; that of C&W {rough['C&W']:.3f}."
 )
 
 # %% [markdown]
@@ -280,12 +291,12 @@ if near:
             side=0.98,
             titles=["photograph", *columns],
         ),
-        caption="Squares of the photograph and of perturbations, magnified. Grey is no change. Below each: the change, of 255, at which a channel is black or "
-        "white, one number an attack. Of PGD's l2 length in the square smoothing keeps "
-        + ", ".join(f"{100 * share:.0f} % ({name})" for name, share in kept.items())
-        + ".",
-        alt="Three squares of a photograph, flat, edge and texture, and four perturbations in each. PGD and C&W are specks that ignore the picture. "
-        "Smoothed, PGD's is even in the flat square and follows the edge and the strokes of the fur. "
+        caption="Squares of the photograph and of perturbations, magnified. Grey is no change. Below each: the "
+        "change, of 255, at which a channel is black or white, one number an attack. Of PGD's l2 length in the square "
+        "smoothing keeps " + ", ".join(f"{100 * share:.0f} % ({name})" for name, share in kept.items()) + ".",
+        alt="Three squares of a photograph, flat, edge and texture, and four perturbations in each. PGD and C&W are "
+        "specks that ignore the picture. Smoothed, PGD's is even in the flat square and follows the edge and the "
+        "strokes of the fur. "
         + "Smoothing keeps "
         + ", ".join(f"{100 * share:.0f} % of its length in the square {name}" for name, share in kept.items())
         + ".",

@@ -70,9 +70,9 @@ on_weights = {
 # %% tags=["hide-input"]
 first, last = (on_activations[lam] for lam in (settings.activation[0], settings.activation[-1]))
 page.say(
-    f"**As in the paper's figure**, the strongest penalty on activations (λ = {settings.activation[-1]:g}) brings the active units "
-    f"from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}. Test accuracy goes from "
-    f"{mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}."
+    f"**As in the paper's figure**, the strongest penalty on activations (λ = {settings.activation[-1]:g}) brings the "
+    f"active units from {mean_sd([r['density'] for r in first])} to {mean_sd([r['density'] for r in last])}. Test "
+    f"accuracy goes from {mean_sd([r['accuracy'] for r in first])} to {mean_sd([r['accuracy'] for r in last])}."
     if np.mean([r["density"] for r in last]) < np.mean([r["density"] for r in first])
     else "On these images the penalty does not lower the share of active units."
 )
@@ -111,24 +111,28 @@ axes[1].plot(places, trained.mean(1), "s--", ms=4, label="accuracy, training ima
 axes[1].legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Figure 1 on {settings.data}: share of the 39,200 units that are active for an image, and accuracy, against the penalty on activations; mean and standard deviation over {settings.seeds} seed(s).",
+    caption=f"Figure 1 on {settings.data}: share of the 39,200 units that are active for an image, and accuracy, "
+    f"against the penalty on activations; mean and standard deviation over {settings.seeds} seed(s).",
     alt=f"Left: the share of active units goes from {100 * np.mean([r['density'] for r in first]):.0f} to "
-    f"{100 * np.mean([r['density'] for r in last]):.0f} % as the penalty grows. Right: the accuracy on test images stays near "
-    f"{100 * np.mean([r['accuracy'] for r in last]):.0f} %, below that on training images.",
+    f"{100 * np.mean([r['density'] for r in last]):.0f} % as the penalty grows. Right: the accuracy on test images "
+    f"stays near {100 * np.mean([r['accuracy'] for r in last]):.0f} %, below that on training images.",
 )
 fewer = ", ".join(
-    f"{sum(r['density'] < b['density'] for r, b in zip(records, first, strict=True))} of {settings.seeds} with λ = {lam:g}"
+    f"{sum(r['density'] < b['density'] for r, b in zip(records, first, strict=True))} of {settings.seeds} with λ = "
+    f"{lam:g}"
     for lam, records in on_activations.items()
     if lam
 )
 page.say(
-    "How to read it: the share of active units falls only at the strongest penalties. The accuracy on training images, of which the paper "
-    f"speaks, goes from {mean_sd([r['train_accuracy'] for r in first])} to {mean_sd([r['train_accuracy'] for r in last])}. "
-    "The distance between the two curves at the right shows how much better the network does on images that it has seen."
+    "How to read it: the share of active units falls only at the strongest penalties. The accuracy on training "
+    f"images, of which the paper speaks, goes from {mean_sd([r['train_accuracy'] for r in first])} to "
+    f"{mean_sd([r['train_accuracy'] for r in last])}. The distance between the two curves at the right shows how much "
+    "better the network does on images that it has seen."
 )
 page.say(
-    f"Seed by seed, fewer units are active than without a penalty in {fewer}. The paper calls an activity ratio in [0, 0.5] sparse; by that the "
-    f"network {'is' if np.mean([r['density'] for r in first]) <= 0.5 else 'is not'} sparse without any penalty."
+    f"Seed by seed, fewer units are active than without a penalty in {fewer}. The paper calls an activity ratio in "
+    f"[0, 0.5] sparse; by that the network {'is' if np.mean([r['density'] for r in first]) <= 0.5 else 'is not'} "
+    "sparse without any penalty."
 )
 
 # %% [markdown]
@@ -170,7 +174,8 @@ axis.legend(fontsize=8)
 page.figure(
     fig,
     caption="What a penalty of λ = 0.5 makes of one weight.",
-    alt="l1 and the elastic net set every weight between -0.5 and 0.5 to zero; l2 only makes the straight line through the origin flatter.",
+    alt="l1 and the elastic net set every weight between -0.5 and 0.5 to zero; l2 only makes the straight line "
+    "through the origin flatter.",
 )
 page.say("How to read it: only the penalties with an l1 part have a flat piece at zero.")
 
@@ -226,11 +231,13 @@ page.table(
         ]
         for kind, lam, records in rows
     ],
-    caption=f"What each penalty makes sparse; seeds: {settings.seeds}. With a mark at λ: fewer test images right than twice chance",
+    caption=f"What each penalty makes sparse; seeds: {settings.seeds}. With a mark at λ: fewer test images right than "
+    "twice chance",
 )
 page.say(
-    "How to read it: a penalty on activations empties units and leaves the weights; one on weights empties both. At most "
-    f"{100 * max(r['exact_zeros'] for *_, records in rows for r in records):.2f} % of the weights are exactly zero."
+    "How to read it: a penalty on activations empties units and leaves the weights; one on weights empties both. At "
+    f"most {100 * max(r['exact_zeros'] for *_, records in rows for r in records):.2f} % of the weights are exactly "
+    "zero."
 )
 page.table(
     ["penalty on", "λ", "unpruned", *(f"only weights above {t:g}" for t in chapter.THRESHOLDS[1:])],
@@ -247,7 +254,8 @@ page.table(
 )
 lost = max(100 * np.mean([r["accuracy"] - r["pruned"][2] for r in records]) for *_, records in rows)
 page.say(
-    f"How to read it: without the weights below {chapter.THRESHOLDS[2]:g} no row loses more than {max(lost, 0):.1f} points in the mean."
+    f"How to read it: without the weights below {chapter.THRESHOLDS[2]:g} no row loses more than {max(lost, 0):.1f} "
+    "points in the mean."
 )
 poor = [f"{lam:g} on {kind}" for kind, lam, records in rows if learning.mark(records)]
 page.say(
@@ -268,13 +276,19 @@ def mean(records, field, k=None):
 
 
 page.say(
-    f"**Penalty on weights.** The strongest leaves {mean(heavy, 'weight_density', 1):.0f} % of the weights above 0.001 (without: {mean(base, 'weight_density', 1):.0f} %) and {mean(heavy, 'density'):.0f} % of the units active (without: {mean(base, 'density'):.0f} %); the test accuracy goes from {mean(base, 'accuracy'):.1f} to {mean(heavy, 'accuracy'):.1f} %."
+    f"**Penalty on weights.** The strongest leaves {mean(heavy, 'weight_density', 1):.0f} % of the weights above "
+    f"0.001 (without: {mean(base, 'weight_density', 1):.0f} %) and {mean(heavy, 'density'):.0f} % of the units active "
+    f"(without: {mean(base, 'density'):.0f} %); the test accuracy goes from {mean(base, 'accuracy'):.1f} to "
+    f"{mean(heavy, 'accuracy'):.1f} %."
 )
 page.say(
-    f"**Pruned.** With the weights above 0.01 alone, {mean(heavy, 'weight_density', 2):.0f} % of all, that network has {mean(heavy, 'pruned', 2):.1f} % accuracy; the one without a penalty, with its {mean(base, 'weight_density', 2):.0f} %, {mean(base, 'pruned', 2):.1f} %."
+    f"**Pruned.** With the weights above 0.01 alone, {mean(heavy, 'weight_density', 2):.0f} % of all, that network "
+    f"has {mean(heavy, 'pruned', 2):.1f} % accuracy; the one without a penalty, with its "
+    f"{mean(base, 'weight_density', 2):.0f} %, {mean(base, 'pruned', 2):.1f} %."
 )
 page.say(
-    f"**Penalty on activations.** The strongest leaves {mean(quiet, 'density'):.0f} % of the units active and {mean(quiet, 'weight_density', 1):.0f} % of the weights above 0.001."
+    f"**Penalty on activations.** The strongest leaves {mean(quiet, 'density'):.0f} % of the units active and "
+    f"{mean(quiet, 'weight_density', 1):.0f} % of the weights above 0.001."
 )
 
 # %% [markdown]

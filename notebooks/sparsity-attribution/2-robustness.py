@@ -185,11 +185,14 @@ asked |= {
 
 chance = 100 / len(rival[settings.judged[0]][0]["counts"])
 page.say(
-    f"**With the paper's factor of {strongest:g}, under PGD of 2/255** (accuracy without an attack in brackets; seeds: {settings.seeds}):\n\n"
+    f"**With the paper's factor of {strongest:g}, under PGD of 2/255** (accuracy without an attack in brackets; "
+    f"seeds: {settings.seeds}):\n"
+    "\n"
     + "\n".join(
         f"* **{network}**: "
         + ", ".join(
-            f"{100 * np.mean([r['pgd'][0] for r in runs[name]]):.1f} % ({100 * np.mean([r['clean'] for r in runs[name]]):.1f} %) {told}{learning.mark(runs[name])}"
+            f"{100 * np.mean([r['pgd'][0] for r in runs[name]]):.1f} % "
+            f"({100 * np.mean([r['clean'] for r in runs[name]]):.1f} %) {told}{learning.mark(runs[name])}"
             for name, told in (
                 ("no penalty", "without a penalty"),
                 ("l1", "with l1"),
@@ -198,7 +201,11 @@ page.say(
         )
         for network, runs in asked.items()
     )
-    + f"\n\nA network that gives one answer keeps about {chance:.0f} % under any attack, so a number near that is blindness, not robustness. All seeds count here; in the figure below lines join only those that have learnt. {learning.FOOTNOTE}"
+    + "\n"
+    "\n"
+    f"A network that gives one answer keeps about {chance:.0f} % under any attack, so a number near that is "
+    "blindness, not robustness. All seeds count here; in the figure below lines join only those that have learnt. "
+    f"{learning.FOOTNOTE}"
 )
 
 # %% [markdown]
@@ -276,13 +283,17 @@ names = {name: handle for axis in axes.flat for handle, name in zip(*axis.get_le
 fig.legend(names.values(), names.keys(), fontsize=7, ncols=3, loc="outside upper center")
 page.figure(
     fig,
-    caption=f"Accuracy under PGD against clean accuracy, {settings.train_size} training images, {settings.seeds} seed(s), one where no rule asks for a factor. Faint points: single seeds. Hollow circles: seeds that have learnt nothing († or ‡ in the tables). Others: means over the seeds that have learnt. Numbers at points: the factor of the penalty, where there is room. Black: no penalty, for {', '.join(map(str, settings.judged_epochs))} epochs.",
-    alt="Robust against clean accuracy, one row for each network and one column for each budget. A black curve shows networks without a penalty; "
-    "dashed curves with penalties lie beside it, and a star for adversarial training. Networks at the grey cross give one answer.",
+    caption=f"Accuracy under PGD against clean accuracy, {settings.train_size} training images, {settings.seeds} "
+    "seed(s), one where no rule asks for a factor. Faint points: single seeds. Hollow circles: seeds that have learnt "
+    "nothing († or ‡ in the tables). Others: means over the seeds that have learnt. Numbers at points: the factor of "
+    f"the penalty, where there is room. Black: no penalty, for {', '.join(map(str, settings.judged_epochs))} epochs.",
+    alt="Robust against clean accuracy, one row for each network and one column for each budget. A black curve shows "
+    "networks without a penalty; dashed curves with penalties lie beside it, and a star for adversarial training. "
+    "Networks at the grey cross give one answer.",
 )
 page.say(
-    "How to read it: at equal clean accuracy, a penalty helps where its dashed curve lies above the black one. Points near the grey cross have "
-    "learnt nothing."
+    "How to read it: at equal clean accuracy, a penalty helps where its dashed curve lies above the black one. Points "
+    "near the grey cross have learnt nothing."
 )
 
 # %% [markdown]
@@ -307,15 +318,17 @@ if example:
             side=1.2,
             titles=list(budgets),
         ),
-        caption=f"A photograph of scikit-image under FGSM of two budgets, and what {settings.shown} answers: {words[0]} unchanged, {words[1]} under "
-        f"2/255, {words[2]} under 0.3.",
-        alt=f"Three pictures of a cat's face. Under 2/255 it looks unchanged, and the answer goes from {words[0]} to {words[1]}. Under 0.3 a coloured "
-        f"grain covers it, and the answer is {words[2]}.",
+        caption=f"A photograph of scikit-image under FGSM of two budgets, and what {settings.shown} answers: "
+        f"{words[0]} unchanged, {words[1]} under 2/255, {words[2]} under 0.3.",
+        alt=f"Three pictures of a cat's face. Under 2/255 it looks unchanged, and the answer goes from {words[0]} to "
+        f"{words[1]}. Under 0.3 a coloured grain covers it, and the answer is {words[2]}.",
     )
     page.say(
-        "How to read it: a change of 2/255 can hardly be seen. One of 0.3 covers the picture, so that a wrong answer under it says little. "
+        "How to read it: a change of 2/255 can hardly be seen. One of 0.3 covers the picture, so that a wrong answer "
+        "under it says little. "
         + (
-            "The network is MobileNet, trained on ImageNet by others, and not one of this page's. It is here because one sees little at the 32 pixels that those take."
+            "The network is MobileNet, trained on ImageNet by others, and not one of this page's. It is here because "
+            "one sees little at the 32 pixels that those take."
             if settings.shown != "resnet8"
             else "The network tells scikit-image's photographs apart."
         )
@@ -361,8 +374,8 @@ page.table(
     caption=f"Penalties of {strongest:g}, {longest} epochs, accuracy in %, seed by seed. {learning.FOOTNOTE}",
 )
 page.say(
-    f"How to read it: a gain counts if it is there in each seed, among networks that have learnt, and clearly above the {chance:.0f} % that one answer "
-    "keeps. Read it beside what it costs without an attack."
+    "How to read it: a gain counts if it is there in each seed, among networks that have learnt, and clearly above "
+    f"the {chance:.0f} % that one answer keeps. Read it beside what it costs without an attack."
 )
 
 
@@ -401,7 +414,8 @@ with runtime.seeded(0):
         for name in ("resnet50", "resnet-small", "mobilenet", "mobilenet-small", "vgg16", "vgg-small")
     }
 page.say(
-    "A factor of 0.01 is not the same on a narrow network. Before training, the penalties of the full-sized network are, in units of those of its narrow sibling, "
+    "A factor of 0.01 is not the same on a narrow network. Before training, the penalties of the full-sized network "
+    "are, in units of those of its narrow sibling, "
     + "; ".join(
         f"{sums[full][0] / sums[narrow][0]:.0f} (l1) and {sums[full][1] / sums[narrow][1]:.0f} (l2) for {full}"
         for full, narrow in (("resnet50", "resnet-small"), ("mobilenet", "mobilenet-small"), ("vgg16", "vgg-small"))
@@ -424,10 +438,12 @@ everyone = [*settings.networks, *settings.full]
 page.say(
     "**Without an attack** and without a penalty, these networks get right, of the same test images: "
     + "; ".join(
-        f"{network} {of(network, 'base', 'fgsm', lambda r: r['clean'][0])} % before and {of(network, 'base', 'fgsm', lambda r: r['clean'][1])} % after retraining with FGSM"
+        f"{network} {of(network, 'base', 'fgsm', lambda r: r['clean'][0])} % before and "
+        f"{of(network, 'base', 'fgsm', lambda r: r['clean'][1])} % after retraining with FGSM"
         for network in everyone
     )
-    + ". Read accuracies under attack beside these. A network that has learnt nothing carries a mark in all tables and figures."
+    + ". Read accuracies under attack beside these. A network that has learnt nothing carries a mark in all tables "
+    "and figures."
 )
 printed_attacks = ("deepfool", "fgsm", "pgd")
 printed = {
@@ -471,11 +487,13 @@ for which, field, when, whose in (
             for network in everyone
             for number, penalty in enumerate(PENALTIES)
         ],
-        caption=f"{which} number. Accuracy in % on {settings.test_size} images that were made against the first network: {whose}; seeds: {settings.seeds} (full-sized networks: 1). {learning.FOOTNOTE}",
+        caption=f"{which} number. Accuracy in % on {settings.test_size} images that were made against the first "
+        f"network: {whose}; seeds: {settings.seeds} (full-sized networks: 1). {learning.FOOTNOTE}",
     )
 page.say(
-    "How to read them: the second number is that of the paper's text. Its VGG-16 without a penalty has 7.6 % and 1.6 % under FGSM and PGD. Answering "
-    "one class always gives 8.0 % at least, so a network that was retrained on such images should not do worse (`sa-before-vgg`)."
+    "How to read them: the second number is that of the paper's text. Its VGG-16 without a penalty has 7.6 % and 1.6 "
+    "% under FGSM and PGD. Answering one class always gives 8.0 % at least, so a network that was retrained on such "
+    "images should not do worse (`sa-before-vgg`)."
 )
 cells = {
     (network, penalty, attack): (
@@ -504,13 +522,14 @@ gains = [
     for which in (0, 1)
 ]
 page.say(
-    f"**Which number is printed?** Our first number (before retraining) is the nearer one in {counts(['base'])} cells without a penalty, and in "
-    f"{counts(PENALTIES[1:])} with one. One script made the whole table, so neither reading fits all of it if the two shares disagree. A weaker network "
-    "than ours would look like a first number too."
+    f"**Which number is printed?** Our first number (before retraining) is the nearer one in {counts(['base'])} cells "
+    f"without a penalty, and in {counts(PENALTIES[1:])} with one. One script made the whole table, so neither reading "
+    "fits all of it if the two shares disagree. A weaker network than ours would look like a first number too."
 )
 page.say(
-    f"**The choice matters.** Networks with a penalty get more right than the one without in {gains[0]} of {3 * len(cells) // 4} cells by the first "
-    f"number, and in {gains[1]} by the second. So both have their verdicts below."
+    f"**The choice matters.** Networks with a penalty get more right than the one without in {gains[0]} of "
+    f"{3 * len(cells) // 4} cells by the first number, and in {gains[1]} by the second. So both have their verdicts "
+    "below."
 )
 
 # %% [markdown]
@@ -551,9 +570,12 @@ for axis in axes[-1]:
     axis.tick_params(axis="x", labelsize=7)
 page.figure(
     fig,
-    caption=f"How often the networks, retrained on images of FGSM, answer each class on the test images themselves: bars are means, points single seeds, the line the true frequencies. A point at 100 % is a network that gives one answer. In the titles: {learning.FOOTNOTE}. (CIFAR-10's classes 0 to 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.)",
-    alt="How often each network gives each answer, a row for each network and a column for each penalty. A single bar at 100 % is a network that "
-    "gives one answer; a line shows the true frequencies.",
+    caption="How often the networks, retrained on images of FGSM, answer each class on the test images themselves: "
+    "bars are means, points single seeds, the line the true frequencies. A point at 100 % is a network that gives one "
+    f"answer. In the titles: {learning.FOOTNOTE}. (CIFAR-10's classes 0 to 9: airplane, automobile, bird, cat, deer, "
+    "dog, frog, horse, ship, truck.)",
+    alt="How often each network gives each answer, a row for each network and a column for each penalty. A single bar "
+    "at 100 % is a network that gives one answer; a line shows the true frequencies.",
 )
 most = {
     (network, penalty): [
@@ -567,13 +589,15 @@ most = {
 page.table(
     ["network", *(f"{penalty}: {when}" for penalty in PENALTIES for when in ("first", "retrained"))],
     [[network, *(value for penalty in PENALTIES for value in most[network, penalty])] for network in everyone],
-    caption=f"Share of the most frequent answer on the test images, before and after retraining (FGSM's column of Table 1). {learning.FOOTNOTE}",
+    caption="Share of the most frequent answer on the test images, before and after retraining (FGSM's column of "
+    f"Table 1). {learning.FOOTNOTE}",
 )
 page.say(
-    "How to read it: a network at 100 % gives one answer and scores the frequency of its class. If it keeps that answer under attack, it is not robust "
-    "but blind. The classes' frequencies here, in %: "
+    "How to read it: a network at 100 % gives one answer and scores the frequency of its class. If it keeps that "
+    "answer under attack, it is not robust but blind. The classes' frequencies here, in %: "
     + ", ".join(f"{100 * count / settings.test_size:.1f}" for count in records[0]["truth"])
-    + ". Eight of the nine numbers of the paper's VGG-16 with penalties are frequencies of CIFAR-10's first 500 test images (11.4, 10.8, 10.2 or 8.0)."
+    + ". Eight of the nine numbers of the paper's VGG-16 with penalties are frequencies of CIFAR-10's first 500 test "
+    "images (11.4, 10.8, 10.2 or 8.0)."
 )
 
 # %% [markdown]
@@ -639,23 +663,25 @@ page.table(
         for (network, rate, penalty), records in whole.items()
     ]
     or [["none in this profile", *[""] * 8]],
-    caption=f"Full-sized, {settings.images} test images that nobody attacked; a loss of ln 10 = {np.log(10):.3f} is that of guessing. {learning.FOOTNOTE}",
+    caption=f"Full-sized, {settings.images} test images that nobody attacked; a loss of ln 10 = {np.log(10):.3f} is "
+    f"that of guessing. {learning.FOOTNOTE}",
 )
 for network in settings.whole:
     share = {
         key[1:]: 100 * np.mean([r["largest"] for r in records]) for key, records in whole.items() if key[0] == network
     }
     page.say(
-        f"How to read it: without a penalty {network} answers {share[0.001, 'base']:.0f} % of the images alike at the script's rate, and {share[0.0001, 'base']:.0f} % at a tenth of it; with penalties, at a tenth, "
+        f"How to read it: without a penalty {network} answers {share[0.001, 'base']:.0f} % of the images alike at the "
+        f"script's rate, and {share[0.0001, 'base']:.0f} % at a tenth of it; with penalties, at a tenth, "
         + ", ".join(f"{share[0.0001, penalty]:.0f} % ({penalty})" for penalty in PENALTIES[1:])
         + (
-            ". So one answer at the script's rate is no sign of a penalty: there our network never learns. At a tenth of it the one without a penalty "
-            "has learnt, so one answer of the others is the penalty's doing."
+            ". So one answer at the script's rate is no sign of a penalty: there our network never learns. At a tenth "
+            "of it the one without a penalty has learnt, so one answer of the others is the penalty's doing."
             if share[0.001, "base"] > 99
             else "."
         )
-        + " The paper's base network learnt something, so it differed in something not varied here (starting weights, rate, size of the input, "
-        "linear layers, seed)."
+        + " The paper's base network learnt something, so it differed in something not varied here (starting weights, "
+        "rate, size of the input, linear layers, seed)."
     )
 
 # %% [markdown]
@@ -696,10 +722,14 @@ page.table(
         for network in everyone
         for penalty in PENALTIES
     ],
-    caption=f"In %, {settings.test_size} images: accuracy of the first and of the retrained network on the test images, and of the retrained one on images that were made against the first and against itself (the two networks of a row differ from attack to attack only by what they were retrained on; clean: FGSM's); last, what DeepFool did to the first. Seeds: {settings.seeds} (full-sized networks: 1). {learning.FOOTNOTE}",
+    caption=f"In %, {settings.test_size} images: accuracy of the first and of the retrained network on the test "
+    "images, and of the retrained one on images that were made against the first and against itself (the two networks "
+    "of a row differ from attack to attack only by what they were retrained on; clean: FGSM's); last, what DeepFool "
+    f"did to the first. Seeds: {settings.seeds} (full-sized networks: 1). {learning.FOOTNOTE}",
 )
 page.say(
-    "How to read it: without penalties the retrained networks get right, of old adversarial images, of clean ones, and of new ones made against them: "
+    "How to read it: without penalties the retrained networks get right, of old adversarial images, of clean ones, "
+    "and of new ones made against them: "
     + "; ".join(
         f"{network} "
         + ", ".join(
@@ -708,12 +738,13 @@ page.say(
         )
         for network in everyone
     )
-    + ". The first is what Table 1 calls robustness. The last is what one step of an attacker who knows the network leaves; a stronger attack leaves less "
-    "(`sa-static` asks of FGSM and of PGD)."
+    + ". The first is what Table 1 calls robustness. The last is what one step of an attacker who knows the network "
+    "leaves; a stronger attack leaves less (`sa-static` asks of FGSM and of PGD)."
 )
 page.say(
-    "One trap: old images were made with the network's own answer as the label, as the toolbox does. An image that it had wrong is pushed away from the wrong "
-    "answer, sometimes to the right one. So a network that DeepFool fooled on all images may have some of them right afterwards."
+    "One trap: old images were made with the network's own answer as the label, as the toolbox does. An image that it "
+    "had wrong is pushed away from the wrong answer, sometimes to the right one. So a network that DeepFool fooled on "
+    "all images may have some of them right afterwards."
 )
 
 # %% [markdown]
@@ -758,12 +789,15 @@ fig.supylabel("accuracy, %", fontsize=10)
 axes[0, 0].legend(fontsize=7)
 page.figure(
     fig,
-    caption=f"Accuracy of the retrained networks on images made against the first ones (bars: means, points: seeds), on images made against themselves (black lines; DeepFool knows no labels and has none), and of a network that gives one answer (grey). Above bars: {learning.FOOTNOTE}.",
-    alt="Bars of the accuracy on old adversarial images, by network, attack and penalty; short black lines, far lower where a "
-    "network has learnt, show the accuracy on images made against the retrained network itself.",
+    caption="Accuracy of the retrained networks on images made against the first ones (bars: means, points: seeds), "
+    "on images made against themselves (black lines; DeepFool knows no labels and has none), and of a network that "
+    f"gives one answer (grey). Above bars: {learning.FOOTNOTE}.",
+    alt="Bars of the accuracy on old adversarial images, by network, attack and penalty; short black lines, far lower "
+    "where a network has learnt, show the accuracy on images made against the retrained network itself.",
 )
 page.say(
-    "How to read it: where the black line is far below its bar, the bar is no robustness. A bar at the grey line may belong to a network that gives one answer."
+    "How to read it: where the black line is far below its bar, the bar is no robustness. A bar at the grey line may "
+    "belong to a network that gives one answer."
 )
 
 # %% [markdown]
@@ -809,7 +843,11 @@ for network in settings.judged:
             ]
             for name, records in rows
         ],
-        caption=f"{network}, {settings.images} test images; seeds: {settings.seeds}, or one (no ±; the interval of one accuracy on 1,000 images is ±3 points in the middle and ±2 at 10 %). DeepFool: length of its perturbations (pixels in [0, 1], at most 50 steps, overshoot 0.02) of the images that were right, over the seeds that have learnt and in which it fooled at least half of them. Last: all smaller weights set to 0, all test images. {learning.FOOTNOTE}",
+        caption=f"{network}, {settings.images} test images; seeds: {settings.seeds}, or one (no ±; the interval of "
+        "one accuracy on 1,000 images is ±3 points in the middle and ±2 at 10 %). DeepFool: length of its "
+        "perturbations (pixels in [0, 1], at most 50 steps, overshoot 0.02) of the images that were right, over the "
+        "seeds that have learnt and in which it fooled at least half of them. Last: all smaller weights set to 0, all "
+        f"test images. {learning.FOOTNOTE}",
     )
     above = {}
     for (penalty, factor), records in swept[network].items():  # each seed against the curve of its own seed
@@ -830,13 +868,14 @@ for network in settings.judged:
     left = 100 * np.mean([r["pgd"][0] for r in plain[network][longest]])
     outside = [name for name in (f"{penalty} of {factor:g}" for penalty, factor in swept[network]) if name not in above]
     page.say(
-        f"How to read it: for {network} under PGD of 2/255 penalties lie above (with a minus: below) the curve without a penalty of the same seed by: "
+        f"How to read it: for {network} under PGD of 2/255 penalties lie above (with a minus: below) the curve "
+        "without a penalty of the same seed by: "
         + (
             "; ".join(f"{name} {text}" for name, text in above.items())
             or "nothing, since no network with a penalty is as accurate as any on its curve"
         )
-        + f". On {settings.images:,} images a few points are chance. The list leaves out seeds that have learnt nothing, or whose clean accuracy the curve does "
-        "not reach"
+        + f". On {settings.images:,} images a few points are chance. The list leaves out seeds that have learnt "
+        "nothing, or whose clean accuracy the curve does not reach"
         + (f" (all of {', '.join(outside)})" if outside else "")
         + f". The longest trained network without a penalty keeps {left:.1f} %"
         + ("; at this budget look at DeepFool's lengths instead. " if left < 2 else ". ")
@@ -845,7 +884,8 @@ for network in settings.judged:
             if any(blind.values())
             else ""
         )
-        + "Where one step of 8/255 leaves far more than PGD does, the gradient misleads one step; one-step training can learn that."
+        + "Where one step of 8/255 leaves far more than PGD does, the gradient misleads one step; one-step training "
+        "can learn that."
     )
 
 # %% [markdown]
@@ -914,7 +954,8 @@ page.table(
         for (network, penalty, factor, epochs), records in normalised.items()
     ]
     or [["not measured yet" if settings.normalised else "none in this profile", *[""] * 9]],
-    caption=f'{settings.images} test images; seeds: {settings.seeds}. "base": no penalty; "adversarial": one-step adversarial training. {learning.FOOTNOTE}',
+    caption=f'{settings.images} test images; seeds: {settings.seeds}. "base": no penalty; "adversarial": one-step '
+    f"adversarial training. {learning.FOOTNOTE}",
 )
 marked = [
     f"{penalty} of {factor:g}" if factor else penalty
@@ -922,9 +963,11 @@ marked = [
     if learning.mark(records)
 ]
 page.say(
-    f"Of these {len(normalised)} kinds of training, those with a seed that has learnt nothing: {', '.join(marked) or 'none'}."
+    f"Of these {len(normalised)} kinds of training, those with a seed that has learnt nothing: "
+    f"{', '.join(marked) or 'none'}."
     if normalised
-    else "The claims on it (`sa-sweep-bn`, `sa-rival-bn`, `sa-strong-bn`, `sa-f3-same-bn`, `sa-f3-wild-bn`) are judged once all their seeds are recorded."
+    else "The claims on it (`sa-sweep-bn`, `sa-rival-bn`, `sa-strong-bn`, `sa-f3-same-bn`, `sa-f3-wild-bn`) are "
+    "judged once all their seeds are recorded."
 )
 
 # %% [markdown]
@@ -965,11 +1008,14 @@ page.table(
         for (network, penalty, factor), records in others.items()
     ]
     or [["none in this profile", *[""] * 8]],
-    caption=f'{longest} epochs, {settings.images} test images; seeds: {settings.seeds}. "base": no penalty; "adversarial": one-step adversarial training. {learning.FOOTNOTE}',
+    caption=f'{longest} epochs, {settings.images} test images; seeds: {settings.seeds}. "base": no penalty; '
+    f'"adversarial": one-step adversarial training. {learning.FOOTNOTE}',
 )
 for network in settings.beside:
     page.say(
-        f"How to read it: DeepFool goes {lengths(others[network, 'base', 0.0])} thousandths without a penalty, {lengths(others[network, 'adversarial', 0.0])} after adversarial training, and with penalties of 0.0001 and of 0.01 "
+        f"How to read it: DeepFool goes {lengths(others[network, 'base', 0.0])} thousandths without a penalty, "
+        f"{lengths(others[network, 'adversarial', 0.0])} after adversarial training, and with penalties of 0.0001 and "
+        "of 0.01 "
         + ", ".join(
             f"{lengths(others[network, penalty, 1e-4])} and {lengths(others[network, penalty, 1e-2])} ({penalty})"
             for penalty in PENALTIES[1:]
@@ -1010,9 +1056,11 @@ axes[1].set(xlabel="epoch", ylabel="objective with its penalty, training images"
 fig.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=2)
 page.figure(
     fig,
-    caption=f"After each epoch of {first}: cross-entropy of test images, and what is minimised on the training images; mean and range over seeds. Dotted: a network which gives all classes the same probability. {learning.FOOTNOTE}.",
-    alt="Above: the test loss by epoch; without a penalty it rises after a minimum, and networks on the dotted line have learnt nothing. Below: the "
-    "objective on the training images falls.",
+    caption=f"After each epoch of {first}: cross-entropy of test images, and what is minimised on the training "
+    "images; mean and range over seeds. Dotted: a network which gives all classes the same probability. "
+    f"{learning.FOOTNOTE}.",
+    alt="Above: the test loss by epoch; without a penalty it rises after a minimum, and networks on the dotted line "
+    "have learnt nothing. Below: the objective on the training images falls.",
 )
 page.table(
     [
@@ -1038,14 +1086,19 @@ page.table(
         ]
         for name, records in shown.items()
     ],
-    caption=f"At the end, without the penalty. Wobble: standard deviation of the change of the test loss from one of the last ten epochs to the next. Lowest test loss: over the seeds that have learnt. {learning.FOOTNOTE}",
+    caption="At the end, without the penalty. Wobble: standard deviation of the change of the test loss from one of "
+    f"the last ten epochs to the next. Lowest test loss: over the seeds that have learnt. {learning.FOOTNOTE}",
 )
 page.say(
-    "How to read them: a test loss that rises while the training images are fitted ever better is overfitting. One that stays at the dotted line "
-    "belongs to a network that has learnt nothing. The paper says that networks with a penalty take slightly longer to converge; the epoch of the lowest "
-    "test loss is one reading of that, which no claim judges. Accuracy by epoch, which the paper's figure has too, was not recorded. "
+    "How to read them: a test loss that rises while the training images are fitted ever better is overfitting. One "
+    "that stays at the dotted line belongs to a network that has learnt nothing. The paper says that networks with a "
+    "penalty take slightly longer to converge; the epoch of the lowest test loss is one reading of that, which no "
+    "claim judges. Accuracy by epoch, which the paper's figure has too, was not recorded. "
     + "; ".join(
-        f"For {network} the wobble is {mean_sd([r['wobble'] for r in plain[network][longest]], unit='', scale=1)} without a penalty and {mean_sd([r['wobble'] for r in swept[network]['l1', settings.factors[-1]]], unit='', scale=1)} with l1 of {settings.factors[-1]:g}"
+        f"For {network} the wobble is {mean_sd([r['wobble'] for r in plain[network][longest]], unit='', scale=1)} "
+        "without a penalty and "
+        f"{mean_sd([r['wobble'] for r in swept[network]['l1', settings.factors[-1]]], unit='', scale=1)} with l1 of "
+        f"{settings.factors[-1]:g}"
         for network in settings.judged[1:]
         if plain[network][longest][0]["wobble"] is not None
     )
@@ -1062,7 +1115,8 @@ page.threat_model(
     pixels="[0, 1]",
     clamp="to [0, 1]",
     goal="untargeted; the paper calls PGD targeted, its formula and the toolbox's default are not",
-    label="the network's own prediction (Table 1, as the toolbox does without labels); the true label (everywhere else)",
+    label="the network's own prediction (Table 1, as the toolbox does without labels); the true label (everywhere "
+    "else)",
 )
 
 # %% [markdown]

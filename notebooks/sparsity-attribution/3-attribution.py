@@ -80,7 +80,8 @@ KINDS = {
     "untrained": ("base", 0.0),
 }
 page.say(
-    f"Trained on {settings.train_size or 'all'} images of {settings.data} for {settings.epochs} epochs; maps of the first {settings.images:,} test images."
+    f"Trained on {settings.train_size or 'all'} images of {settings.data} for {settings.epochs} epochs; maps of the "
+    f"first {settings.images:,} test images."
 )
 found = {
     (network, kind): [
@@ -106,13 +107,15 @@ def seen(network, kind, *path):
 
 
 page.say(
-    "**Stable is not the same as informative.** *Change* is the sum of squared differences between the maps of two patches; *worth*, from 0 for a "
-    "random order, says how much the map knows of what the network needs.\n\n"
+    "**Stable is not the same as informative.** *Change* is the sum of squared differences between the maps of two "
+    "patches; *worth*, from 0 for a random order, says how much the map knows of what the network needs.\n"
+    "\n"
     + "\n".join(
         f"* **{network}**: l1 of 0.01 brings the change from {seen(network, 'base', 'mean', 'sliding_range'):.1f} to "
-        f"{seen(network, 'l1 of 0.01', 'mean', 'sliding_range'):.1f}, and the accuracy from {100 * seen(network, 'base', 'clean'):.0f} to "
-        f"{100 * seen(network, 'l1 of 0.01', 'clean'):.0f} %. An *untrained* network has a change of "
-        f"{seen(network, 'untrained', 'mean', 'sliding_range'):.1f}, with a worth of {seen(network, 'untrained', 'worth', 'sliding'):.2f} against "
+        f"{seen(network, 'l1 of 0.01', 'mean', 'sliding_range'):.1f}, and the accuracy from "
+        f"{100 * seen(network, 'base', 'clean'):.0f} to {100 * seen(network, 'l1 of 0.01', 'clean'):.0f} %. An "
+        f"*untrained* network has a change of {seen(network, 'untrained', 'mean', 'sliding_range'):.1f}, with a worth "
+        f"of {seen(network, 'untrained', 'worth', 'sliding'):.2f} against "
         f"{seen(network, 'base', 'worth', 'sliding'):.2f} for the trained one."
         for network in settings.networks
     )
@@ -146,15 +149,17 @@ for row, (kind, record) in zip(axes, drawn.items(), strict=True):
     row[0].set_ylabel(f"{kind}\nΔ {record['sliding'][0]:.0f}, {record['cam'][0]:.0f}", fontsize=8)
 page.figure(
     fig,
-    caption="One crop of a photograph and its maps by resnet-tiny (an eighth as wide as ResNet-50, with four blocks), trained on such crops without a "
-    f"penalty and with three of {settings.factor:g}, a hundredth of the paper's factor, one a row; each map is scaled by itself. Δ: sum of squared differences between the two sliding patches, and between Grad-CAM of "
-    "the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for comparison.",
-    alt="One image and its maps, a row for each penalty. The sliding patches' maps share coarse spots and differ in speckles; Grad-CAM's maps are "
-    "a few smooth values that a blur hardly changes; saliency is speckled.",
+    caption="One crop of a photograph and its maps by resnet-tiny (an eighth as wide as ResNet-50, with four blocks), "
+    f"trained on such crops without a penalty and with three of {settings.factor:g}, a hundredth of the paper's "
+    "factor, one a row; each map is scaled by itself. Δ: sum of squared differences between the two sliding patches, "
+    "and between Grad-CAM of the image and of its blur. Saliency, the largest absolute gradient of a pixel, is for "
+    "comparison.",
+    alt="One image and its maps, a row for each penalty. The sliding patches' maps share coarse spots and differ in "
+    "speckles; Grad-CAM's maps are a few smooth values that a blur hardly changes; saliency is speckled.",
 )
 page.say(
-    "How to read it: where two maps of one row differ, the explanation depends on the patch, or on a blur that hardly shows. On three such crops the mean Δ "
-    "of the patches is "
+    "How to read it: where two maps of one row differ, the explanation depends on the patch, or on a blur that hardly "
+    "shows. On three such crops the mean Δ of the patches is "
     + ", ".join(f"{np.mean(record['sliding']):.0f} ({kind})" for kind, record in drawn.items())
     + ": too few to compare networks by eye."
 )
@@ -229,8 +234,10 @@ def added(falls):
 
 null = {name: added(values) for name, values in (("independent", falls), ("smooth", smooth))}
 page.say(
-    f"If falls add, the change is {null['independent'].mean():.1f} ± {null['independent'].std():.1f} for independent ones and {null['smooth'].mean():.1f} ± {null['smooth'].std():.1f} for smooth ones (mean and standard deviation over {len(falls):,} maps). "
-    "So a lower change first of all means a smoother map, and changes near the first number are those of noise."
+    f"If falls add, the change is {null['independent'].mean():.1f} ± {null['independent'].std():.1f} for independent "
+    f"ones and {null['smooth'].mean():.1f} ± {null['smooth'].std():.1f} for smooth ones (mean and standard deviation "
+    f"over {len(falls):,} maps). So a lower change first of all means a smoother map, and changes near the first "
+    "number are those of noise."
 )
 
 # %% [markdown]
@@ -279,17 +286,20 @@ page.table(
         ]
         for (network, kind), records in found.items()
     ],
-    caption=f"Sum of squared differences of two maps, each scaled to [0, 1]: mean ± standard deviation over {settings.images} images, both averaged over {settings.seeds} seed(s). {learning.FOOTNOTE}",
+    caption="Sum of squared differences of two maps, each scaled to [0, 1]: mean ± standard deviation over "
+    f"{settings.images} images, both averaged over {settings.seeds} seed(s). {learning.FOOTNOTE}",
 )
 for network in settings.networks:
     mean = functools.partial(seen, network)
     sighted = [kind for kind in KINDS if not learning.mark(found[network, kind])]
     order = sorted(sighted, key=lambda kind: mean(kind, "mean", "sliding_range")) or ["none"]
     page.say(
-        f"How to read it: among the trainings of {network} in which every seed has learnt, the sliding patch's map changes least with: {order[0]}, most with: {order[-1]}. "
-        "The paper's factor, as a ratio to no penalty: "
+        f"How to read it: among the trainings of {network} in which every seed has learnt, the sliding patch's map "
+        f"changes least with: {order[0]}, most with: {order[-1]}. The paper's factor, as a ratio to no penalty: "
         + "; ".join(
-            f"{kind} {mean(kind, 'mean', 'sliding_range') / mean('base', 'mean', 'sliding_range'):.2f} (sliding patch) and {mean(kind, 'mean', 'cam_range') / mean('base', 'mean', 'cam_range'):.2f} (Grad-CAM), at {100 * mean(kind, 'clean'):.0f} % accuracy against {100 * mean('base', 'clean'):.0f} %"
+            f"{kind} {mean(kind, 'mean', 'sliding_range') / mean('base', 'mean', 'sliding_range'):.2f} (sliding "
+            f"patch) and {mean(kind, 'mean', 'cam_range') / mean('base', 'mean', 'cam_range'):.2f} (Grad-CAM), at "
+            f"{100 * mean(kind, 'clean'):.0f} % accuracy against {100 * mean('base', 'clean'):.0f} %"
             for kind in ("l1 of 0.01", "l2 of 0.01", "elastic net of 0.01")
         )
         + "."
@@ -302,8 +312,13 @@ def apart(a, b):
 
 
 page.say(
-    f"**The paper's numbers by themselves**, as if its columns of 1,000 images were independent. For the sliding patch l1 is {apart((26.31, 27.19), (18.51, 15.28)):.1f} standard errors below no penalty. l2 is {apart((18.62, 13.48), (18.51, 15.28)):.1f} above l1, and the elastic net {apart((20.92, 17.83), (18.51, 15.28)):.1f} above l1: it is not the best there. For Grad-CAM l1 is {apart((15.13, 24.95), (13.96, 22.51)):.1f} above the elastic net: the three cannot be told apart. "
-    "If all networks saw the same images, a paired test could say more. No test on one network of each kind knows what another training would have given."
+    "**The paper's numbers by themselves**, as if its columns of 1,000 images were independent. For the sliding patch "
+    f"l1 is {apart((26.31, 27.19), (18.51, 15.28)):.1f} standard errors below no penalty. l2 is "
+    f"{apart((18.62, 13.48), (18.51, 15.28)):.1f} above l1, and the elastic net "
+    f"{apart((20.92, 17.83), (18.51, 15.28)):.1f} above l1: it is not the best there. For Grad-CAM l1 is "
+    f"{apart((15.13, 24.95), (13.96, 22.51)):.1f} above the elastic net: the three cannot be told apart. If all "
+    "networks saw the same images, a paired test could say more. No test on one network of each kind knows what "
+    "another training would have given."
 )
 
 # %% [markdown]
@@ -340,9 +355,11 @@ for axis in axes[:, 0]:
 axes[0, 0].legend(fontsize=7, title="maps scaled by")
 page.figure(
     fig,
-    caption=f"Mean change of the maps over that of the network without a penalty, for four ways to scale a map before two are compared: not at all, to [0, 1], by its largest value, by its length. Dotted: no difference. Under the axis: {learning.FOOTNOTE}.",
-    alt="Change of the maps over that without a penalty, four marks for each way of training, one for each scaling. Where the marks of a column lie on "
-    "both sides of 1, the scaling decides.",
+    caption="Mean change of the maps over that of the network without a penalty, for four ways to scale a map before "
+    "two are compared: not at all, to [0, 1], by its largest value, by its length. Dotted: no difference. Under the "
+    f"axis: {learning.FOOTNOTE}.",
+    alt="Change of the maps over that without a penalty, four marks for each way of training, one for each scaling. "
+    "Where the marks of a column lie on both sides of 1, the scaling decides.",
 )
 sides = {
     (network, kind): [
@@ -354,8 +371,9 @@ sides = {
     if kind != "base"
 }
 page.say(
-    f"How to read it: for the sliding patch the scaling decides in {sum(len(set(each)) > 1 for each in sides.values())} of {len(sides)} columns whether a "
-    "network looks more stable than the one without a penalty."
+    "How to read it: for the sliding patch the scaling decides in "
+    f"{sum(len(set(each)) > 1 for each in sides.values())} of {len(sides)} columns whether a network looks more "
+    "stable than the one without a penalty."
 )
 
 # %% [markdown]
@@ -406,11 +424,12 @@ for network in settings.networks:
 page.table(
     ["network", "difference", "map", "mean, over seeds", "median (p), seed by seed"],
     rows,
-    caption="Paired differences of the change, maps scaled to [0, 1]; negative: the first is more stable than the second",
+    caption="Paired differences of the change, maps scaled to [0, 1]; negative: the first is more stable than the "
+    "second",
 )
 page.say(
-    "How to read it: a penalty makes maps more stable where the differences are negative in every seed; medians of both signs in one row say that "
-    "trainings differ."
+    "How to read it: a penalty makes maps more stable where the differences are negative in every seed; medians of "
+    "both signs in one row say that trainings differ."
 )
 page.say("Left out, because one of the two networks has learnt nothing: " + ("; ".join(left_out) or "none") + ".")
 
@@ -468,7 +487,10 @@ for network in settings.networks:
         key=lambda kind, network=network: np.mean([r["worth"]["sliding"] for r in found[network, kind]]),
     )
     page.say(
-        f"How to read it: on {network}, among trainings in which every seed has learnt, the sliding patch's maps are worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained {np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f})."
+        f"How to read it: on {network}, among trainings in which every seed has learnt, the sliding patch's maps are "
+        f"worth most with: {best} ({np.mean([r['worth']['sliding'] for r in found[network, best]]):.2f}; without a "
+        f"penalty {np.mean([r['worth']['sliding'] for r in found[network, 'base']]):.2f}, untrained "
+        f"{np.mean([r['worth']['sliding'] for r in found[network, 'untrained']]):.2f})."
     )
 fig, axes = plt.subplots(2, 1, figsize=(4.4, 7), layout="constrained")
 for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-CAM"), strict=True):
@@ -497,12 +519,15 @@ for axis, which, title in zip(axes, ("sliding", "cam"), ("sliding patch", "Grad-
 axes[0].legend(fontsize=7)
 page.figure(
     fig,
-    caption=f"Worth against change, means over seeds; one marker shape for each network ({', '.join(settings.networks)}). A network whose answer never moves has maps without differences, and lies at the origin by convention. Dashed: independent falls that add. At points: {learning.FOOTNOTE}.",
-    alt="Worth of maps against their change, one colour for each way of training: the most stable maps (left) are not those of most worth (top), and untrained "
-    "networks lie low.",
+    caption="Worth against change, means over seeds; one marker shape for each network "
+    f"({', '.join(settings.networks)}). A network whose answer never moves has maps without differences, and lies at "
+    f"the origin by convention. Dashed: independent falls that add. At points: {learning.FOOTNOTE}.",
+    alt="Worth of maps against their change, one colour for each way of training: the most stable maps (left) are not "
+    "those of most worth (top), and untrained networks lie low.",
 )
 page.say(
-    "How to read it: a good explanation lies at the upper left, stable and informative. Maps at the lower left are stable and know nothing."
+    "How to read it: a good explanation lies at the upper left, stable and informative. Maps at the lower left are "
+    "stable and know nothing."
 )
 
 # %% [markdown]

@@ -75,8 +75,8 @@ found = page.measure(
 alone, noise = (100 * np.mean(found[name]) for name in ("single_rates", "noise_rates"))
 page.say(
     f"**In one sentence:** on {settings.network} the minimal perturbation of a *single* image, made "
-    f"{settings.length / found['lengths']:.0f} times as long, fools {alone:.0f} % of other images; noise of that length "
-    f"fools {noise:.0f} %. (*Fooled*: the prediction changes, right or wrong.)"
+    f"{settings.length / found['lengths']:.0f} times as long, fools {alone:.0f} % of other images; noise of that "
+    f"length fools {noise:.0f} %. (*Fooled*: the prediction changes, right or wrong.)"
 )
 
 # %% [markdown]
@@ -116,10 +116,10 @@ axis.set(xlim=(-0.75, 0.15), ylim=(-0.75, 0.15), aspect="equal")
 axis.legend(loc="lower left", fontsize=8)
 page.figure(
     fig,
-    caption="Arrows: the shortest step from the origin to the boundary in five norms. Crosses: where the printed formula ends. "
-    "For p = 2 both coincide; the other crosses miss the boundary.",
-    alt="All five arrows from the origin end on the boundary; of the crosses of the printed formula only that of p = 2 does. "
-    "The arrow of p = 1 runs along the first axis, that of p = infinity along the diagonal.",
+    caption="Arrows: the shortest step from the origin to the boundary in five norms. Crosses: where the printed "
+    "formula ends. For p = 2 both coincide; the other crosses miss the boundary.",
+    alt="All five arrows from the origin end on the boundary; of the crosses of the printed formula only that of p = "
+    "2 does. The arrow of p = 1 runs along the first axis, that of p = infinity along the diagonal.",
 )
 page.say("How to read it: the right step arrives in every norm, the printed one only for $p = 2$.")
 page.table(
@@ -192,8 +192,8 @@ if fooled:
         sum(counts[name] for record in fooled for counts in record["history"]) for name in ("calls", "skipped")
     )
     page.say(
-        f"The first of them {'never mattered' if skipped == 0 else 'mattered'} in our records: of {walks:,} walks, for {len(fooled)} perturbations, "
-        f"{skipped or 'none'} took more than eight steps. "
+        f"The first of them {'never mattered' if skipped == 0 else 'mattered'} in our records: of {walks:,} walks, "
+        f"for {len(fooled)} perturbations, {skipped or 'none'} took more than eight steps. "
         + (
             "So no result of this chapter rests on it. "
             if skipped == 0
@@ -232,13 +232,15 @@ if costs:
             )
             if key in r.values
         ],
-        caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} rounds over them, one thread of an idle machine; fooling rates on the same images",
+        caption=f"{costs[0]['images']} images, {costs[0].parameters['passes']} rounds over them, one thread of an "
+        "idle machine; fooling rates on the same images",
     )
     page.say(
         "How to read it: "
         + "; ".join(
-            f"{r.parameters['batch']} images at once on {r.parameters['network']} take {r['batched']['seconds'] / r['exact']['seconds']:.2f} times "
-            f"the time of one at a time, and change the fooling rate by {100 * (r['batched']['rate'] - r['exact']['rate']):+.0f} points"
+            f"{r.parameters['batch']} images at once on {r.parameters['network']} take "
+            f"{r['batched']['seconds'] / r['exact']['seconds']:.2f} times the time of one at a time, and change the "
+            f"fooling rate by {100 * (r['batched']['rate'] - r['exact']['rate']):+.0f} points"
             for r in costs
             if {"exact", "batched"} <= set(r.values)
         )
@@ -277,19 +279,24 @@ axes[1].tick_params(axis="x", rotation=60)
 axes[1].set(ylabel="held-out images fooled, %", ylim=(0, None))
 page.figure(
     fig,
-    caption=f"Left: singular values of {len(found.arrays['found'])} minimal perturbations of images on {settings.network}, each scaled to length 1, and of as many random directions. Right: share of other images fooled by vectors of l2 norm "
-    f"{settings.length:.2f}: random ones in the span of the first or of the last right singular vectors, perturbations of single images, and random ones of all space; bars are standard deviations over {settings.draws} vectors.",
-    alt="Left: the singular values of the minimal perturbations start above those of random directions and end below. Right: vectors "
-    "from the first or last singular vectors, and single perturbations, fool more images than noise from all of space.",
+    caption=f"Left: singular values of {len(found.arrays['found'])} minimal perturbations of images on "
+    f"{settings.network}, each scaled to length 1, and of as many random directions. Right: share of other images "
+    f"fooled by vectors of l2 norm {settings.length:.2f}: random ones in the span of the first or of the last right "
+    "singular vectors, perturbations of single images, and random ones of all space; bars are standard deviations "
+    f"over {settings.draws} vectors.",
+    alt="Left: the singular values of the minimal perturbations start above those of random directions and end below. "
+    "Right: vectors from the first or last singular vectors, and single perturbations, fool more images than noise "
+    "from all of space.",
 )
 mean = dict(zip(labels, rates.mean(1), strict=True))
 page.say(
-    f"How to read it, left: the first singular value is {found.arrays['found'][0]:.2f}, against {found.arrays['random'][0]:.2f} for random "
-    "directions and 1 for directions at right angles. Right: "
-    f"random vectors of the first {settings.dimensions[1]} directions fool {mean[labels[1]]:.0f} % of images that had no part in them, those of the "
-    f"last {found['last']} {mean[labels[-3]]:.0f} %. The perturbation of a single image fools {mean['single']:.0f} %, noise of all of space "
-    f"{mean['all space']:.0f} %. DeepFool's own perturbations have a mean l2 norm of {found['lengths']:.2f}, after {found['steps']:.1f} steps; "
-    f"the vectors here are {settings.length / found['lengths']:.0f} times as long."
+    f"How to read it, left: the first singular value is {found.arrays['found'][0]:.2f}, against "
+    f"{found.arrays['random'][0]:.2f} for random directions and 1 for directions at right angles. Right: random "
+    f"vectors of the first {settings.dimensions[1]} directions fool {mean[labels[1]]:.0f} % of images that had no "
+    f"part in them, those of the last {found['last']} {mean[labels[-3]]:.0f} %. The perturbation of a single image "
+    f"fools {mean['single']:.0f} %, noise of all of space {mean['all space']:.0f} %. DeepFool's own perturbations "
+    f"have a mean l2 norm of {found['lengths']:.2f}, after {found['steps']:.1f} steps; the vectors here are "
+    f"{settings.length / found['lengths']:.0f} times as long."
 )
 
 # %% [markdown]

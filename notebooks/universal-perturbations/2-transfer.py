@@ -133,18 +133,20 @@ own = [rates[k] for k, rates in enumerate(mine.values())]
 across = [rate for k, rates in enumerate(mine.values()) for j, rate in enumerate(rates) if j != k]
 page.figure(
     fig,
-    caption="Held-out images fooled, in %: the share whose prediction changes. A row is a perturbation (l-infinity, 10/255), a column the "
-    "network that it is judged on. Last rows: random signs at every pixel and channel. Means over splits; on one split only: "
+    caption="Held-out images fooled, in %: the share whose prediction changes. A row is a perturbation (l-infinity, "
+    "10/255), a column the network that it is judged on. Last rows: random signs at every pixel and channel. Means "
+    "over splits; on one split only: "
     + (", ".join(source for source, records in single.items() if len(records) == 1) or "none")
     + ".",
-    alt=f"A heat map. On its own network each perturbation fools {min(own):.0f} to {max(own):.0f} % of the images, on other networks "
-    f"{min(across):.0f} to {max(across):.0f} %; random signs of {settings.noise[0]}/255 fool {min(signs[settings.noise[0]]):.0f} to "
-    f"{max(signs[settings.noise[0]]):.0f} %.",
+    alt=f"A heat map. On its own network each perturbation fools {min(own):.0f} to {max(own):.0f} % of the images, on "
+    f"other networks {min(across):.0f} to {max(across):.0f} %; random signs of {settings.noise[0]}/255 fool "
+    f"{min(signs[settings.noise[0]]):.0f} to {max(signs[settings.noise[0]]):.0f} %.",
 )
 page.say(
-    f"How to read it: a perturbation fools its own network on {min(own):.0f} to {max(own):.0f} % of the images (cells on the diagonal), other networks on "
-    f"{min(across):.0f} to {max(across):.0f} %. Random signs of {settings.noise[0]}/255 have an l2 length of {settings.noise[0] * pixels**0.5:.0f} (pixels from 0 to 255) and fool "
-    f"{min(signs[settings.noise[0]]):.0f} to {max(signs[settings.noise[0]]):.0f} %."
+    f"How to read it: a perturbation fools its own network on {min(own):.0f} to {max(own):.0f} % of the images (cells "
+    f"on the diagonal), other networks on {min(across):.0f} to {max(across):.0f} %. Random signs of "
+    f"{settings.noise[0]}/255 have an l2 length of {settings.noise[0] * pixels**0.5:.0f} (pixels from 0 to 255) and "
+    f"fool {min(signs[settings.noise[0]]):.0f} to {max(signs[settings.noise[0]]):.0f} %."
 )
 beaten = {
     source: (signs[settings.noise[-1]][k], own[k])
@@ -157,9 +159,10 @@ if beaten:
         + ", ".join(
             f"{noisy:.0f} % on {source}, its own perturbation {rate:.0f} %" for source, (noisy, rate) in beaten.items()
         )
-        + f". The algorithm leaves an image alone as soon as it is fooled. After {settings.passes} passes of {settings.training} images most "
-        "entries of the perturbation (its value at a pixel and channel) are still far from the bound. The paper makes 20 passes of 10,000. So these "
-        "perturbations are short, and on these networks noise that uses the whole bound does better."
+        + f". The algorithm leaves an image alone as soon as it is fooled. After {settings.passes} passes of "
+        f"{settings.training} images most entries of the perturbation (its value at a pixel and channel) are still "
+        "far from the bound. The paper makes 20 passes of 10,000. So these perturbations are short, and on these "
+        "networks noise that uses the whole bound does better."
     )
 
 # %% [markdown]
@@ -188,7 +191,8 @@ table += [
 page.table(
     ["made on (splits)", *settings.sources, "l2, of 255"],
     table,
-    caption="Fooling rate on held-out images, after the last pass; rows: made on, columns: judged on; mean ± standard deviation over splits",
+    caption="Fooling rate on held-out images, after the last pass; rows: made on, columns: judged on; mean ± standard "
+    "deviation over splits",
 )
 spreads = [
     np.std([r["rates"][k] for r in records], ddof=1)
@@ -213,7 +217,9 @@ page.table(
     caption="The paper's Table 1, in %; in brackets what two of its entries should be",
 )
 page.say(
-    "How to read it: except for an Inception, the paper's networks are others than ours. In its table VGG-F, Inception and ResNet-152 are fooled most by their own perturbation, which had many more visits than ours. Of the other networks Inception is fooled most."
+    "How to read it: except for an Inception, the paper's networks are others than ours. In its table VGG-F, "
+    "Inception and ResNet-152 are fooled most by their own perturbation, which had many more visits than ours. Of the "
+    "other networks Inception is fooled most."
 )
 
 # %% [markdown]
@@ -228,11 +234,12 @@ for axis, (source, records) in zip(axes, single.items(), strict=True):
 page.figure(
     fig,
     caption="Perturbations of the first split; grey is 0, black and white are the bounds (the paper's Figure 1).",
-    alt="Each network's perturbation has a texture of its own, of fine coloured strokes and spots; no object can be recognised.",
+    alt="Each network's perturbation has a texture of its own, of fine coloured strokes and spots; no object can be "
+    "recognised.",
 )
 page.say(
-    "How to read it: each network has a texture of its own, of strokes and whirls that repeat all over the picture. Where a picture is grey, "
-    "little was added."
+    "How to read it: each network has a texture of its own, of strokes and whirls that repeat all over the picture. "
+    "Where a picture is grey, little was added."
 )
 page.table(
     ["made on", "at the bound", "mean absolute value", "l2"],
@@ -245,7 +252,8 @@ page.table(
         ]
         for source, records in single.items()
     ],
-    caption="In units of 0 to 255. The five perturbations that the authors published: 1.4 to 7.8 % at the bound, mean 6.5 to 8.4, l2 2806 to 3348",
+    caption="In units of 0 to 255. The five perturbations that the authors published: 1.4 to 7.8 % at the bound, mean "
+    "6.5 to 8.4, l2 2806 to 3348",
 )
 page.say(
     "How to read it: the perturbations made here are shorter than the published ones. The longest has an l2 length of "
@@ -280,9 +288,11 @@ if seen:
     changed = {kind: demonstration.changed(record, kind) for kind in ("after", "signs", "bound")}
     page.figure(
         panels(list(zip(*shots, strict=True)), list(zip(*words, strict=True)), side=1.05, titles=list(kinds.values())),
-        caption=f"What {source} answers, and how sure it is, on the first {drawn} of {len(record['before'])} photographs of scikit-image. Of all, its own "
-        f"perturbation changes the answer on {changed['after']}, random signs of the same l2 length on {changed['signs']}.",
-        alt=f"{drawn} photographs, each unchanged, perturbed and with random signs; the three look nearly alike. The answers, in this order: "
+        caption=f"What {source} answers, and how sure it is, on the first {drawn} of {len(record['before'])} "
+        f"photographs of scikit-image. Of all, its own perturbation changes the answer on {changed['after']}, random "
+        f"signs of the same l2 length on {changed['signs']}.",
+        alt=f"{drawn} photographs, each unchanged, perturbed and with random signs; the three look nearly alike. The "
+        "answers, in this order: "
         + "; ".join(
             f"{name}: {', '.join(each)}"
             for name, each in zip(photographs.NAMES, zip(*words, strict=True), strict=False)
@@ -302,10 +312,12 @@ if seen:
         + (
             "on crops of these very photographs. "
             if settings.data == "photographs"
-            else f"with DeepFool on {settings.training} images of another set, and none of these photographs was among them. "
+            else f"with DeepFool on {settings.training} images of another set, and none of these photographs was "
+            "among them. "
         )
-        + f"That of {source} is {record['l2']:.0f} long (l2, of 255), and its largest entry is {record['largest']:.0f}/255. "
-        f"{len(record['before'])} photographs are an illustration, not a rate; the rates stand above."
+        + f"That of {source} is {record['l2']:.0f} long (l2, of 255), and its largest entry is "
+        f"{record['largest']:.0f}/255. {len(record['before'])} photographs are an illustration, not a rate; the rates "
+        "stand above."
     )
 else:
     page.say("*Not measured yet: the answers on photographs that may be shown.*")
@@ -333,10 +345,12 @@ axes[1].legend(fontsize=8)
 page.figure(
     fig,
     caption="Fooling rate after each pass against the number of updates, one line for each split.",
-    alt="All curves still rise where they end, on training images and, a little lower, on held-out images; one colour for each network.",
+    alt="All curves still rise where they end, on training images and, a little lower, on held-out images; one colour "
+    "for each network.",
 )
 page.say(
-    f"How to read it: a curve that still rises would go on with more passes. At the end the perturbations of {settings.sources[0]} fool "
+    "How to read it: a curve that still rises would go on with more passes. At the end the perturbations of "
+    f"{settings.sources[0]} fool "
     + mean_sd([r["history"][-1]["training"][0] for r in first])
     + " of their training images and "
     + mean_sd([r["history"][-1]["held out"][0] for r in first])
@@ -388,12 +402,16 @@ axis.set(xlabel="passes", ylabel=f"{settings.sources[0]} fooled, %", ylim=(0, 10
 axis.legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Fooling rate of {settings.sources[0]} by its own perturbation after each of {len(held)} passes over {settings.training} images (one split).",
-    alt=f"Fooling rates rise steeply in the first passes and more slowly afterwards, to {held[-1]:.0f} % of held-out images; a dashed line "
-    "shows random signs at the bound.",
+    caption=f"Fooling rate of {settings.sources[0]} by its own perturbation after each of {len(held)} passes over "
+    f"{settings.training} images (one split).",
+    alt=f"Fooling rates rise steeply in the first passes and more slowly afterwards, to {held[-1]:.0f} % of held-out "
+    "images; a dashed line shows random signs at the bound.",
 )
 page.say(
-    f"How to read it: over the last {window} passes a pass added {adds:.2f} points, so by this measure the run of {len(held)} passes is {'at rest' if adds < 0.5 else 'not at rest'}. It had {held[min(settings.passes, len(held)) - 1]:.1f} % after {min(settings.passes, len(held))} passes and ends at {held[-1]:.1f} %, with an l2 length of {longest['l2']:.0f}. "
+    f"How to read it: over the last {window} passes a pass added {adds:.2f} points, so by this measure the run of "
+    f"{len(held)} passes is {'at rest' if adds < 0.5 else 'not at rest'}. It had "
+    f"{held[min(settings.passes, len(held)) - 1]:.1f} % after {min(settings.passes, len(held))} passes and ends at "
+    f"{held[-1]:.1f} %, with an l2 length of {longest['l2']:.0f}. "
     + "On the other networks it fools "
     + ", ".join(
         f"{100 * rate:.0f} % of {name}" for name, rate in list(zip(settings.sources, longest["rates"], strict=True))[1:]
@@ -467,8 +485,10 @@ if checked:
     axis.legend(fontsize=8)
     page.figure(
         fig,
-        caption=f'Fooling rate of {settings.sources[0]} on held-out images after each pass of each variant; the first passes of the long run are those of "as above".',
-        alt="Fixed windows stay far below the other variants, whose curves still rise where they end; the long run goes on from there.",
+        caption=f"Fooling rate of {settings.sources[0]} on held-out images after each pass of each variant; the first "
+        'passes of the long run are those of "as above".',
+        alt="Fixed windows stay far below the other variants, whose curves still rise where they end; the long run "
+        "goes on from there.",
     )
     held = {name: np.mean([100 * r["rates"][0] for r in records]) for name, records in checked.items()}
     seen = {
@@ -476,8 +496,12 @@ if checked:
     }
     plain, together = held["as above"], held[f"{settings.batch} images at once"]
     page.say(
-        f"How to read it: {settings.long} passes give {held[f'{settings.long} passes'] - plain:+.0f} points. With fixed windows the perturbation fools {seen['fixed windows']:.0f} % of its training images and {held['fixed windows']:.0f} % of the others: it learns {settings.training} images by heart. "
-        f"{settings.batch} images at once come out {together - plain:+.1f} points from the exact loop (splits: {settings.checks}). The l2 ball of 2000/255 gives {held['l2, 2000/255'] - plain:+.0f} points; the perturbation ends at a length of {np.mean([r['l2'] for r in checked['l2, 2000/255']]):.0f}"
+        f"How to read it: {settings.long} passes give {held[f'{settings.long} passes'] - plain:+.0f} points. With "
+        f"fixed windows the perturbation fools {seen['fixed windows']:.0f} % of its training images and "
+        f"{held['fixed windows']:.0f} % of the others: it learns {settings.training} images by heart. "
+        f"{settings.batch} images at once come out {together - plain:+.1f} points from the exact loop (splits: "
+        f"{settings.checks}). The l2 ball of 2000/255 gives {held['l2, 2000/255'] - plain:+.0f} points; the "
+        f"perturbation ends at a length of {np.mean([r['l2'] for r in checked['l2, 2000/255']]):.0f}"
         + (
             ", so that the ball is never reached and nothing is cut off."
             if max(r["l2"] for r in checked["l2, 2000/255"]) < 1999

@@ -148,12 +148,12 @@ three_mean = {
 }
 cost = {name: np.mean([gradients(r) for r in records]) for name, records in (rows | ascended).items()}
 page.say(
-    f"**By DeepFool** Algorithm 2 fools {three_mean['Algorithm 2']:.0f} % of held-out images in the mean over {len(three)} networks, Algorithm 1 "
-    f"{three_mean['Algorithm 1']:.0f} %, and the better of the two networks alone "
+    f"**By DeepFool** Algorithm 2 fools {three_mean['Algorithm 2']:.0f} % of held-out images in the mean over "
+    f"{len(three)} networks, Algorithm 1 {three_mean['Algorithm 1']:.0f} %, and the better of the two networks alone "
     f"{max(three_mean[f'{f} alone'], three_mean[f'{g} alone']):.0f} %. These runs still rise where they end. "
     + (
-        f"**By ascent** two networks give {three_mean['two networks, ascent']:.0f} %, for {cost['two networks, ascent'] / cost['Algorithm 2']:.2f} "
-        "times the gradients of Algorithm 2."
+        f"**By ascent** two networks give {three_mean['two networks, ascent']:.0f} %, for "
+        f"{cost['two networks, ascent'] / cost['Algorithm 2']:.2f} times the gradients of Algorithm 2."
         if "two networks, ascent" in ascended
         else ""
     )
@@ -192,12 +192,14 @@ for k, axis in enumerate(axes):
 fig.supylabel("held-out images fooled, %", fontsize=10)
 page.figure(
     fig,
-    caption="Fooling rates after each pass against the gradients that were computed, by DeepFool (lines) and by ascent (dashed), one curve for each split.",
-    alt="Ascent (dashed) fools most images after few gradients and is flat at its end; DeepFool's curves begin later, stay lower, and still "
-    "rise where they end. A dotted line shows random signs at the bound.",
+    caption="Fooling rates after each pass against the gradients that were computed, by DeepFool (lines) and by "
+    "ascent (dashed), one curve for each split.",
+    alt="Ascent (dashed) fools most images after few gradients and is flat at its end; DeepFool's curves begin later, "
+    "stay lower, and still rise where they end. A dotted line shows random signs at the bound.",
 )
 ends = [
-    f"{way} fools {name} on {100 * np.mean([r['rates'][k] for r in lines[way]]):.0f} % of held-out images, after {cost[way]:,.0f} gradients"
+    f"{way} fools {name} on {100 * np.mean([r['rates'][k] for r in lines[way]]):.0f} % of held-out images, after "
+    f"{cost[way]:,.0f} gradients"
     for k, name in enumerate((f, g))
     for way in (f"{name} alone", f"{name} alone, ascent")
     if way in lines
@@ -221,14 +223,16 @@ page.say(
     + ". In the mean over the first "
     + f"{len(three)} networks the rates are "
     + ", ".join(
-        f"{100 * np.mean([np.mean(r['rates'][:3]) for r in records]):.1f} % ({name}, l2 {np.mean([r['l2'] for r in records]):.0f})"
+        f"{100 * np.mean([np.mean(r['rates'][:3]) for r in records]):.1f} % ({name}, l2 "
+        f"{np.mean([r['l2'] for r in records]):.0f})"
         for name, records in ascended.items()
     )
     + ". "
     + (
         "The control decides what two networks are worth: `up-ascent-best` compares with the better of the two alone."
         if f"{g} alone, ascent" in ascended
-        else f"The control, {g} alone, is not recorded yet. Without it one cannot say whether {g} alone would do as well as two networks."
+        else f"The control, {g} alone, is not recorded yet. Without it one cannot say whether {g} alone would do as "
+        "well as two networks."
     )
 )
 
@@ -266,19 +270,22 @@ def own(records, k, passes=0):
 
 table2(
     rows,
-    f"Fooling rates in % on held-out images after the last pass, and their mean over the first {len(three)} networks; splits: {settings.splits}",
+    f"Fooling rates in % on held-out images after the last pass, and their mean over the first {len(three)} networks; "
+    f"splits: {settings.splits}",
     updates=lambda r: sum(counts["updates"] for counts in r["history"]),
 )
 means = {name: 100 * np.mean([np.mean(r["rates"][:3]) for r in records]) for name, records in rows.items()}
 page.say(
     f"How to read it: in the mean of the first {len(three)} networks the best is "
     + max(means, key=means.get)
-    + f", with {max(means.values()):.1f} %; Algorithm 2 has {means['Algorithm 2']:.1f} %, Algorithm 1 {means['Algorithm 1']:.1f} %."
+    + f", with {max(means.values()):.1f} %; Algorithm 2 has {means['Algorithm 2']:.1f} %, Algorithm 1 "
+    f"{means['Algorithm 1']:.1f} %."
 )
 page.say(
-    "Equal visits in all are half as many for each of two networks. The fair rival is a single perturbation after half of its passes "
-    f"(`up-alg2-equal-visits`): it fools {own(rows[f'{f} alone'], 0, half):.1f} % on {f} and {own(rows[f'{g} alone'], 0, half):.1f} % on {g}, "
-    f"Algorithm 2 {own(rows['Algorithm 2'], 0):.1f} and {own(rows['Algorithm 2'], 1):.1f} %."
+    "Equal visits in all are half as many for each of two networks. The fair rival is a single perturbation after "
+    f"half of its passes (`up-alg2-equal-visits`): it fools {own(rows[f'{f} alone'], 0, half):.1f} % on {f} and "
+    f"{own(rows[f'{g} alone'], 0, half):.1f} % on {g}, Algorithm 2 {own(rows['Algorithm 2'], 0):.1f} and "
+    f"{own(rows['Algorithm 2'], 1):.1f} %."
 )
 page.table(
     ["made by", "Inception", "VGG-16", "ResNet-152", "mean"],
@@ -288,10 +295,12 @@ page.table(
         ["Algorithm 1", 63, 55, 36, 51],
         ["Algorithm 2, best pass", 67, 61, 41, 56],
     ],
-    caption="Four of the six rows of the paper's Table 2, in %; that the last is of the best pass is seen in a figure of the first author's thesis",
+    caption="Four of the six rows of the paper's Table 2, in %; that the last is of the best pass is seen in a figure "
+    "of the first author's thesis",
 )
 page.say(
-    "How to read it: in the paper Algorithm 2 leads on VGG-16, on ResNet-152 and in the mean; on Inception its own perturbation leads."
+    "How to read it: in the paper Algorithm 2 leads on VGG-16, on ResNet-152 and in the mean; on Inception its own "
+    "perturbation leads."
 )
 
 # %% tags=["hide-input"]
@@ -316,10 +325,10 @@ for k, axis in enumerate(axes):
 fig.supylabel("held-out images fooled, %", fontsize=10)
 page.figure(
     fig,
-    caption="Fooling rates of the two networks after each pass, against the visits that this network has made; one line for each split. "
-    "The network's own perturbation has twice as many visits at the end.",
-    alt="At equally many visits the two algorithms lie at or above the network's own perturbation, in both panels; the latter goes on "
-    "for twice as long. All curves still rise where they end.",
+    caption="Fooling rates of the two networks after each pass, against the visits that this network has made; one "
+    "line for each split. The network's own perturbation has twice as many visits at the end.",
+    alt="At equally many visits the two algorithms lie at or above the network's own perturbation, in both panels; "
+    "the latter goes on for twice as long. All curves still rise where they end.",
 )
 best, last = ([r[which] for r in rows["Algorithm 2"]] for which in ("best", "last"))
 rises = {
@@ -330,17 +339,19 @@ rises = {
 page.say(
     "How to read it: at the end "
     + "; ".join(
-        f"{name}'s own perturbation fools it on {own(rows[f'{name} alone'], 0):.1f} % of the images, Algorithm 1 on {own(rows['Algorithm 1'], k):.1f} and Algorithm 2 on {own(rows['Algorithm 2'], k):.1f} %"
+        f"{name}'s own perturbation fools it on {own(rows[f'{name} alone'], 0):.1f} % of the images, Algorithm 1 on "
+        f"{own(rows['Algorithm 1'], k):.1f} and Algorithm 2 on {own(rows['Algorithm 2'], k):.1f} %"
         for k, name in enumerate((f, g))
     )
     + ". The last pass still added, in the mean of the source networks, "
     + ", ".join(f"{rise:.1f} points ({name})" for name, rise in rises.items())
-    + ". While they rise like that, the highest end only shows the fastest beginning. So the claims on Algorithms 1 and 2 are judged only if "
-    "the last pass of every run adds less than one point."
+    + ". While they rise like that, the highest end only shows the fastest beginning. So the claims on Algorithms 1 "
+    "and 2 are judged only if the last pass of every run adds less than one point."
 )
 latest = sum(one == other for one, other in zip(best, last, strict=True))
 page.say(
-    f"The paper reports Algorithm 2 at its best pass and the others at their last, as a figure of the thesis shows. Here the last pass of Algorithm 2 is its best in {latest} of {len(best)} runs"
+    "The paper reports Algorithm 2 at its best pass and the others at their last, as a figure of the thesis shows. "
+    f"Here the last pass of Algorithm 2 is its best in {latest} of {len(best)} runs"
     + (
         f"; the best has {mean_sd(best)} in the mean of its two networks, the last {mean_sd(last)}"
         if latest < len(best)
@@ -386,9 +397,10 @@ axis.set(xlabel="$\\lambda$", ylabel="held-out images fooled, %", ylim=(0, None)
 axis.legend(fontsize=8)
 page.figure(
     fig,
-    caption=f"Mixtures of the perturbations of {f} ($\\lambda = 1$) and {g} ($\\lambda = 0$); lines are means over {settings.fewer} splits, bands from the lowest to the highest.",
-    alt="No mixture is as good on both networks as each perturbation on its own: one rate rises with lambda, the other falls, and both sag "
-    "in between.",
+    caption=f"Mixtures of the perturbations of {f} ($\\lambda = 1$) and {g} ($\\lambda = 0$); lines are means over "
+    f"{settings.fewer} splits, bands from the lowest to the highest.",
+    alt="No mixture is as good on both networks as each perturbation on its own: one rate rises with lambda, the "
+    "other falls, and both sag in between.",
 )
 rates = {rescaled: np.array([r["rates"] for r in records]) for rescaled, records in mixed.items()}
 least = 100 * np.mean(rates[False], 0)[:, :2].min(1)
@@ -397,13 +409,14 @@ mean3 = 100 * rates[False].mean((0, 2))
 page.say(
     "How to read it: the best mixture falls short of one of the two networks' own perturbations by "
     + mean_sd([-gain for gain in gains], unit="points")
-    + f". The mean over the networks, the paper's measure, is largest at $\\lambda$ = {settings.shares[int(mean3.argmax())]:g}, the rate of the "
-    f"worse-off source at {settings.shares[int(least.argmax())]:g}; 0 and 1 are no mixtures."
+    + ". The mean over the networks, the paper's measure, is largest at $\\lambda$ = "
+    f"{settings.shares[int(mean3.argmax())]:g}, the rate of the worse-off source at "
+    f"{settings.shares[int(least.argmax())]:g}; 0 and 1 are no mixtures."
 )
 page.say(
-    f"Scaling to the bound changes rates by at most {100 * np.abs(rates[True] - rates[False]).max():.1f} points. One pixel at the bound in both "
-    "parts, with one sign, is enough to make it do nothing. These are mixtures of beginnings. A mixture clipped at the bound that is as long "
-    "(l2) as its parts is not tested."
+    f"Scaling to the bound changes rates by at most {100 * np.abs(rates[True] - rates[False]).max():.1f} points. One "
+    "pixel at the bound in both parts, with one sign, is enough to make it do nothing. These are mixtures of "
+    "beginnings. A mixture clipped at the bound that is as long (l2) as its parts is not tested."
 )
 
 # %% [markdown]
@@ -418,15 +431,18 @@ page.say(
 # %% tags=["hide-input"]
 table2(
     first,
-    "Fooling rates in %, held-out images of the first split alone; fine-tuning: without the gradients of its first half",
+    "Fooling rates in %, held-out images of the first split alone; fine-tuning: without the gradients of its first "
+    "half",
     gradients=gradients,
 )
 if settings.beyond:
     page.say(
-        f"How to read it: no row has seen {settings.networks[-1]}. There the best is {max(first, key=lambda name: first[name][0]['rates'][-1])} with "
+        f"How to read it: no row has seen {settings.networks[-1]}. There the best is "
+        f"{max(first, key=lambda name: first[name][0]['rates'][-1])} with "
         f"{100 * max(records[0]['rates'][-1] for records in first.values()):.1f} %; random signs at the bound fool "
-        f"{100 * np.mean([r['mean'][-1] for r in signs[10]]):.1f} %. One perturbation of three networks decides nothing (`up-many`). "
-        f"The mean of 3 favours the two rows that have {others[0]} as a source, since it is one of the 3."
+        f"{100 * np.mean([r['mean'][-1] for r in signs[10]]):.1f} %. One perturbation of three networks decides "
+        f"nothing (`up-many`). The mean of 3 favours the two rows that have {others[0]} as a source, since it is one "
+        "of the 3."
     )
 table2(
     {f"{name} ({len(records)})": records for name, records in (rows | ascended).items()},
@@ -436,9 +452,11 @@ table2(
 alone, ascent = rows[f"{f} alone"], ascended.get(f"{f} alone, ascent")
 if ascent:
     page.say(
-        f"How to read it: {f}'s own perturbation costs {np.mean([gradients(r) for r in alone]):,.0f} gradients with DeepFool and {np.mean([gradients(r) for r in ascent]):,.0f} with ascent. "
-        f"The one by ascent is {np.mean([r['l2'] for r in ascent]) / np.mean([r['l2'] for r in alone]):.1f} times as long (l2), under the same bound. Part of its gain is length, "
-        "which DeepFool's would gain too with many more passes. So this compares equal effort, not where the ways end."
+        f"How to read it: {f}'s own perturbation costs {np.mean([gradients(r) for r in alone]):,.0f} gradients with "
+        f"DeepFool and {np.mean([gradients(r) for r in ascent]):,.0f} with ascent. The one by ascent is "
+        f"{np.mean([r['l2'] for r in ascent]) / np.mean([r['l2'] for r in alone]):.1f} times as long (l2), under the "
+        "same bound. Part of its gain is length, which DeepFool's would gain too with many more passes. So this "
+        "compares equal effort, not where the ways end."
     )
 
 # %% tags=["hide-input"]
@@ -451,8 +469,9 @@ page.table(
     caption=f"What random signs fool, in % of the held-out images; splits: {settings.splits}",
 )
 page.say(
-    "How to read it: a perturbation that fools fewer than the second row is worth less than noise at the bound. The first row has an l2 length of "
-    f"{4 * (first[f'{f} alone'][0].arrays['perturbation'].size) ** 0.5:.0f}; DeepFool's perturbations here have "
+    "How to read it: a perturbation that fools fewer than the second row is worth less than noise at the bound. The "
+    f"first row has an l2 length of {4 * (first[f'{f} alone'][0].arrays['perturbation'].size) ** 0.5:.0f}; DeepFool's "
+    "perturbations here have "
     + ", ".join(f"{np.mean([r['l2'] for r in records]):.0f} ({name})" for name, records in rows.items())
     + "."
 )
@@ -469,7 +488,9 @@ page.table(
     caption=f"Held-out images, after {settings.short} passes; splits: {settings.fewer}",
 )
 page.say(
-    f"How to read it: {settings.many_classes} classes cost {np.mean([gradients(r) for r in many]) / np.mean([gradients(r, settings.short) for r in alone]):.1f} times the gradients of {settings.num_classes}. After so few passes the rates say nothing about ends."
+    f"How to read it: {settings.many_classes} classes cost "
+    f"{np.mean([gradients(r) for r in many]) / np.mean([gradients(r, settings.short) for r in alone]):.1f} times the "
+    f"gradients of {settings.num_classes}. After so few passes the rates say nothing about ends."
 )
 
 # %% [markdown]
