@@ -33,7 +33,7 @@ from advbook.page import Page, at_hand
 from advbook.panels import panels
 from advutils.filters import bilateral as bilateral_module
 
-_spots = {"flat": [140, 204], "edge": [128, 135], "texture": [20, 70]}
+_spots = {"edge": [128, 135], "flat": [140, 204], "texture": [20, 70]}  # in the order of the record, which sorts
 page = Page(
     "smooth-adversarial",
     "4-magnification",
@@ -46,7 +46,7 @@ page = Page(
             l2=1.0,
             linf=0.03,
             search=dict(steps=20, search_steps=2),
-            spots={"flat": [38, 40], "edge": [24, 24], "texture": [8, 8]},
+            spots={"edge": [24, 24], "flat": [38, 40], "texture": [8, 8]},
             side=12,
         ),
         "standard": dict(
@@ -228,7 +228,7 @@ if near:
     others = [answer[0] for answer in near["after"] if answer[0] != near["before"][0]]
     page.say(
         f"How to read it: {len(others)} of the {len(attacked)} attacks change the answer, {near['before'][0]}. Those that seek the least change "
-        "stop at the border, where two classes are nearly equally probable. Those with a fixed budget go on."
+        "stop at the border, where two classes are nearly equally probable. Those with a fixed budget take what it allows."
     )
 else:
     page.say("*Not measured yet: what the network answers under each attack.*")
@@ -299,7 +299,7 @@ if near:
         "white, one number an attack. Of PGD's l2 length in the square smoothing keeps "
         + ", ".join(f"{100 * share:.0f} % ({name})" for name, share in kept.items())
         + ".",
-        alt="Three squares of a photograph, flat, edge and texture, and four perturbations in each. PGD and C&W are specks that ignore the picture. "
+        alt="Three squares of a photograph, edge, flat and texture, and four perturbations in each. PGD and C&W are specks that ignore the picture. "
         "Smoothed, PGD's is even in the flat square and follows the edge and the strokes of the fur. "
         + "Smoothing keeps "
         + ", ".join(f"{100 * share:.0f} % of its length in the square {name}" for name, share in kept.items())
