@@ -39,8 +39,8 @@ from advbook.panels import panels
 from advbook.settings import profiles
 from advutils.filters import bilateral as bilateral_module
 
-_spots = {"flat": [140, 204], "edge": [128, 135], "texture": [20, 70]}
-_few = {"flat": [38, 40], "edge": [24, 24], "texture": [8, 8]}
+_spots = {"edge": [128, 135], "flat": [140, 204], "texture": [20, 70]}  # in the order of the record, which sorts
+_few = {"edge": [24, 24], "flat": [38, 40], "texture": [8, 8]}
 page = Page("smooth-adversarial", "4-magnification", globals(), settings=profiles(
     profile    = ["quick",                        "standard",                      "paper"],
     photograph = ["chelsea",                      "chelsea",                       "chelsea"],
@@ -218,7 +218,7 @@ if near:
     page.say(
         f"How to read it: {len(others)} of the {len(attacked)} attacks change the answer, {near['before'][0]}. Those "
         "that seek the least change stop at the border, where two classes are nearly equally probable. Those with a "
-        "fixed budget go on."
+        "fixed budget take what it allows."
     )
 else:
     page.say("*Not measured yet: what the network answers under each attack.*")
@@ -294,7 +294,7 @@ if near:
         caption="Squares of the photograph and of perturbations, magnified. Grey is no change. Below each: the "
         "change, of 255, at which a channel is black or white, one number an attack. Of PGD's l2 length in the square "
         "smoothing keeps " + ", ".join(f"{100 * share:.0f} % ({name})" for name, share in kept.items()) + ".",
-        alt="Three squares of a photograph, flat, edge and texture, and four perturbations in each. PGD and C&W are "
+        alt="Three squares of a photograph, edge, flat and texture, and four perturbations in each. PGD and C&W are "
         "specks that ignore the picture. Smoothed, PGD's is even in the flat square and follows the edge and the "
         "strokes of the fur. "
         + "Smoothing keeps "
