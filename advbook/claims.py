@@ -1,21 +1,17 @@
 """Claims and their verdicts: rules are written in YAML before a run and evaluated on the ledger's records.
 
-A rule is a list of parts (:mod:`advbook.rules`), or, as all once were, a comparison in a tiny language (see
-:func:`verdict_of`). That is three-valued: a comparison is true or false only if the 95 % interval over seeds decides
-it, and uncertain otherwise.
+A rule is a list of parts (:mod:`advbook.rules`), or, as all once were, a comparison in a tiny language
+(:mod:`advbook.expressions`).
 """
 
 from __future__ import annotations
 
-import ast
 import itertools
-import math
-import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from advbook import claim_file, judgement, ledger, paths, rules, settings, units, withdrawn
+from advbook import claim_file, expressions, judgement, ledger, paths, rules, settings, units, withdrawn
+from advbook.expressions import Sample
 from advbook.selection import select
 from advutils.core import files
 
@@ -37,140 +33,6 @@ VERDICTS = (
 UNDECIDED = ("inconclusive", "open")
 RULES = ("premise", "reproduced", "trend")  # what a claim may have of them; the first says when the others apply
 JUDGED = ("paper", "standard")  # profiles whose records count, best first
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A quantity with its uncertainty: mean, variance of the mean, number of seeds (degrees of freedom n - 1).
-
-    ``numbers`` are those of the seeds where they are known, for whoever shows them.
-    """
-
-    mean: float
-    variance: float
-    n: int
-    numbers: tuple[float, ...] = ()
-
-    @classmethod
-    def of(cls, numbers: list[float], *, exact: bool = False) -> Sample:
-        """From one number per seed. One seed has no known spread unless the quantity is ``exact``."""
-        n = len(numbers)
-        mean = sum(numbers) / n
-        if exact:
-            return cls(mean, 0.0, n)
-        if n == 1:
-            return cls(mean, math.inf, 1)
-        if max(numbers) - min(numbers) <= 1e-12 * max(map(abs, numbers)):  # equal but for the rounding of sums
-            return cls(mean, 0.0, n)
-        return cls(mean, sum((v - mean) ** 2 for v in numbers) / (n - 1) / n, n, tuple(numbers))
-
-    @property
-    def sd(self) -> float:
-        """Standard deviation over seeds."""
-        return math.sqrt(self.variance * self.n)
-
-
-def _as_sample(value) -> Sample:
-    return value if isinstance(value, Sample) else Sample(float(value), 0.0, 0)
-
-
-def less(a, b) -> bool | None:
-    """Whether a < b: True or False if Welch's 95 % interval of the difference excludes 0, else None."""
-    a, b = _as_sample(a), _as_sample(b)
-    variance = a.variance + b.variance
-    if math.isinf(variance) or math.isnan(a.mean - b.mean):
-        return None
-    if variance == 0:
-        return a.mean < b.mean
-    parts = [(s.variance, s.n - 1) for s in (a, b) if s.variance > 0]
-    freedom = variance**2 / sum(v * v / d for v, d in parts)
-    half = _quantile(freedom) * math.sqrt(variance)
-    difference = b.mean - a.mean
-    return True if difference > half else False if difference < -half else None
-
-
-def near(value, target: float, tolerance: float) -> bool | None:
-    """Whether the value lies within ``tolerance`` of ``target``; None if its 95 % interval crosses that border."""
-    value = _as_sample(value)
-    if math.isinf(value.variance) or math.isnan(value.mean):
-        return None
-    half = _quantile(value.n - 1) * math.sqrt(value.variance) if value.variance else 0.0
-    away = abs(value.mean - target)
-    return True if away + half <= tolerance else False if away - half > tolerance else None
-
-
-def _quantile(freedom: float) -> float:
-    from scipy.special import stdtrit  # what scipy.stats.t.ppf calls, without its second of importing
-
-    return float(stdtrit(freedom, 0.975))
-
-
-_ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-_FUNCTIONS = {"near": near, "mean": lambda a: _as_sample(a).mean, "abs": abs}  # abs: of numbers, so of means
-
-
-def _combine(function, a, b):
-    """First-order propagation of the variances through + - * /; a quotient by a mean of 0 decides nothing."""
-    if not isinstance(a, Sample) and not isinstance(b, Sample):
-        return function(a, b)
-    a, b = _as_sample(a), _as_sample(b)
-    n = min((s.n for s in (a, b) if s.n), default=0)
-    if function is operator.truediv and b.mean == 0:
-        return Sample(math.nan, math.inf, n)
-    slopes = {operator.mul: (b.mean, a.mean), operator.truediv: (1 / (b.mean or 1), a.mean / (b.mean or 1) ** 2)}
-    variance = sum(
-        s.variance * slope**2 for s, slope in zip((a, b), slopes.get(function, (1, 1)), strict=True) if s.variance
-    )
-    return Sample(function(a.mean, b.mean), math.inf if math.isnan(variance) else variance, n)
-
-
-def evaluate_rule(rule: str, values: dict) -> bool | None:
-    """Evaluate ``rule`` over ``values`` (samples or numbers): True, False or None for uncertain.
-
-    The language: names, numbers, ``+ - * /``, ``< <= > >=``, ``and or not``, ``near(a, target, tolerance)``,
-    ``mean(a)``, ``abs(x)``. Anything else raises ``ValueError``.
-    """
-    try:
-        truth = _node(ast.parse(rule, mode="eval").body, values, rule)
-    except SyntaxError as error:
-        raise ValueError(f"rule {rule!r} cannot be read: {error.msg}") from None
-    except TypeError as error:
-        raise ValueError(f"rule {rule!r}: {error}; abs takes mean(a), near a value, a target and a tolerance") from None
-    if truth is not None and not isinstance(truth, bool):
-        raise ValueError(f"rule {rule!r} compares nothing")
-    return truth
-
-
-def _node(node: ast.expr, values: dict, rule: str):
-    def inner(n):
-        return _node(n, values, rule)
-
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return node.value
-    if isinstance(node, ast.Name) and node.id in values:
-        return values[node.id]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return _combine(operator.mul, -1, inner(node.operand))
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        truth = evaluate_rule(ast.unparse(node.operand), values)
-        return None if truth is None else not truth
-    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-        return _combine(_ARITHMETIC[type(node.op)], inner(node.left), inner(node.right))
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        a, b = inner(node.left), inner(node.comparators[0])
-        if isinstance(node.ops[0], ast.Lt | ast.GtE):
-            truth = less(a, b)
-            return truth if isinstance(node.ops[0], ast.Lt) or truth is None else not truth
-        if isinstance(node.ops[0], ast.Gt | ast.LtE):
-            truth = less(b, a)
-            return truth if isinstance(node.ops[0], ast.Gt) or truth is None else not truth
-    if isinstance(node, ast.BoolOp):
-        truths = [evaluate_rule(ast.unparse(part), values) for part in node.values]
-        decisive = isinstance(node.op, ast.Or)  # one True decides an "or", one False an "and"
-        return decisive if decisive in truths else None if None in truths else not decisive
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
-        return _FUNCTIONS[node.func.id](*(inner(argument) for argument in node.args))  # type: ignore[operator]
-    raise ValueError(f"rule {rule!r} uses {ast.unparse(node)!r}, which is not a value of the claim or of the language")
 
 
 def verdict_of(
@@ -227,16 +89,18 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
             else:
                 missing.add(name)
         elif isinstance(selection, str):
-            if _used(selection) & missing:
+            if expressions.names(selection) & missing:
                 missing.add(name)
             else:
-                samples[name] = _as_sample(_node(ast.parse(selection, mode="eval").body, samples, selection))
+                samples[name] = expressions.value(selection, samples)
         elif len(numbers := select(selection, records)) >= claim.get("units", 1):
             samples[name] = Sample.of(numbers, exact=claim.get("exact", False))
         else:
             missing.add(name)
     names = (
-        rules.used(claim) if "rule" in claim else set().union(*(_used(claim[kind]) for kind in RULES if kind in claim))
+        rules.used(claim)
+        if "rule" in claim
+        else set().union(*(expressions.names(claim[kind]) for kind in RULES if kind in claim))
     )
     used = [name for name in claim["values"] if name in names and name in samples]
     result = {"scope": "paper", **claim, "samples": samples, "findings": []}
@@ -252,10 +116,12 @@ def _judged(claim: dict, records: list[ledger.Record], taken_back: Sequence[with
         }
     if "rule" in claim:
         return {**result, **judgement.of(claim, found)}
-    if "premise" in claim and not (holds := evaluate_rule(claim["premise"], samples)):
+    if "premise" in claim and not (holds := expressions.evaluate_rule(claim["premise"], samples)):
         state = "does not hold" if holds is False else f"is not decided by so few records (n = {result['n']})"
         return {**result, "verdict": "inconclusive", "why": f"the premise, {claim['premise']}, {state}"}
-    outcomes = [evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")]
+    outcomes = [
+        expressions.evaluate_rule(claim[kind], samples) if kind in claim else False for kind in ("reproduced", "trend")
+    ]
     undecided = "the interval over seeds does not decide the full rule" if outcomes == [None, True] else ""
     return {**result, "verdict": _word(*outcomes), "why": undecided}
 
@@ -268,7 +134,7 @@ def _reasons(claim: dict, names: set[str], missing: set[str], taken_back: Sequen
     needed = set(names)
     for name, selection in reversed(claim["values"].items()):  # an expression uses values above it
         if name in needed and isinstance(selection, str):
-            needed |= _used(selection)
+            needed |= expressions.names(selection)
     wanted = {claim["values"][name]["from"] for name in needed & missing if isinstance(claim["values"][name], dict)}
     return sorted({row.reason for row in taken_back if row.name in wanted})
 
@@ -279,11 +145,6 @@ def _word(reproduced: bool | None, trend: bool | None) -> str:
     if trend:
         return "reproduced in trend"
     return "inconclusive" if reproduced is None or trend is None else "not reproduced"
-
-
-def _used(expression: str) -> set[str]:
-    """The names in a rule or an expression."""
-    return {node.id for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.Name)} - set(_FUNCTIONS)
 
 
 def diverged(numbers: Sequence[float]) -> bool:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import re
 from pathlib import Path
 
 from advbook import runner
+from advbook.picture import Picture
 from advutils.core import files
-
-SUFFIX = {"png": "png", "svg+xml": "svg", "webp": "webp"}
-FIGURE = re.compile(
-    r'(?s)<figure[^>]*>.*?<img alt="(?P<alt>[^"]*)"\s+src="data:image/(?P<kind>[a-z+]+);base64,(?P<data>[^"]+)"'
-    r".*?<figcaption[^>]*>(?P<caption>.*?)</figcaption>"
-)
 
 
 def extract(target: str, folder: Path) -> list[Path]:
     """Write the figures of the pages that ``target`` names into ``folder``, with ``captions.md``; returns the files.
 
     They are taken from the last run here, else from the published edition that `advbook site` has replayed;
-    ``ValueError`` for an unknown target, ``FileNotFoundError`` if a page was not executed.
+    ``ValueError`` for an unknown target or one that shows no figure, ``FileNotFoundError`` if a page was not executed.
     """
     written, captions = [], []
     for path in runner.find(target):
@@ -30,17 +22,18 @@ def extract(target: str, folder: Path) -> list[Path]:
         if executed is None:
             raise FileNotFoundError(f"{runner.name_of(path)} was not executed here; run `advbook run {target}` first")
         for number, found in enumerate(of_notebook(executed), 1):
-            file = folder / f"{path.parent.name}-{path.stem}-{number}.{SUFFIX[found['kind']]}"
-            files.write_atomic(file, base64.b64decode(found["data"]))
+            file = folder / f"{path.parent.name}-{path.stem}-{number}.{found.kind}"
+            files.write_atomic(file, found.content)
             written.append(file)
-            captions.append(f"## {file.name}\n\n{html.unescape(found['caption'])}\n\n*{html.unescape(found['alt'])}*\n")
-    if written:
-        files.write_atomic(folder / "captions.md", "\n".join(captions).encode())
+            captions.append(f"## {file.name}\n\n{found.caption}\n\n*{found.alt}*\n")
+    if not written:
+        raise ValueError(f"{target} shows no figure")
+    files.write_atomic(folder / "captions.md", "\n".join(captions).encode())
     return written
 
 
-def of_notebook(executed: Path) -> list[dict]:
-    """Kind, data (base64), caption and alternative text of each figure, in the page's order."""
+def of_notebook(executed: Path) -> list[Picture]:
+    """The figures of an executed notebook, in the page's order."""
     import nbformat
 
     notebook = nbformat.read(executed, as_version=4)
@@ -52,4 +45,4 @@ def of_notebook(executed: Path) -> list[dict]:
         if "data" in output
     ]
     texts = ["".join(text) if isinstance(text, list) else text for text in shown]
-    return [match.groupdict() for text in texts for match in FIGURE.finditer(text)]
+    return [found for text in texts if (found := Picture.read(text))]

@@ -8,8 +8,10 @@ import os
 import re
 import statistics
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeVar
 
 from advbook import claims, judgement, knobs, ledger, needs, parameters, paths, record_list
 from advbook.codehash import remember_loaded
@@ -17,6 +19,8 @@ from advbook.picture import Picture, style
 from advbook.record_list import RecordList
 
 needs("matplotlib")
+
+T = TypeVar("T")
 
 BADGES = {
     "reproduced": "reproduced",
@@ -39,6 +43,14 @@ warnings.filterwarnings("ignore", message="IProgress not found")
 def _without_asides(source: str) -> str:
     """Source as a reader wants it: without what is said to the type checker."""
     return re.sub(r"  # type: ignore\[[^]]*\]", "", source.rstrip())
+
+
+def at_hand(measurement: Callable[[], T], otherwise: T | None = None) -> T | None:
+    """What ``measurement()`` gives; ``otherwise`` on a page that measures nothing, where a record for it is missing."""
+    try:
+        return measurement()
+    except ledger.MissingRecord:
+        return otherwise
 
 
 def mean_sd(numbers: list[float], *, unit: str = "%", scale: float = 100) -> str:

@@ -6,6 +6,7 @@ import base64
 import csv
 import html
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ import numpy as np
 PIXELS = 96  # CSS pixels an inch: ten points are thirteen pixels
 LARGEST = 250_000  # bytes; a drawing of so many points is smaller as an image
 TYPES = {"svg": "image/svg+xml", "webp": "image/webp"}
+# what Picture.html writes, to be read again from executed notebooks
+IMAGE = re.compile(r'<img alt="([^"]*)" width="(\d+)" height="(\d+)" src="data:image/([\w+]+);base64,([^"]+)">')
+CAPTION = re.compile(r"(?s)<figcaption[^>]*>(.*?)</figcaption>")
 
 
 def style() -> None:
@@ -71,6 +75,17 @@ class Picture:
             f'height="{self.height}" src="{source}"><figcaption class="tex2jax_process">'
             f"{html.escape(self.caption, quote=False)}</figcaption></figure>"
         )
+
+    @classmethod
+    def read(cls, text: str, data: str = "") -> Picture | None:
+        """The picture that ``text`` shows, as :meth:`html` wrote it; None if there is none."""
+        image, caption = IMAGE.search(text), CAPTION.search(text)
+        if image is None or caption is None:
+            return None
+        alt, width, height, mime, content = image.groups()
+        kind = next(kind for kind, known in TYPES.items() if known == f"image/{mime}")
+        words = html.unescape(caption[1]), html.unescape(alt)
+        return cls(kind, base64.b64decode(content), int(width), int(height), words[0], words[1], data)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return {"text/html": self.html()} | ({"text/csv": self.data} if self.data else {})

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from advbook import paths
+from advbook.site import short
 
 MOST = 25  # words of a sentence
 BLOCKS = re.compile(r"```.*?```|~~~.*?~~~|<!--(?! (?:number|effect|paper):).*?-->|\$\$.*?\$\$", re.S)
@@ -39,6 +40,18 @@ def long_ones(path: Path) -> list[str]:
         cells = re.findall(r"(?m)^# %% \[markdown\].*\n((?:#.*\n?)*)", text)
         text = "\n\n".join(re.sub(r"(?m)^# ?", "", cell) for cell in cells)
     return [sentence for sentence in sentences(text) if words(sentence) > MOST]
+
+
+def answers() -> dict[str, dict]:
+    """Page -> its entry in pages.yml."""
+    folders = sorted(path.parent for path in (paths.root() / "notebooks").glob("*/pages.yml"))
+    return {f"{folder.name}/{name}": told for folder in folders for name, told in short.declared(folder.name).items()}
+
+
+def marked() -> str:
+    """All texts in which marks stand for numbers and verdicts: those of the book and the answers of the boxes."""
+    texts = [path.read_text() for path in sorted((paths.root() / "book").rglob("*.md"))]
+    return "\n".join([*texts, *(" ".join(told.get("answer", "").split()) for told in answers().values())])
 
 
 def sources() -> list[Path]:

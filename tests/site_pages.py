@@ -9,6 +9,7 @@ from browser import needs_chromium
 from advbook import paths
 
 SITE = paths.build() / "site"
+MEGABYTE = 1e6
 AXE = paths.build() / "playground" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = sorted(
     str(path.relative_to(SITE)) for folder in ("book", "notebooks") for path in (SITE / folder).rglob("*.html")

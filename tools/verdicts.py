@@ -17,7 +17,7 @@ import yaml
 from translate import parts
 
 from advbook import changes, claims, ledger, outcomes, paths, rules, settings, withdrawn
-from advbook.claims import Sample
+from advbook.expressions import Sample, value
 from advbook.outcomes import FAILS
 from advbook.statistics import Estimate
 from advutils.core import files
@@ -49,7 +49,7 @@ def evidence(profile: str, chapter: str) -> tuple:
 def unpaired(part: rules.Part, samples: dict[str, Sample]) -> Estimate:
     """The estimate of a part as if its values shared nothing: variances are added, degrees of freedom the fewest."""
     names = {name: samples[name] for name in rules.names(part.expression)}
-    found = claims._as_sample(claims._node(claims.ast.parse(part.expression, mode="eval").body, names, part.expression))
+    found = value(part.expression, names)
     spread, mean = math.sqrt(found.variance), found.mean
     if isinstance(part, rules.Ratio):
         spread, mean = spread / mean, math.log(mean)

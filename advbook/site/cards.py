@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Callable
 
-from advbook import claims, forest, judgement, ledger, provenance, record_list, summary
+from advbook import claims, forest, holm, ledger, provenance, record_list, summary
 from advbook.page import SCOPE, badge
-from advbook.site import evidence, verdicts
+from advbook.site import evidence, rule_words, verdicts
 from advbook.site.tables import by_chapter, chapter_titles, sentence, table
 
 
@@ -25,13 +25,20 @@ def address(claim: dict) -> str:
 
 def pages() -> dict[str, str]:
     """Name -> Markdown of every page of cards."""
-    folders = {title: chapter for chapter, title in chapter_titles().items()}
-    return {
-        name_of(folders[title]): "\n".join(
-            [f"# Cards: {title}", "", forest.forest(judged, title), "", *map(card, judged)]
-        )
-        for title, judged in by_chapter(verdicts.judged()).items()
-    }
+    folders, made = {title: chapter for chapter, title in chapter_titles().items()}, {}
+    for title, judged in by_chapter(verdicts.judged()).items():
+        told = map(card, judged, _corrected(judged))
+        made[name_of(folders[title])] = "\n".join([f"# Cards: {title}", "", forest.forest(judged, title), "", *told])
+    return made
+
+
+def _corrected(judged: list[dict]) -> list[str]:
+    """Whether each verdict of a paper stands Holm's correction; empty where that asks nothing of it."""
+    family, names = holm.family(judged), [claim["id"] for claim in judged]
+    asked = {claim["id"] for claim in family if claim["verdict"] not in claims.UNDECIDED}
+    fallen = {claim["id"] for claim in holm.fallen(family)}
+    words = {True: "the verdict does not stand it", False: "the verdict stands it"}
+    return [f"{words[name in fallen]}, among all of its paper." if name in asked else "" for name in names]
 
 
 def files() -> dict[str, bytes]:
@@ -47,8 +54,11 @@ def files() -> dict[str, bytes]:
     }
 
 
-def card(claim: dict) -> str:
-    """One result card: verdict, claim, the paper's numbers beside the recorded ones, metric, rule, records."""
+def card(claim: dict, corrected: str = "") -> str:
+    """One result card: verdict, claim, the paper's numbers beside the recorded ones, metric, rule, records.
+
+    ``corrected`` says whether the verdict stands Holm's correction.
+    """
     names = dict.fromkeys([*claim["values"], *claim["paper"]])
     rows = [
         [
@@ -62,8 +72,8 @@ def card(claim: dict) -> str:
     scales = ", ".join(f"{profile}: {verdict}" for profile, verdict in claim.get("scales", {}).items())
     facts = {
         "Metric": claim["metric"],
-        "Rule": rule(claim),
-        "Effects": judgement.told(claim["findings"]),
+        "Rule, as written": rule(claim),
+        "Holm's correction": corrected,
         "Tolerance": claim["tolerance"],
         "Note": claim["why"],
         "At both scales": scales if len(claim.get("scales", {})) > 1 else "",
@@ -83,6 +93,7 @@ def card(claim: dict) -> str:
             "",
             table(["value", "paper", made], rows),
             "",
+            rule_words.of(claim),
             *(f"{name}\n: {sentence(text)}\n" for name, text in facts.items() if text),
             own_records(claim),
             "",

@@ -31,6 +31,7 @@ def setup(app):
     app.connect("builder-inited", _in_parallel)
     app.connect("config-inited", _footer)
     app.connect("html-page-context", _page)
+    app.connect("html-page-context", _without_source, priority=400)  # before the theme makes its buttons
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -54,6 +55,12 @@ def _footer(app, settings) -> None:
         f'{html.escape(config.edition())} · <a href="{config.repository()}">sources and issues</a> · text and code: MIT'
     )
     settings.html_theme_options["extra_footer"] = f"<p>{words}</p>"
+
+
+def _without_source(app, name, template, context, doctree) -> None:
+    """Cards are generated whole from claims and records, which stand beside them: no copy of that text to download."""
+    if name.startswith("book/cards-"):
+        context["sourcename"] = context["page_source_suffix"] = ""
 
 
 def _page(app, name, template, context, doctree) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import html
 import json
 import re
 from dataclasses import dataclass, field
@@ -11,10 +11,9 @@ from pathlib import Path
 import nbformat
 
 from advbook import record_list
-from advbook.picture import TYPES
+from advbook.picture import IMAGE, Picture
 from advbook.site import short
 
-IMAGE = re.compile(r'<img alt="([^"]*)" width="(\d+)" height="(\d+)" src="data:image/([\w+]+);base64,([^"]+)">')
 TITLE = re.compile(r"\A# .+\n?")
 HOUSEKEEPING = "## How it was measured\n\nThe parameters of this page, what it imports, and its settings by profile."
 
@@ -71,8 +70,8 @@ def _outputs(made: Page, cell) -> list[str]:
             made.records = records
             made.files[f"records/{made.name}.json"] = json.dumps(records, separators=(",", ":")).encode()
             data["text/html"] = _with_link(data["text/html"], made)
-        if match := IMAGE.search(data.get("text/html", "")):
-            data["text/html"] = _as_file(made, data["text/html"], match, csv)
+        if picture := Picture.read(data.get("text/html", ""), csv):
+            data["text/html"] = _as_file(made, data["text/html"], picture)
             shown.append(data["text/html"])
     return shown
 
@@ -81,21 +80,21 @@ def _count(made: Page) -> int:
     return sum(name.startswith("pictures/") and not name.endswith(".csv") for name in made.files)
 
 
-def _as_file(made: Page, text: str, match: re.Match, csv: str) -> str:
+def _as_file(made: Page, text: str, picture: Picture) -> str:
     """A figure whose picture is a file that opens large, and can be had with its data."""
-    kind = next(kind for kind, mime in TYPES.items() if mime == f"image/{match[4]}")
     number = _count(made) + 1
     place = f"pictures/{made.name}-{number}"
-    made.files[f"{place}.{kind}"] = base64.b64decode(match[5])
-    links = [f'<a href="../../{place}.{kind}" download>picture</a>']
-    if csv:
-        made.files[f"{place}.csv"] = csv.encode()
+    made.files[f"{place}.{picture.kind}"] = picture.content
+    links = [f'<a href="../../{place}.{picture.kind}" download>picture</a>']
+    if picture.data:
+        made.files[f"{place}.csv"] = picture.data.encode()
         links.append(f'<a href="../../{place}.csv" download>data (CSV)</a>')
     image = (
-        f'<a class="enlarge" href="../../{place}.{kind}" title="open the picture alone"><img alt="{match[1]}" '
-        f'width="{match[2]}" height="{match[3]}" loading="lazy" decoding="async" src="../../{place}.{kind}"></a>'
+        f'<a class="enlarge" href="../../{place}.{picture.kind}" title="open the picture alone"><img '
+        f'alt="{html.escape(picture.alt, quote=True)}" width="{picture.width}" height="{picture.height}" '
+        f'loading="lazy" decoding="async" src="../../{place}.{picture.kind}"></a>'
     )
-    text = text[: match.start()] + image + text[match.end() :]
+    text = IMAGE.sub(lambda _: image, text, count=1)
     return text.replace("</figcaption>", f' <small class="downloads">{" · ".join(links)}</small></figcaption>')
 
 

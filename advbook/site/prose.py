@@ -62,10 +62,10 @@ def filled(text: str, executed: dict[str, Path]) -> str:
     text = EFFECT.sub(
         lambda match: effects.text(effects.of(found[match[1]], match[2]), scale=100 if match[3] else 1), text
     )
-    return VERDICT.sub(lambda match: f"[{_badge(found[match[1]])}](#{match[1]})", text)
+    return VERDICT.sub(lambda match: f"[{verdict_badge(found[match[1]])}](#{match[1]})", text)
 
 
-def _badge(claim: dict) -> str:
+def verdict_badge(claim: dict) -> str:
     """Today's verdict; on a question of ours it is an answer."""
     verdict = claim["verdict"]
     return badge(ANSWERS.get(verdict, verdict) if claim["scope"] == "ours" else verdict)

@@ -1,4 +1,4 @@
-"""The *In short* box under a page's title: question, verdicts with numbers, the key figure, where the evidence is."""
+"""The *In short* box under a page's title: question, answer, verdicts with numbers, the key figure, the evidence."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from functools import cache
 import yaml
 
 from advbook import paths, summary
-from advbook.page import badge
-from advbook.site import cards, verdicts
+from advbook.site import cards, prose, verdicts
 from advbook.site.tables import sentence
 
 MINUTES = re.compile(r"\*\*Time to learn\*\*: (\d+) minutes")
 CITED = re.compile(r"\{cite\}`(\w+)`")
 MOST = 5  # verdicts in a box
+# a verdict is on its own sentence and not on the question above
+KINDS = {"paper": "What the paper says, and whether we found it:", "ours": "What we asked besides:"}
 SETS = {"mnist": "MNIST", "cifar10": "CIFAR-10", "nips2017": "NIPS 2017 images", "digits": "scikit-learn digits"}
 
 
 @cache
 def declared(chapter: str) -> dict[str, dict]:
-    """Page -> what ``notebooks/<chapter>/pages.yml`` says: ``question``, ``claims``, ``figure`` (1: the first)."""
+    """Page -> what ``notebooks/<chapter>/pages.yml`` says: ``question``, ``answer`` and the verdicts that it was
+    ``written_for``, ``claims``, ``figure`` (1: the first)."""
     path = paths.root() / "notebooks" / chapter / "pages.yml"
     return {entry["id"]: entry for entry in yaml.safe_load(path.read_text())} if path.exists() else {}
 
@@ -33,13 +35,14 @@ def box(name: str, records: list[dict], pictures: list[str], text: str) -> str:
     told = declared(chapter).get(page, {})
     judged = {claim["id"]: claim for claim in verdicts.judged() if claim["page"] == name}
     wanted = told.get("claims") or list(judged)[:MOST]
-    listed = "".join(_verdict(judged[each]) for each in wanted[:MOST] if each in judged)
+    listed = _verdicts([judged[each] for each in wanted[:MOST] if each in judged])
     figure = _figure(pictures, told.get("figure", 1))
     inside = [
         '<aside class="short" aria-label="In short">',
         '<p class="short-title">In short</p>',
         f'<p class="question">{html.escape(told["question"])}</p>' if "question" in told else "",
-        f"<ul>{listed}</ul>" if listed else "",
+        f'<p class="answer">{answer(told["answer"])}</p>' if "answer" in told else "",
+        listed,
         figure,
         f"<p>{_evidence(name, judged, records)}</p>",
         "</aside>",
@@ -80,15 +83,36 @@ def address(key: str) -> str:
     return next((prefix + fields[name] for name, prefix in prefixes.items() if name in fields), "")
 
 
+def answer(text: str) -> str:
+    """The answer to a page's question as HTML, its marks filled in as in the prose of the book."""
+    return prose.filled(" ".join(text.split()), {})
+
+
+def _verdicts(listed: list[dict]) -> str:
+    """The verdicts, those on the paper apart from those on questions of ours."""
+    parts = []
+    for kind, words in KINDS.items():
+        if some := [claim for claim in listed if (claim["scope"] == "ours") == (kind == "ours")]:
+            parts.append(f'<p class="kind">{words}</p><ul>{"".join(map(_verdict, some))}</ul>')
+    return "".join(parts)
+
+
 def _verdict(claim: dict) -> str:
+    """A claim, its verdict, and its main number with what that is of."""
     found = summary.of(claim)
-    # what the number is of, as on the card, where that is short enough to be read
-    what = f"<code>{html.escape(found.what)}</code>: " if found and len(found.what) <= 30 else ""
-    numbers = f' <span class="numbers">{what}{html.escape(found.text())}</span>' if found else ""
+    numbers = f' <span class="numbers">{html.escape(found.text())}{_what(claim, found)}</span>' if found else ""
     return (
-        f'<li>{badge(claim["verdict"])} <a href="../../book/{cards.address(claim)}">'
-        f"{html.escape(sentence(claim['claim']))}</a>{numbers}</li>"
+        f'<li><a href="../../book/{cards.address(claim)}">{html.escape(sentence(claim["claim"]))}</a> '
+        f"{prose.verdict_badge(claim)}{numbers}</li>"
     )
+
+
+def _what(claim: dict, found: summary.Summary) -> str:
+    """What a number is of, as on the card, and how it is measured, where that is short enough to be read: a part of a
+    metric may be that of another number."""
+    name = f", <code>{html.escape(found.what)}</code>" if len(found.what) <= 30 else ", a sum of several differences"
+    metric = sentence(claim["metric"])
+    return name + (f" ({html.escape(metric)})" if len(metric) <= 90 else "")
 
 
 def _figure(pictures: list[str], number: int) -> str:

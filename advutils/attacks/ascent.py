@@ -31,6 +31,16 @@ def counting_sure() -> Iterator[Looks]:
     """Count for a block the gradients taken here, and those where z_y - max_{k != y} z_k > :data:`SURE`.
 
     There the gradient of torch's own cross-entropy has lost digits in float32. Yields the :class:`Looks`.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> from advutils.attacks import counting_sure, fgsm
+    >>> with counting_sure() as looks:
+    ...     moved = fgsm(model, x, y, eps=0.1)
+    >>> looks
+    Looks(looks=1, sure=0)
     """
     token = _ACTIVE.set(Looks())
     try:
@@ -43,13 +53,24 @@ def doubt(z: Tensor, y: Tensor) -> Tensor:
     """L' = log sum_{k != y} exp(z_k) - z_y, the log-odds against class y, of logits (N, K) and labels (N,): (N,).
 
     The cross-entropy is log(1 + exp(L')), its gradient sigmoid(L') times that of L'.
+
+    >>> import torch
+    >>> from advutils.attacks.ascent import doubt
+    >>> doubt(torch.zeros(1, 3), torch.tensor([0]))  # two classes against one: log 2
+    tensor([0.6931])
     """
     own = y[:, None].long()
     return (z.scatter(1, own, -torch.inf) - z.gather(1, own)).logsumexp(1)
 
 
 def sure(z: Tensor, y: Tensor) -> Tensor:
-    """Whose margin z_y - max_{k != y} z_k is over :data:`SURE`: (N, K), (N,) -> (N,) bool."""
+    """Whose margin z_y - max_{k != y} z_k is over :data:`SURE`: (N, K), (N,) -> (N,) bool.
+
+    >>> import torch
+    >>> from advutils.attacks.ascent import sure
+    >>> sure(torch.tensor([[20.0, 0.0], [10.0, 0.0]]), torch.tensor([0, 0]))
+    tensor([ True, False])
+    """
     own = y[:, None].long()
     return (z.gather(1, own) - z.scatter(1, own, -torch.inf).amax(1, keepdim=True))[:, 0] > SURE
 
@@ -82,6 +103,14 @@ def ascent_direction(
 
     ``y`` (N,) class numbers. ``split`` is the caller's memory of what fits; ``check`` off spares the checks of logits
     and labels where the first step made them. Raises ``ValueError`` for bad ones, or for a model of one class.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> from advutils.attacks import ascent_direction
+    >>> ascent_direction(model, x, y)
+    tensor([[-1.,  1.]])
     """
 
     def one_pass(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:

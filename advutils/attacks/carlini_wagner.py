@@ -38,6 +38,15 @@ def carlini_wagner(
     ``x`` (N, ...) in [0, 1], ``y`` (N,) the labels to get away from. Returns the closest success, or ``x`` where none
     was found. Raises ``ValueError`` naming the argument: steps or search_steps < 1, lr or initial_const <= 0,
     confidence < 0, another variable, bad images or labels.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> from advutils.attacks import carlini_wagner
+    >>> moved = carlini_wagner(model, x, y)
+    >>> model(moved).argmax(1), bool((moved - x).norm() < 0.15)  # the border is 0.1414 away
+    (tensor([1]), True)
     """
     checks.attack(model, x, y)
     options = dict(steps=steps, search_steps=search_steps, lr=lr, initial_const=initial_const, confidence=confidence)

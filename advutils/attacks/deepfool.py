@@ -35,9 +35,10 @@ def deepfool(
     Raises ``ValueError`` naming the argument: num_classes < 2, overshoot < 0, max_iter < 1, p < 1, or bad images.
 
     >>> import torch
+    >>> from advutils.attacks import deepfool
     >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
     >>> model.weight.data = torch.eye(2)
-    >>> model(deepfool(model, torch.tensor([[0.6, 0.4]]))).argmax(1)
+    >>> model(deepfool(model, torch.tensor([[0.6, 0.4]]), num_classes=2)).argmax(1)
     tensor([1])
     """
     checks.images(x)

@@ -25,8 +25,9 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float | Tensor, p: floa
     >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
     >>> model.weight.data = torch.eye(2)
     >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
-    >>> fgsm(model, x, y, eps=0.1)
-    tensor([[0.5000, 0.5000]])
+    >>> from advutils.attacks import fgsm
+    >>> fgsm(model, x, y, eps=0.2)
+    tensor([[0.4000, 0.6000]])
     """
     checks.attack(model, x, y)
     radius = norms.per_example(checks.budget(eps, x), x)
@@ -70,8 +71,9 @@ def pgd(
     >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
     >>> model.weight.data = torch.eye(2)
     >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
-    >>> pgd(model, x, y, eps=0.3, step=0.1, steps=2)
-    tensor([[0.4000, 0.6000]])
+    >>> from advutils.attacks import pgd
+    >>> pgd(model, x, y, eps=0.3, step=0.1, steps=4)  # the fourth step leaves the ball and is projected back
+    tensor([[0.3000, 0.7000]])
     """
     checks.attack(model, x, y)
     radius = checks.budget(eps, x)
@@ -113,7 +115,13 @@ def steepest(g: Tensor, p: float) -> Tensor:
 
 
 def to_sphere(delta: Tensor, radius: Tensor, p: float) -> Tensor:
-    """``delta``, longer or shorter, with ||delta||_p = radius; 0 stays."""
+    """``delta``, longer or shorter, with ||delta||_p = radius; 0 stays.
+
+    >>> import torch
+    >>> from advutils.attacks.gradient import to_sphere
+    >>> to_sphere(torch.tensor([[3.0, 4.0]]), torch.tensor([1.0]), 2)
+    tensor([[0.6000, 0.8000]])
+    """
     size = norms.norm(delta, p)
     return delta * norms.per_example(radius / torch.where(size > 0, size, 1), delta)
 

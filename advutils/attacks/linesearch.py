@@ -20,6 +20,14 @@ def ray_distance(model: nn.Module, x: Tensor, y: Tensor, direction: Tensor) -> T
     where no class ever catches up.
 
     Raises ``ValueError`` for bad labels, or if the model is not affine along the ray (checked at a third point).
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> from advutils.attacks.linesearch import ray_distance
+    >>> ray_distance(model, x, y, torch.tensor([[-1.0, 1.0]]))  # 0.2 / sqrt(2)
+    tensor([0.1414])
     """
     checks.labels(y, x)
     unit = norms.steepest(direction, 2)
@@ -45,6 +53,14 @@ def bisect_distance(
     A change of class shorter than ``maximum / steps`` that reverses itself can be missed. Returns (N,): 0 where the
     model is already wrong, inf where it is right up to ``maximum``; the error is at most maximum / steps / 2^halvings.
     Raises ``ValueError`` for a ``maximum`` or ``steps`` that are not positive, or negative ``halvings``.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> from advutils.attacks.linesearch import bisect_distance
+    >>> bisect_distance(model, x, y, torch.tensor([[-1.0, 1.0]]), maximum=1.0)  # 0.2 / sqrt(2)
+    tensor([0.1414])
     """
     checks.labels(y, x)
     if not maximum > 0 or steps < 1 or halvings < 0:

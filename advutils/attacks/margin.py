@@ -26,6 +26,16 @@ def margin_pgd(
     Up to ``restarts`` random starts of ``steps`` steps each; an image is done as soon as it is fooled. Returned is the
     first point found that fools, and for images that resist the one with the largest margin. Otherwise as
     :func:`advutils.attacks.pgd`, with its shapes, ranges, errors and random starts.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2, bias=False)  # the larger of two numbers wins
+    >>> model.weight.data = torch.eye(2)
+    >>> x, y = torch.tensor([[0.6, 0.4]]), torch.tensor([0])
+    >>> from advutils.attacks import margin_pgd
+    >>> from advutils.core.runtime import generator
+    >>> moved = margin_pgd(model, x, y, eps=0.3, step=0.1, steps=4, restarts=2, generator=generator(0))
+    >>> model(moved).argmax(1)
+    tensor([1])
     """
     checks.attack(model, x, y)
     radius = checks.budget(eps, x)

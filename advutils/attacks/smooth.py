@@ -39,6 +39,15 @@ def smooth_pgd(
 
     ``smoother`` must have been made for ``x``, an (N, C, H, W) batch. Shapes, ranges and errors otherwise as in
     :func:`advutils.attacks.fgsm`; also ``ValueError`` for step <= 0, steps < 1, another ``smooth`` or another smoother.
+
+    >>> import torch
+    >>> from advutils.attacks import smooth_pgd
+    >>> from advutils.core.norms import norm
+    >>> from advutils.filters import ImageSmoother
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2))
+    >>> x, y = torch.full((1, 1, 4, 4), 0.5), torch.tensor([0])
+    >>> norm(smooth_pgd(model, x, y, eps=0.5, step=0.2, steps=5, smoother=ImageSmoother(x)) - x)
+    tensor([0.5000])
     """
     checks.attack(model, x, y)
     radius = checks.budget(eps, x)

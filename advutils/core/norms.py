@@ -15,7 +15,12 @@ INF = math.inf
 
 
 def check_p(p: float) -> float:
-    """Return ``p`` as a float; raise ``ValueError`` unless 1 <= p <= inf. The strings 'inf' and '2' are accepted."""
+    """Return ``p`` as a float; raise ``ValueError`` unless 1 <= p <= inf. The strings 'inf' and '2' are accepted.
+
+    >>> from advutils.core.norms import check_p
+    >>> check_p("inf")
+    inf
+    """
     try:
         value = float(p)
     except (TypeError, ValueError):
@@ -26,13 +31,24 @@ def check_p(p: float) -> float:
 
 
 def dual(p: float) -> float:
-    """The dual exponent p* with 1/p + 1/p* = 1 (Lyu et al. 2015, below Eq. (3))."""
+    """The dual exponent p* with 1/p + 1/p* = 1 (Lyu et al. 2015, below Eq. (3)).
+
+    >>> from advutils.core.norms import dual
+    >>> dual(2), dual(1)
+    (2.0, inf)
+    """
     p = check_p(p)
     return INF if p == 1 else 1.0 if p == INF else p / (p - 1)
 
 
 def per_example(values: Tensor, like: Tensor) -> Tensor:
-    """Reshape (N,) ``values`` to (N, 1, ..., 1) so that they broadcast over ``like`` of shape (N, ...)."""
+    """Reshape (N,) ``values`` to (N, 1, ..., 1) so that they broadcast over ``like`` of shape (N, ...).
+
+    >>> import torch
+    >>> from advutils.core.norms import per_example
+    >>> per_example(torch.tensor([1.0, 2.0]), torch.zeros(2, 3, 8, 8)).shape
+    torch.Size([2, 1, 1, 1])
+    """
     return values.reshape(-1, *[1] * (like.dim() - 1))
 
 
@@ -40,6 +56,7 @@ def norm(v: Tensor, p: float = 2) -> Tensor:
     """||v_n||_p of each example: (N, ...) -> (N,).
 
     >>> import torch
+    >>> from advutils.core.norms import norm
     >>> norm(torch.tensor([[3.0, 4.0]]))
     tensor([5.])
     """
@@ -56,6 +73,7 @@ def steepest(g: Tensor, p: float = 2) -> Tensor:
     Shapes: (N, ...) -> (N, ...), same dtype.
 
     >>> import torch
+    >>> from advutils.core.norms import steepest
     >>> steepest(torch.tensor([[3.0, -4.0]]), 2)
     tensor([[ 0.6000, -0.8000]])
     >>> steepest(torch.tensor([[3.0, -4.0]]), float("inf"))
@@ -84,6 +102,12 @@ def project(v: Tensor, radius: float | Tensor, p: float = 2) -> Tensor:
 
     ``radius`` is a number or an (N,) tensor, >= 0. For p = 1 this is the sorting algorithm of Duchi et al. 2008.
     Raises ``ValueError`` for other p.
+
+    >>> import torch
+    >>> from advutils.core.norms import project
+    >>> v = torch.tensor([[3.0, 4.0]])
+    >>> project(v, 1.0, 2), project(v, 1.0, 1)
+    (tensor([[0.6000, 0.8000]]), tensor([[0., 1.]]))
     """
     p = check_p(p)
     flat = v.flatten(1)

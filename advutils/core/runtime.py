@@ -41,13 +41,27 @@ def generator(seed: int) -> torch.Generator:
     """A random generator, seeded with ``seed``; the global one is not touched.
 
     It draws on the CPU, and what it drew is moved: the same numbers on every device.
+
+    >>> import torch
+    >>> from advutils.core.runtime import generator
+    >>> torch.rand(2, generator=generator(0))
+    tensor([0.4963, 0.7682])
     """
     return torch.Generator().manual_seed(seed)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run a block under the global seed ``seed`` and put the global random state back afterwards."""
+    """Run a block under the global seed ``seed`` and put the global random state back afterwards.
+
+    >>> import torch
+    >>> from advutils.core.runtime import seeded
+    >>> def draw():
+    ...     with seeded(0):
+    ...         return torch.rand(2)
+    >>> torch.equal(draw(), draw())
+    True
+    """
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -85,7 +99,17 @@ def precision(level: str) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """Put ``model`` in evaluation mode for a block and give every submodule its own mode back afterwards."""
+    """Put ``model`` in evaluation mode for a block and give every submodule its own mode back afterwards.
+
+    >>> import torch
+    >>> from advutils.core.runtime import evaluating
+    >>> model = torch.nn.Dropout()
+    >>> with evaluating(model):
+    ...     model.training
+    False
+    >>> model.training
+    True
+    """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -100,6 +124,14 @@ def statistics_still(model: nn.Module) -> Iterator[nn.Module]:
     """Let no pass of a block move the running statistics of ``model``'s normalisation layers.
 
     In training mode they still normalise by the minibatch, so that the passes give what they would give anyway.
+
+    >>> import torch
+    >>> from advutils.core.runtime import statistics_still
+    >>> model = torch.nn.BatchNorm1d(1)
+    >>> with statistics_still(model):
+    ...     out = model(torch.tensor([[1.0], [3.0]]))
+    >>> model.running_mean
+    tensor([0.])
     """
     tracking = [module for module in model.modules() if getattr(module, "track_running_stats", False)]
     for module in tracking:

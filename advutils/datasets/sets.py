@@ -54,6 +54,7 @@ def load(name: str, *, split: str = "train") -> tuple[Tensor, Tensor]:
     Raises :class:`MissingData` (with the way to get it) if the files are not there, :class:`DamagedData` if their
     content is not what was published, ``ValueError`` for an unknown name or split.
 
+    >>> from advutils.datasets import load
     >>> images, labels = load("digits", split="test")
     >>> tuple(images.shape), tuple(labels.shape)
     ((500, 1, 28, 28), (500,))
@@ -146,7 +147,12 @@ def _image_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def splits(name: str) -> tuple[str, ...]:
-    """The splits that a data set has."""
+    """The splits that a data set has.
+
+    >>> from advutils.datasets import splits
+    >>> splits("mnist"), splits("nips2017")
+    (('train', 'test'), ('test',))
+    """
     return ("test",) if name == "nips2017" else ("train", "test")
 
 

@@ -12,7 +12,13 @@ from advutils import evaluation
 
 
 def rounded(images: Tensor) -> Tensor:
-    """Images in [0, 1] as an 8-bit file stores them, each value at the nearest of the 256 grey levels."""
+    """Images in [0, 1] as an 8-bit file stores them, each value at the nearest of the 256 grey levels.
+
+    >>> import torch
+    >>> from advutils.evaluation.distortion import rounded
+    >>> rounded(torch.tensor([0.5]))  # 128 / 255
+    tensor([0.5020])
+    """
     return (images * 255).round() / 255
 
 
@@ -21,6 +27,12 @@ def truncated(images: Tensor) -> Tensor:
 
     The cast rounds down, and the detour falls short of a whole number for 95 of the 256 grey levels, so that even an
     unchanged image comes back changed.
+
+    >>> import torch
+    >>> from advutils.evaluation.distortion import truncated
+    >>> levels = torch.arange(256) / 255
+    >>> int((truncated(levels) < levels - 0.001).sum())
+    95
     """
     x, grey = images.double(), rounded(images.double())
     x = torch.where((x - grey).abs() < 1e-7, grey, x)  # they read grey levels in float64; float32 has rounded them
@@ -36,7 +48,14 @@ QUANTISED: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def success_probability(distortion: np.ndarray) -> tuple[float, float, float]:
-    """P_suc of Eq. (20) and its 95 % Wilson interval (low, high). ``distortion`` (N,): inf where the attack failed."""
+    """P_suc of Eq. (20) and its 95 % Wilson interval (low, high). ``distortion`` (N,): inf where the attack failed.
+
+    >>> import numpy as np
+    >>> distortion = np.array([1.0, 3.0, np.inf, np.inf])  # half of the attacks failed
+    >>> from advutils.evaluation.distortion import success_probability
+    >>> success_probability(distortion)[0]
+    0.5
+    """
     found = int(np.isfinite(_checked(distortion)).sum())
     return found / len(distortion), *evaluation.wilson(found, len(distortion))
 
@@ -45,6 +64,12 @@ def conditional_mean(distortion: np.ndarray, *, resamples: int = 2000) -> tuple[
     """The mean distortion of the successes, Eq. (20), and its 95 % bootstrap interval; NaN where there is none.
 
     ``distortion`` (N,), inf where the attack failed. The resampling is seeded, so that a number has one interval.
+
+    >>> import numpy as np
+    >>> distortion = np.array([1.0, 3.0, np.inf, np.inf])  # half of the attacks failed
+    >>> from advutils.evaluation.distortion import conditional_mean
+    >>> conditional_mean(distortion)[0]
+    2.0
     """
     found = _checked(distortion)[np.isfinite(distortion)]
     if len(found) == 0:
@@ -66,6 +91,12 @@ def compared(
     on which either succeeds, where the first goes less far, a failure being infinitely far; None where there are none.
     ``kept``: share of all images on which both succeed; ``only_first``, ``only_second``: numbers of images.
     Raises ``ValueError`` for vectors of other lengths, or that are no distortions.
+
+    >>> import numpy as np
+    >>> from advutils.evaluation.distortion import compared
+    >>> found = compared(np.array([1.0, 2.0, np.inf]), np.array([2.0, 4.0, 1.0]))
+    >>> found["ratio"], found["only_second"]
+    (0.5, 1)
     """
     first, second = _checked(first), _checked(second)
     if len(first) != len(second):
@@ -91,7 +122,14 @@ def compared(
 
 
 def operating_characteristic(distortion: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """P(D) of Eq. (21) at each of ``bounds``: the share of the images fooled with distortion <= D."""
+    """P(D) of Eq. (21) at each of ``bounds``: the share of the images fooled with distortion <= D.
+
+    >>> import numpy as np
+    >>> distortion = np.array([1.0, 3.0, np.inf, np.inf])  # half of the attacks failed
+    >>> from advutils.evaluation.distortion import operating_characteristic
+    >>> operating_characteristic(distortion, np.array([2.0, 4.0]))
+    array([0.25, 0.5 ])
+    """
     return (_checked(distortion)[None] <= np.asarray(bounds)[:, None]).mean(axis=1)
 
 

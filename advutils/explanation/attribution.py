@@ -18,7 +18,13 @@ NORMALISATIONS = ("none", "range", "largest", "length")
 
 @torch.no_grad()
 def probability(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    """The probability that the model gives ``classes`` (N,), (N, ...) -> (N,)."""
+    """The probability that the model gives ``classes`` (N,), (N, ...) -> (N,).
+
+    >>> import torch
+    >>> from advutils.explanation.attribution import probability
+    >>> probability(torch.nn.Identity(), torch.zeros(1, 4), torch.tensor([0]))
+    tensor([0.2500])
+    """
     with runtime.evaluating(model):
         parts = [model(part).softmax(1) for part in images.split(BATCH)]
     return torch.cat(parts).gather(1, classes[:, None]).squeeze(1)
@@ -34,6 +40,15 @@ def occlusion(
     pixels; a pixel under several squares takes their mean. So maps of different patches have one size. A fall of less
     than 1e-6 is within the rounding of the probabilities and counts as none.
     Raises ``ValueError`` for a patch larger than the image or a stride larger than the patch.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, -2.0, 0.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    >>> from advutils.explanation import occlusion
+    >>> heat = occlusion(model, torch.ones(1, 1, 2, 2), torch.tensor([0]), patch=1, stride=1)
+    >>> heat[0] > 0  # to hide the pixel with the weight -2 helps the class
+    tensor([[ True, False],
+            [False,  True]])
     """
     height, width = images.shape[-2:]
     if not (1 <= patch <= min(height, width) and 1 <= stride <= patch):
@@ -85,7 +100,16 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, *, layer: nn.Mod
 
 
 def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    """Largest absolute gradient of the logit over the channels of a pixel, (N, C, H, W) -> (N, H, W)."""
+    """Largest absolute gradient of the logit over the channels of a pixel, (N, C, H, W) -> (N, H, W).
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, -2.0, 0.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    >>> from advutils.explanation import saliency
+    >>> saliency(model, torch.rand(1, 1, 2, 2), torch.tensor([0]))
+    tensor([[[1., 2.],
+             [0., 3.]]])
+    """
     maps = []
     with runtime.evaluating(model), torch.enable_grad():
         for part, wanted in zip(images.split(BATCH), classes.split(BATCH), strict=True):
@@ -96,7 +120,13 @@ def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
 
 
 def total(outputs: Tensor) -> Tensor:
-    """The sum of all outputs of each example, (N, K) -> (N,): the number of all shapes that a network counts."""
+    """The sum of all outputs of each example, (N, K) -> (N,): the number of all shapes that a network counts.
+
+    >>> import torch
+    >>> from advutils.explanation import total
+    >>> total(torch.tensor([[1.0, 2.0]]))
+    tensor([3.])
+    """
     return outputs.sum(1)
 
 
@@ -104,6 +134,14 @@ def first_order_saliency(model: nn.Module, images: Tensor, *, of: Callable[[Tens
     """Cutilli 2021, Section 2.2.1: largest absolute gradient over the channels of a pixel, (N, C, H, W) -> (N, H, W).
 
     Of the :func:`total` of the outputs, or of another function of them, (N, K) -> (N,).
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, -2.0, 0.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    >>> from advutils.explanation import first_order_saliency
+    >>> first_order_saliency(model, torch.rand(1, 1, 2, 2))
+    tensor([[[1., 2.],
+             [0., 3.]]])
     """
     return _gradient(model, images, of)[1].abs().amax(1).detach()
 
@@ -117,6 +155,14 @@ def second_order_saliency(
     its most salient channel) with respect to all pixels, largest over channels: rows of the Hessian of ``of`` the
     outputs. One backward pass a seed through one graph. All zeros where nothing in the network bends, as with
     rectifiers.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, -2.0, 0.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    >>> from advutils.explanation import second_order_saliency
+    >>> second_order_saliency(model, torch.rand(1, 2, 2), torch.tensor([[0, 0]]))  # nothing bends
+    tensor([[[0., 0.],
+             [0., 0.]]])
     """
     leaf, gradient = _gradient(model, image[None], of, graph=True)
     rows, columns = seeds.unbind(1)
@@ -144,6 +190,12 @@ def normalised(maps: Tensor, how: Literal["none", "range", "largest", "length"])
 
     A map that is 0, or for "range" one without differences (beyond rounding), becomes 0.
     Raises ``ValueError`` for another ``how`` than those of ``NORMALISATIONS``.
+
+    >>> import torch
+    >>> from advutils.explanation.attribution import normalised
+    >>> normalised(torch.tensor([[[0.0, 2.0], [4.0, 4.0]]]), "range")
+    tensor([[[0.0000, 0.5000],
+             [1.0000, 1.0000]]])
     """
     if how not in NORMALISATIONS:
         raise ValueError(f"how must be one of {', '.join(NORMALISATIONS)}, got {how!r}")
@@ -162,6 +214,11 @@ def change(first: Tensor, second: Tensor, *, how: str) -> Tensor:
     """Sum of squared differences of two maps, (N, H, W) and (N, H, W) -> (N,): Section 4.3's measure of stability.
 
     What is added up depends on how maps are :func:`normalised`, which the paper does not say.
+
+    >>> import torch
+    >>> from advutils.explanation.attribution import change
+    >>> change(torch.zeros(1, 2, 2), torch.ones(1, 2, 2), how="none")
+    tensor([4.])
     """
     return (normalised(first, how) - normalised(second, how)).square().flatten(1).sum(1)  # type: ignore[arg-type]
 

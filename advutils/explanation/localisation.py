@@ -22,6 +22,10 @@ def thesis_threshold(size: int) -> float:
 
     Second derivatives are 255^2 times as large per unit of [0, 1]. And the same function of a picture that is r times
     smaller a side has r^2 times the derivative in each pixel, r^4 times the second one.
+
+    >>> from advutils.explanation.localisation import thesis_threshold
+    >>> f"{thesis_threshold(1000):.2e}, {thesis_threshold(500):.2e}"
+    '3.25e-05, 5.20e-04'
     """
     return THESIS * 255**2 * (1000 / size) ** 4
 
@@ -31,6 +35,11 @@ def otsu(values: Tensor) -> float:
 
     Numbers that are exactly 0, of pixels that nothing has seen, would be a group of their own and are left out.
     Infinite where less than two different numbers are left.
+
+    >>> import torch
+    >>> from advutils.explanation.localisation import otsu
+    >>> 1.1 < otsu(torch.tensor([0.0, 1.0, 1.1, 100.0, 110.0])) < 100
+    True
     """
     logs = values[values > 0].log().cpu().numpy()
     if not logs.size or logs.min() == logs.max():
@@ -40,7 +49,13 @@ def otsu(values: Tensor) -> float:
 
 
 def groups(values: Tensor, count: int = 3) -> Tensor:
-    """k-means in the logarithm: the number of each value's group, 0 for the smallest, -1 for exact zeros."""
+    """k-means in the logarithm: the number of each value's group, 0 for the smallest, -1 for exact zeros.
+
+    >>> import torch
+    >>> from advutils.explanation.localisation import groups
+    >>> groups(torch.tensor([0.0, 1.0, 100.0, 10.0]))
+    tensor([-1,  0,  2,  1])
+    """
     found, positive = torch.full(values.shape, -1, device=values.device), values > 0
     logs = values[positive].log()[:, None].cpu().numpy()
     if len(np.unique(logs)) >= count:
@@ -117,7 +132,15 @@ def how_many(model: nn.Module, image: Tensor, counted: Callable[[Tensor], Tensor
 
 
 def box(mask: Tensor) -> tuple[int, int, int, int]:
-    """First column, first row, last column and last row of a mask (H, W) that is not empty."""
+    """First column, first row, last column and last row of a mask (H, W) that is not empty.
+
+    >>> import torch
+    >>> from advutils.explanation.localisation import box
+    >>> mask = torch.zeros(4, 4, dtype=torch.bool)
+    >>> mask[1:3, 2] = True
+    >>> box(mask)
+    (2, 1, 2, 2)
+    """
     rows, columns = mask.nonzero().unbind(1)
     return columns.min().item(), rows.min().item(), columns.max().item(), rows.max().item()  # type: ignore[return-value]
 
@@ -125,6 +148,7 @@ def box(mask: Tensor) -> tuple[int, int, int, int]:
 def overlap(first: tuple[int, ...], second: tuple[int, ...]) -> float:
     """Intersection over union of two boxes of pixels.
 
+    >>> from advutils.explanation import overlap
     >>> overlap((0, 0, 1, 1), (1, 0, 2, 1))  # they share two pixels of six
     0.3333333333333333
     """
@@ -136,7 +160,15 @@ def overlap(first: tuple[int, ...], second: tuple[int, ...]) -> float:
 
 
 def matched(masks: list[Tensor], outlines: list[np.ndarray]) -> np.ndarray:
-    """Intersection over union of each found box with the true one it is matched with (0: none), best in total."""
+    """Intersection over union of each found box with the true one it is matched with (0: none), best in total.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from advutils.explanation import matched
+    >>> mask = torch.ones(2, 2, dtype=torch.bool)
+    >>> matched([mask, mask], [np.array([[0.0, 0.0], [1.0, 1.0]])])  # the second finds no shape of its own
+    array([1., 0.])
+    """
     scores = np.zeros(len(masks))
     if masks and outlines:
         true = [(*np.floor(o.min(0) + 0.5), *np.floor(o.max(0) + 0.5)) for o in outlines]

@@ -31,6 +31,12 @@ def bilateral(
     impulse comes back some pixels away.)
 
     ``x`` (N, C, H, W), any range; ``sigma_range`` in its units. Raises ``ValueError`` naming the argument.
+
+    >>> import torch
+    >>> from advutils.filters.bilateral import bilateral
+    >>> x = torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])
+    >>> bilateral(x, sigma_domain=1.0, sigma_range=0.01)  # an edge stays
+    tensor([[[[0., 0., 1., 1.]]]])
     """
     checks.positive(sigma_domain=sigma_domain, sigma_range=sigma_range)
     guide = x if guide is None else guide
@@ -58,6 +64,11 @@ def magnification(x: Tensor, *, beta: float = 0.8, sigma_domain: float = 5.0, si
     The local mean is the bilateral filter of ``x``, the local deviation the square **root** (the text has the power
     -1/2) of the bilateral filter, guided by ``x``, of the squared difference; the global one is taken per channel.
     ``x`` (N, C, H, W) in [0, 1]; the result is centred at 0, and 0 where the image is constant.
+
+    >>> import torch
+    >>> from advutils.filters.bilateral import magnification
+    >>> magnification(torch.full((1, 1, 3, 3), 0.5)).abs().max()
+    tensor(0.)
     """
     checks.images(x)
     options = {"sigma_domain": sigma_domain, "sigma_range": sigma_range}

@@ -35,6 +35,7 @@ class ImageSmoother:
     ``images`` (N, C, H, W) in [0, 1]; z of the same shape. Raises ``ValueError`` naming the argument.
 
     >>> import torch
+    >>> from advutils.filters import ImageSmoother
     >>> smoother = ImageSmoother(torch.full((1, 1, 4, 4), 0.5))
     >>> bool(torch.allclose(smoother(torch.ones(1, 1, 4, 4)), torch.ones(1, 1, 4, 4)))  # what is constant stays
     True

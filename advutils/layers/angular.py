@@ -13,6 +13,13 @@ class Angular(nn.Module):
     ``c`` keeps the ratio finite where the input vanishes; there the neuron becomes the dot product with w / c.
     Its gradient in the input without ``c`` is Eq. (3.3), with a minus for the printed plus.
     Weights start uniform in +-1, biases at 0, as in the thesis' code. Raises ``ValueError`` for c <= 0.
+
+    >>> import torch
+    >>> from advutils.layers import Angular
+    >>> layer = Angular(2, 1, c=1e-9)
+    >>> layer.weight.data = torch.tensor([[1.0, 0.0]])
+    >>> layer(torch.tensor([[3.0, 4.0], [6.0, 8.0]])).detach().flatten()  # one angle, one answer
+    tensor([0.6000, 0.6000])
     """
 
     def __init__(self, in_features: int, out_features: int, *, c: float = 0.2):
@@ -34,6 +41,13 @@ class WeightedMean(nn.Module):
     Its partial derivatives have absolute values that add up to 1 whatever the number of inputs, which is what the
     thesis wishes for at the end (Section 3.3.3): a change of every input by at most eps changes it by at most eps.
     Weights start uniform in +-1, biases at 0. A row of zeros raises no error and gives NaN, which training reports.
+
+    >>> import torch
+    >>> from advutils.layers import WeightedMean
+    >>> layer = WeightedMean(2, 1)
+    >>> layer.weight.data = torch.tensor([[1.0, -3.0]])
+    >>> layer(torch.tensor([[2.0, 2.0]])).detach()  # (2 - 6) / 4
+    tensor([[-1.]])
     """
 
     def __init__(self, in_features: int, out_features: int):
@@ -51,6 +65,13 @@ class Share(nn.Module):
     As near as a function can come to the thesis' wish for a derivative like a / ||a||_1 (Section 3.3.3), which is not
     the gradient of any function. ``c`` and the start as in :class:`Angular`.
     Raises ``ValueError`` unless ``c`` > 0.
+
+    >>> import torch
+    >>> from advutils.layers import Share
+    >>> layer = Share(2, 1, c=1e-9)
+    >>> layer.weight.data = torch.tensor([[1.0, 0.0]])
+    >>> layer(torch.tensor([[1.0, 3.0], [2.0, 6.0]])).detach().flatten()  # the first pixel is a quarter of the sum
+    tensor([0.2500, 0.2500])
     """
 
     def __init__(self, in_features: int, out_features: int, *, c: float = 0.2):

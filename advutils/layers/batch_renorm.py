@@ -15,6 +15,11 @@ class BatchRenorm(nn.Module):
     part of the state; a schedule may change them (:class:`Loosening`). ``decay`` is the share of the running values
     that a minibatch leaves; variances are biased in the pass and unbiased in the running value, as in Chainer.
     While ``track_running_stats`` is False a pass in training mode is the same but moves no running value, as in torch.
+
+    >>> import torch
+    >>> from advutils.layers import BatchRenorm
+    >>> BatchRenorm(1)(torch.tensor([[1.0], [3.0]])).detach().flatten()  # at first it is batch normalisation
+    tensor([-1.0000,  1.0000])
     """
 
     def __init__(self, features: int, *, decay: float = 0.95, eps: float = 2e-5):
@@ -52,7 +57,15 @@ class BatchRenorm(nn.Module):
 
 class Loosening:
     """The thesis' schedule: no correction until a minibatch's loss falls below ``start``, then limits of 1.1, and after
-    every ``wait`` minibatches ten times as much: 10, 100, 1000. Call it with each loss; its state is the network's."""
+    every ``wait`` minibatches ten times as much: 10, 100, 1000. Call it with each loss; its state is the network's.
+
+    >>> from advutils.layers import BatchRenorm, Loosening
+    >>> layer = BatchRenorm(1)
+    >>> schedule = Loosening(layer, start=1.0, wait=100)
+    >>> schedule(0.5)  # the loss of a minibatch, below the start
+    >>> layer.r_max
+    tensor(1.1000)
+    """
 
     def __init__(self, network: nn.Module, *, start: float, wait: int):
         self.layers = [module for module in network.modules() if isinstance(module, BatchRenorm)]

@@ -14,6 +14,12 @@ class ConvMaxout(nn.Module):
     every place instead of one a channel; ``size`` is the height and width of the maps that come in.
     (N, in_channels, size, size) -> (N, out_channels, out_size, out_size).
     Raises ``ValueError`` for fewer than one piece, or an image too small for the pool.
+
+    >>> import torch
+    >>> from advutils.layers import ConvMaxout
+    >>> layer = ConvMaxout(1, 48, 2, kernel=8, padding=0, pool=4, size=28, tied=False)
+    >>> layer.weight.shape, layer(torch.rand(5, 1, 28, 28)).shape
+    (torch.Size([96, 1, 8, 8]), torch.Size([5, 48, 10, 10]))
     """
 
     def __init__(

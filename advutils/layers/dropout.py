@@ -13,6 +13,11 @@ class Dropout(nn.Module):
     Goodfellow et al. 2013 keep their pixels with .8 and scale 1, so the test network sees larger inputs than it was
     trained on.
     Raises ``ValueError`` for a ``keep`` outside (0, 1].
+
+    >>> import torch
+    >>> from advutils.layers import Dropout
+    >>> sorted(set(Dropout(0.8, scale=1.0)(torch.ones(1000)).tolist()))  # kept pixels are not scaled
+    [0.0, 1.0]
     """
 
     def __init__(self, keep: float, scale: float | None = None):

@@ -11,6 +11,13 @@ class Maxout(nn.Module):
     The pieces of a unit are adjacent rows of the weight matrix, as in pylearn2. With one piece the layer is linear.
     (N, in_features) -> (N, out_features).
     Raises ``ValueError`` for fewer than one piece.
+
+    >>> import torch
+    >>> from advutils.layers import Maxout
+    >>> layer = Maxout(1, 1, 2)
+    >>> layer.affine.weight.data, layer.affine.bias.data = torch.tensor([[1.0], [-1.0]]), torch.zeros(2)
+    >>> layer(torch.tensor([[-3.0], [2.0]])).detach().flatten()  # the larger of x and -x
+    tensor([3., 2.])
     """
 
     def __init__(self, in_features: int, out_features: int, pieces: int):

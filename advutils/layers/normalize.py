@@ -14,6 +14,7 @@ class Normalize(nn.Module):
     Raises ``ValueError`` unless there is one mean and one positive ``std`` a channel.
 
     >>> import torch
+    >>> from advutils.layers import Normalize
     >>> Normalize((0.5,), (0.25,))(torch.tensor([[[[0.5, 1.0]]]]))
     tensor([[[[0., 2.]]]])
     """

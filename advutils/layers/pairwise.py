@@ -29,6 +29,12 @@ class PairwiseDifference(nn.Module):
     Neither pass holds more than ``block`` pairs an image at a time: the backward pass computes the differences again.
     Weights start like differences of two uniform numbers in +-1. Second derivatives are not provided.
     Raises ``ValueError`` for fewer than two inputs.
+
+    >>> import torch
+    >>> from advutils.layers import PairwiseDifference
+    >>> layer = PairwiseDifference(4, 3)
+    >>> layer.weight.shape, layer(torch.rand(2, 4)).shape  # six pairs
+    (torch.Size([6, 3]), torch.Size([2, 3]))
     """
 
     def __init__(self, in_features: int, out_features: int, *, block: int = 8192):
@@ -58,7 +64,13 @@ class PairwiseDifference(nn.Module):
 
 
 def pairs(n: int) -> Tensor:
-    """Indices a and b of the n (n - 1) / 2 pairs in the order of the weights, (2, pairs): by distance, then by a."""
+    """Indices a and b of the n (n - 1) / 2 pairs in the order of the weights, (2, pairs): by distance, then by a.
+
+    >>> from advutils.layers.pairwise import pairs
+    >>> pairs(3)
+    tensor([[0, 1, 2],
+            [1, 2, 0]])
+    """
     return torch.cat(
         [torch.stack([torch.arange(width), (torch.arange(width) + shift) % n]) for shift, width in _shifts(n)], dim=1
     )
@@ -126,6 +138,12 @@ class WeightedPairs(nn.Module):
     The thesis' conjecture (Section 3.3.3): "treating each comparison as a miniature neuron with two weights (or even a
     bias)". s and t start at 1 and c at 0, where it is Pairwise Difference; they are shared by the outputs. All ordered
     pairs, held in memory: for small images. w starts uniform in +-1.
+
+    >>> import torch
+    >>> from advutils.layers import WeightedPairs
+    >>> layer = WeightedPairs(4, 3)
+    >>> layer.weight.shape, layer(torch.rand(2, 4)).shape  # all ordered pairs
+    (torch.Size([16, 3]), torch.Size([2, 3]))
     """
 
     def __init__(self, in_features: int, out_features: int):

@@ -14,6 +14,12 @@ class Whiten(nn.Module):
     Each image minus its mean, scaled to a Euclidean norm of 55; then minus the mean of the ``images`` that the layer
     was fitted on, and multiplied by (covariance + 0.1 I)^(-1/2). The fit is made from ``images`` alone and is not part
     of the state: a layer made of the same images is the same.
+
+    >>> import torch
+    >>> from advutils.layers import Whiten
+    >>> x = torch.rand(50, 1, 3, 3)
+    >>> torch.allclose(Whiten(x)(x), Whiten(x)(0.5 * x), atol=1e-3)  # contrast does not count
+    True
     """
 
     def __init__(self, images: Tensor):
@@ -31,7 +37,13 @@ class Whiten(nn.Module):
 
 
 def contrast_normalised(images: Tensor) -> Tensor:
-    """Each image (N, C, H, W) minus its mean, scaled to a Euclidean norm of 55; a flat image stays 0."""
+    """Each image (N, C, H, W) minus its mean, scaled to a Euclidean norm of 55; a flat image stays 0.
+
+    >>> import torch
+    >>> from advutils.layers.whiten import contrast_normalised
+    >>> round(contrast_normalised(torch.rand(1, 3, 4, 4)).norm().item(), 3)
+    55.0
+    """
     rows = images.flatten(1)
     rows = rows - rows.mean(1, keepdim=True)
     size = rows.norm(dim=1, keepdim=True)

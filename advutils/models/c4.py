@@ -12,6 +12,11 @@ def c4(*, channels: int = 1, classes: int = 10) -> nn.Sequential:
     It is the basic network of the cleverhans library: the first layer is padded to keep half the image, the others are
     not, so that maps have 14, 5 and 1 pixels a side. Each filter starts as a Gaussian direction of length 1, biases
     at 0.
+
+    >>> import torch
+    >>> from advutils.models import c4
+    >>> c4()(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
     network = nn.Sequential(
         nn.Conv2d(channels, 64, 8, stride=2, padding=3),

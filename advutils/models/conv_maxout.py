@@ -15,6 +15,11 @@ def conv_maxout_mnist(
     Its layers carry ``max_norm``, the limit of every filter's norm (:func:`advutils.training.constraints.limits`).
     ``width`` multiplies the numbers of channels. Weights start uniform in +-``spread`` (the file: .005). ``keep`` is
     the share of hidden features that dropout keeps (the file: half of them); pixels are always kept with .8.
+
+    >>> import torch
+    >>> from advutils.models import conv_maxout_mnist
+    >>> conv_maxout_mnist()(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
     layers, channels = [Dropout(0.8, scale=1.0)], 1
     for out, pieces, kernel, padding, pool, limit in (

@@ -67,6 +67,11 @@ def counter(
     ``plan`` "small" and "large" are the thesis' two networks; ``width`` multiplies their channels. For pictures of less
     than 1,000 pixels strides are lowered (:func:`fitted`). With ``renormalised`` batch renormalisation stands before
     each activation, and convolutions have no bias. Raises ``ValueError`` for an unknown plan or activation.
+
+    >>> import torch
+    >>> from advutils.models import counter
+    >>> counter(size=64)(torch.rand(2, 3, 64, 64)).shape
+    torch.Size([2, 2])
     """
     if plan not in PLANS or activation not in ACTIVATIONS:
         raise ValueError(
@@ -86,7 +91,12 @@ def counter(
 
 
 def sides(plan: Plan, size: int) -> list[int]:
-    """Pixels a side of the map after each convolution (0 and less: the picture is too small)."""
+    """Pixels a side of the map after each convolution (0 and less: the picture is too small).
+
+    >>> from advutils.models.counting import sides
+    >>> sides(((5, 2, 0, 8), (3, 1, 1, 8)), 9)  # kernel, stride, padding, channels
+    [3, 3]
+    """
     found = []
     for kernel, stride, padding, _ in plan:
         size = (size + 2 * padding - kernel) // stride + 1

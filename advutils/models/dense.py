@@ -15,6 +15,11 @@ def sigmoid_mlp(*, pixels: int = 784, hidden: tuple[int, ...] = (600, 600), clas
 
     Weights start uniform in +-4 sqrt(6 / (fan_in + fan_out)), the range Glorot and Bengio give for the logistic
     function; the paper does not say. Its max-norm sqrt(15) belongs to training (:func:`advutils.training.train`).
+
+    >>> import torch
+    >>> from advutils.models import sigmoid_mlp
+    >>> sigmoid_mlp()(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
     widths = (pixels, *hidden, classes)
     network = nn.Sequential(nn.Flatten())
@@ -34,6 +39,7 @@ def maxout_mlp(*, pixels: int = 784, units: int = 240, pieces: int = 5, classes:
     .5 and doubled; weights uniform in +-.005, biases 0.
 
     >>> import torch
+    >>> from advutils.models import maxout_mlp
     >>> maxout_mlp()(torch.rand(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
@@ -46,7 +52,13 @@ def maxout_mlp(*, pixels: int = 784, units: int = 240, pieces: int = 5, classes:
 
 
 def softmax_regression(*, pixels: int = 784, classes: int = 10) -> nn.Sequential:
-    """The single-layer softmax model of Section V, weights and biases starting at zero."""
+    """The single-layer softmax model of Section V, weights and biases starting at zero.
+
+    >>> import torch
+    >>> from advutils.models import softmax_regression
+    >>> softmax_regression()(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
+    """
     linear = nn.Linear(pixels, classes)
     with torch.no_grad():
         linear.weight.zero_()

@@ -6,7 +6,13 @@ from torch import Tensor, nn
 
 
 def lenet(*, channels: int = 1, size: int = 28, classes: int = 10) -> nn.Sequential:
-    """LeNet as the Caffe library ships it (after LeCun et al. 1998): 20 and 50 filters of 5x5, then 500 units."""
+    """LeNet as the Caffe library ships it (after LeCun et al. 1998): 20 and 50 filters of 5x5, then 500 units.
+
+    >>> import torch
+    >>> from advutils.models import lenet
+    >>> lenet()(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
+    """
     side = ((size - 4) // 2 - 4) // 2
     return nn.Sequential(
         nn.Conv2d(channels, 20, 5),
@@ -44,7 +50,13 @@ class Block(nn.Module):
 
 
 def resnet8(*, channels: int = 3, classes: int = 10) -> nn.Sequential:
-    """He et al. 2016, Section 4.2, at n = 1: a convolution, three blocks of 16, 32 and 64 filters, average pooling."""
+    """He et al. 2016, Section 4.2, at n = 1: a convolution, three blocks of 16, 32 and 64 filters, average pooling.
+
+    >>> import torch
+    >>> from advutils.models import resnet8
+    >>> resnet8()(torch.rand(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
     return nn.Sequential(
         nn.Conv2d(channels, 16, 3, 1, 1, bias=False),
         nn.BatchNorm2d(16),

@@ -62,6 +62,11 @@ def structural(
     too. The thesis' answers are the sigmoid of the logits where there is an ``activation`` ("sigmoid" or "elastic"),
     and the logits themselves where it is "none".
     Raises ``ValueError`` for other ``neurons`` or another ``activation``.
+
+    >>> import torch
+    >>> from advutils.models import structural
+    >>> structural(neurons="angular")(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
     if neurons not in NEURONS or activation not in ACTIVATIONS:
         raise ValueError(

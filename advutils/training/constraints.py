@@ -18,6 +18,13 @@ def groups(model: nn.Module) -> list[dict[str, Any]]:
 
     A layer's attribute ``lr_scale`` is that of its parameters, 1 where there is none. Parameters that want no gradients
     are left out.
+
+    >>> from torch import nn
+    >>> from advutils.training.constraints import groups
+    >>> model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    >>> model[1].lr_scale = 0.05
+    >>> [(group["lr_scale"], len(group["params"])) for group in groups(model)]
+    [(1.0, 2), (0.05, 2)]
     """
     scales = {
         parameter: module.lr_scale
@@ -37,6 +44,11 @@ def limits(model: nn.Module, max_norm: float | None = None) -> Limits:
 
     Only layers whose rows are the incoming weights of one unit have such a limit: not biases that have a place each,
     nor the weights of pairs.
+
+    >>> from torch import nn
+    >>> from advutils.training.constraints import limits
+    >>> [(tuple(weight.shape), bound) for weight, bound in limits(nn.Linear(3, 2), 1.9)]
+    [((2, 3), 1.9)]
     """
     both = [
         (module.weight, getattr(module, "max_norm", max_norm))
@@ -52,6 +64,14 @@ def limit(weights: Limits) -> None:
 
     In any memory layout, and without asking the device whether there is a row to scale. ``torch.renorm`` does the same
     but for last bits (it adds 1e-7 to the norm).
+
+    >>> import torch
+    >>> from advutils.training.constraints import limit
+    >>> weight = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
+    >>> limit([(weight, 1.0)])  # in place
+    >>> weight
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
     """
     for weight, bound in weights:
         size = torch.linalg.vector_norm(weight.flatten(1), dim=1).reshape(-1, *[1] * (weight.dim() - 1))

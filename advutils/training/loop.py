@@ -25,6 +25,7 @@ class Schedule:
     ``lr`` is divided by ``lr_divisor`` after every minibatch down to ``lr_floor``; the momentum goes linearly from
     ``momentum[0]`` in epoch 1 to ``momentum[1]`` in epoch ``momentum_epochs``.
 
+    >>> from advutils.training import Schedule
     >>> Schedule(lr=0.1).rate(1000)
     0.09960079973121408
     """
@@ -93,6 +94,16 @@ def train(
 
     All randomness (order, dropout) comes from ``seed``. Raises ``ValueError`` for bad arguments and
     ``FloatingPointError`` when the loss is not finite.
+
+    >>> import torch
+    >>> from advutils.training import Schedule, train
+    >>> x, y = torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([0, 1])
+    >>> model = torch.nn.Linear(2, 2)
+    >>> def objective(model, x, y):
+    ...     return torch.nn.functional.cross_entropy(model(x), y)
+    >>> history = train(model, x, y, objective=objective, epochs=50, seed=0, schedule=Schedule(lr=1.0))
+    >>> model(x).argmax(1)
+    tensor([0, 1])
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs and batch_size must be >= 1, got {epochs} and {batch_size}")

@@ -18,6 +18,13 @@ def loss_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     The loss is summed, not averaged: row n is then the gradient of example n alone, free of a factor 1/N. It is
     computed as sigmoid(L') grad L' (:func:`advutils.attacks.ascent_direction`), so that in float32 a sure network's is
     as small as it should be and not 0. Raises ``ValueError`` for a model of one class.
+
+    >>> import torch
+    >>> model = torch.nn.Identity()  # the images are the logits
+    >>> x, y = torch.zeros(1, 2), torch.tensor([0])
+    >>> from advutils.training.regularizers import loss_gradient
+    >>> loss_gradient(model, x, y)
+    tensor([[-0.5000,  0.5000]])
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
@@ -31,6 +38,11 @@ def worst_perturbation(gradient: Tensor, *, sigma: float, p: float) -> Tensor:
     ``gradient`` (N, ...) in loss per pixel unit; ``sigma`` >= 0 in the units of the input; ``p`` in [1, inf].
     Returns (N, ...) with ||epsilon_n||_p = sigma (0 where the gradient vanishes).
     Raises ``ValueError`` for sigma < 0 or p outside [1, inf].
+
+    >>> import torch
+    >>> from advutils.training.regularizers import worst_perturbation
+    >>> worst_perturbation(torch.tensor([[3.0, 4.0]]), sigma=0.1, p=2)
+    tensor([[0.0600, 0.0800]])
     """
     if not sigma >= 0:
         raise ValueError(f"sigma must be >= 0, got {sigma!r}")
@@ -62,6 +74,13 @@ def perturbed_loss(
 
     ``x`` (N, ...) in [0, 1], ``y`` (N,) class numbers; returns a scalar with a graph to the model's parameters.
     Raises ``ValueError`` for another ``mask`` or a negative ``sigma``.
+
+    >>> import torch
+    >>> model = torch.nn.Identity()  # the images are the logits
+    >>> x, y = torch.zeros(1, 2), torch.tensor([0])
+    >>> from advutils.training.regularizers import perturbed_loss
+    >>> round(perturbed_loss(model, x, y, sigma=0.1, p=float("inf")).item(), 4)  # log(1 + exp(0.2))
+    0.7981
     """
     if mask not in ("shared", "fresh", "none"):
         raise ValueError(f"mask must be 'shared', 'fresh' or 'none', got {mask!r}")
@@ -83,6 +102,13 @@ def penalised_loss(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, p: f
     A zero gradient has no derivative of its norm; the subgradient 0 is used there, as torch does.
     Shapes as in :func:`perturbed_loss`.
     Raises ``ValueError`` for a negative ``sigma``.
+
+    >>> import torch
+    >>> model = torch.nn.Identity()  # the images are the logits
+    >>> x, y = torch.zeros(1, 2), torch.tensor([0])
+    >>> from advutils.training.regularizers import penalised_loss
+    >>> round(penalised_loss(model, x, y, sigma=0.1, p=float("inf")).item(), 4)  # log 2 + 0.1, to first order the same
+    0.7931
     """
     if not sigma >= 0:
         raise ValueError(f"sigma must be >= 0, got {sigma!r}")
@@ -99,6 +125,12 @@ def gradient_magnitude(losses: Tensor, x: Tensor, *, per_example: bool = False) 
     norm over the whole minibatch, of the gradient of the mean loss: sqrt(sum_n ||g_n||^2) / N. With ``per_example`` it
     is the mean of ||g_n||, which is as large or larger, by sqrt(N) at most. Returns a scalar with a graph, in loss per
     unit of x; the derivative of a norm that is 0 counts as 0.
+
+    >>> import torch
+    >>> from advutils.training.regularizers import gradient_magnitude
+    >>> x = torch.tensor([[3.0, 4.0]], requires_grad=True)
+    >>> gradient_magnitude(x.square().sum(1) / 2, x).item()  # the gradient is x
+    5.0
     """
     gradient = torch.autograd.grad(losses.sum(), x, create_graph=True)[0].flatten(1)
     sizes = torch.linalg.vector_norm(gradient, dim=1) if per_example else torch.linalg.vector_norm(gradient)

@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 from advbook import ledger
 from advbook.chapters.attacks import comparison as chapter
 from advbook.chapters.attacks import sure
-from advbook.page import Page
+from advbook.page import Page, at_hand
 from advutils import attacks
 
 page = Page(
@@ -250,15 +250,12 @@ kinds = (
 )
 
 
-def at_hand(call):
-    """The record, or None on a page that measures nothing and has none yet."""
-    try:
-        return page.measure(sure.sure_share, **call)
-    except ledger.MissingRecord:
-        return None
+def shares(call):
+    """Which share of the images is too sure for float32."""
+    return page.measure(sure.sure_share, **call)
 
 
-known = {name: record for name, call in kinds.items() if (record := at_hand(call))}
+known = {name: record for name, call in kinds.items() if (record := at_hand(lambda call=call: shares(call)))}
 
 # %% tags=["hide-input"]
 if known:

@@ -35,8 +35,7 @@ import torch
 from advbook.chapters.gradient_regularization import pictures as visual
 from advbook.chapters.gradient_regularization import theory
 from advbook.claims import diverged
-from advbook.ledger import MissingRecord
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 from advutils.core import norms
 from advutils.training import regularizers
 
@@ -410,18 +409,24 @@ curvature = [
 ]
 
 
-def at_hand(function, **spec):
-    """One measurement of each seed; none on a page that measures nothing, where not all are recorded."""
-    try:
-        return [page.measure(function, **spec, seed=s) for s in seed_list]
-    except MissingRecord:
-        return []
+def curved(**kind):
+    """The second order for other norms, one record for each seed."""
+    return [
+        page.measure(theory.second_order_family, powers=curves, images=settings.images, **kind, seed=s)
+        for s in seed_list
+    ]
 
 
-trained = at_hand(theory.second_order, images=settings.hessians, sigmas=reach, **regularised)
+trained = at_hand(
+    lambda: [
+        page.measure(theory.second_order, images=settings.hessians, sigmas=reach, **regularised, seed=s)
+        for s in seed_list
+    ],
+    [],
+)
 remark = {
-    name: at_hand(theory.second_order_family, powers=curves, images=settings.images, **kind)
-    for name, kind in (("trained with p = 2", regularised), ("plain", plain))
+    "trained with p = 2": at_hand(lambda: curved(**regularised), []),
+    "plain": at_hand(lambda: curved(**plain), []),
 }
 
 # %% tags=["hide-input"]

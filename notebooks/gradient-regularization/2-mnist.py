@@ -36,8 +36,7 @@ from scipy.stats import chi2
 
 from advbook.chapters.gradient_regularization import cost
 from advbook.chapters.gradient_regularization import dense as chapter
-from advbook.ledger import MissingRecord
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 from advutils import evaluation, layers
 from advutils.training import regularizers
 
@@ -224,12 +223,9 @@ def networks(name, changes, count=settings.seeds):
     ]
 
 
-def at_hand(name, changes, count):
+def recorded(name, changes, count):
     """The same; none on a page that measures nothing, where not all are recorded."""
-    try:
-        return networks(name, changes, count)
-    except MissingRecord:
-        return []
+    return at_hand(lambda: networks(name, changes, count), [])
 
 
 rows = {(name, label): networks(name, changes) for name in kinds for label, changes in chapter.VARIANTS.items()}
@@ -239,7 +235,7 @@ if settings.switch_seeds["maxout"]:  # the two other readings of p = 2
         for label, changes in chapter.MASKS.items()
     }
 extremes = {  # the ends of the family under an independent mask
-    ("maxout-mlp", label): at_hand("maxout-mlp", changes, settings.switch_seeds["maxout"])
+    ("maxout-mlp", label): recorded("maxout-mlp", changes, settings.switch_seeds["maxout"])
     for label, changes in chapter.EXTREMES.items()
 }
 waiting = [label for (_, label), records in extremes.items() if not records and settings.switch_seeds["maxout"]]
@@ -385,7 +381,7 @@ strengths = {
     (label, sigma * settings.sigma_scale): records
     for label, sigmas in chapter.STRENGTHS.items()
     for sigma in sigmas
-    if (records := at_hand("sigmoid-mlp", {**chapter.VARIANTS[label], "sigma": sigma}, settings.strength_seeds))
+    if (records := recorded("sigmoid-mlp", {**chapter.VARIANTS[label], "sigma": sigma}, settings.strength_seeds))
 }
 
 # %% tags=["hide-input"]

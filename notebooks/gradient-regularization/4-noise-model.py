@@ -36,8 +36,7 @@ import numpy as np
 
 from advbook.chapters.gradient_regularization import decay
 from advbook.chapters.gradient_regularization import noise as chapter
-from advbook.ledger import MissingRecord
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 from advutils.attacks import linesearch
 
 page = Page(
@@ -254,28 +253,22 @@ page.say(
 
 
 # %%
-def at_hand(function, **spec):
-    """The record, or None on a page that measures nothing and has none yet."""
-    try:
-        return page.measure(function, **spec)
-    except MissingRecord:
-        return None
+def at_rest(c):
+    """The model with the weight decay c."""
+    return page.measure(decay.decay_fit, data=settings.data, coefficient=c, max_iter=settings.max_iter)
 
 
-near_by = {
-    c: fit
-    for found in decay.NEIGHBOURS.values()
-    for c in found
-    if (fit := at_hand(decay.decay_fit, data=settings.data, coefficient=c, max_iter=settings.max_iter))
-}
+near_by = {c: fit for found in decay.NEIGHBOURS.values() for c in found if (fit := at_hand(lambda c=c: at_rest(c)))}
 path = at_hand(
-    decay.descent_path,
-    data=settings.data,
-    coefficient=chapter.LAMBDAS[0] / 200,
-    lr=0.1,
-    batch_size=100,
-    epochs=settings.path,
-    seed=0,
+    lambda: page.measure(
+        decay.descent_path,
+        data=settings.data,
+        coefficient=chapter.LAMBDAS[0] / 200,
+        lr=0.1,
+        batch_size=100,
+        epochs=settings.path,
+        seed=0,
+    )
 )
 
 
@@ -423,22 +416,17 @@ noisy = {
     ]
     for lam in chapter.LAMBDAS
 }
-decayed = {
-    lam: [
-        at_hand(
-            decay.decay_noise,
-            data=settings.data,
-            coefficient=c,
-            max_iter=settings.max_iter,
-            noise=settings.noise,
-            draws=settings.draws,
-            seed=seed,
-        )
-        for seed in range(settings.seeds)
-    ]
-    for lam, c in decay.MATCHED.items()
-}
-decayed = {lam: records for lam, records in decayed.items() if all(records)}  # all seeds or none
+
+
+def under_noise(c):
+    """Its errors under noise, one record for each seed."""
+    model = dict(data=settings.data, coefficient=c, max_iter=settings.max_iter)
+    noise = dict(noise=settings.noise, draws=settings.draws)
+    return [page.measure(decay.decay_noise, **model, **noise, seed=seed) for seed in range(settings.seeds)]
+
+
+decayed = {lam: at_hand(lambda c=c: under_noise(c), []) for lam, c in decay.MATCHED.items()}
+decayed = {lam: records for lam, records in decayed.items() if records}  # all seeds or none
 shown = [
     (lam, kind, records)
     for kind, found in ((f"λ as {chosen}", noisy), ("the paper's mean", decayed))

@@ -27,7 +27,7 @@ replay: str = "auto"  # auto: measure what is not recorded | never: measure agai
 import matplotlib.pyplot as plt
 
 from advbook.chapters.smooth_adversarial import pictures as visual
-from advbook.page import Page
+from advbook.page import Page, at_hand
 from advutils.filters import bilateral as bilateral_module
 
 page = Page(
@@ -67,7 +67,7 @@ settings = page.settings
 # ## What the paper claims
 #
 # "Our smooth adversarial example is invisible even when magnified", and popular attacks are not. It is shown on one image, and a human is the judge; there is no number to reproduce. We show the same on a photograph
-# that may be shown, and give for each picture the distance between its magnification and that of the original.
+# that may be shown. One attack is added: C&W over $r$ with clipping, Eq. (13), the step between C&W and sC&W. For each picture we give the distance between its magnification and that of the original.
 #
 # ## The formula
 #
@@ -82,7 +82,7 @@ settings = page.settings
 # The text also says that "the standard deviation of both the domain and range Gaussian kernels is 5". In the authors' code the two fives are the *spatial* deviations of the two filters, and the range deviation is .2. On pixels
 # in $[0, 1]$ a range deviation of 5 compares nothing, and the bilateral filter becomes a Gaussian blur. The second and third column below show what a difference it makes.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"]
 page.source(bilateral_module.bilateral)
 page.source(bilateral_module.magnification)
 
@@ -111,6 +111,7 @@ calls = {
         attack="pgd", options=dict(eps=settings.l2, p=2, step=settings.l2 / 2, steps=10, sphere=True), smoothing={}
     ),
     "C&W": dict(attack="carlini_wagner", options=search, smoothing={}),
+    "C&W over r": dict(attack="carlini_wagner", options={**search, "variable": "clip"}, smoothing={}),
     "sPGD_2, text": dict(
         attack="smooth_pgd",
         options=dict(eps=settings.l2, step=settings.l2 / 2, steps=10, smooth="gradient"),
@@ -121,14 +122,19 @@ calls = {
         attack="smooth_carlini_wagner", options={**search, "penalty": "norm", "initial_const": 1.0}, smoothing=sharp
     ),
 }
-figure1 = page.measure(
-    visual.magnified,
-    photograph=settings.photograph,
-    window=settings.window,
-    network=settings.network,
-    calls=list(calls.values()),
-    graph=sharp,
-)
+
+
+def pictures():
+    """The record of all attacks in ``calls``."""
+    place = dict(photograph=settings.photograph, window=settings.window, network=settings.network, graph=sharp)
+    return page.measure(visual.magnified, calls=list(calls.values()), **place)
+
+
+figure1 = at_hand(pictures)
+if not figure1:  # before the attack that was added last is recorded
+    del calls["C&W over r"]
+    figure1 = pictures()
+    page.say("*Not measured yet: C&W over r, which is missing from the figures and tables below.*")
 
 # %% tags=["hide-input"]
 fig, axes = plt.subplots(1 + len(calls), 3, figsize=(7.5, 2.4 * (1 + len(calls))), layout="constrained")
@@ -145,8 +151,8 @@ for column, title in enumerate(("image", "range deviation .2 (code)", "range dev
     axes[0, column].set_title(title, fontsize=10)
 page.figure(
     fig,
-    caption=f"A photograph of scikit-image under seven attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
-    alt="Rows: the original photograph of a cat and seven attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.",
+    caption=f"A photograph of scikit-image under these attacks on {settings.network}, and its magnification, all scaled together (the paper's Figure 1; its universal perturbation is the subject of another chapter).",
+    alt="Rows: the original photograph of a cat and its attacked versions, which look alike. Magnified, the large attacks show a noise pattern over the flat background; those with small distortions look like the original.",
 )
 
 # %% tags=["hide-input"]
@@ -204,8 +210,8 @@ for axis, picture, name in zip(
     axis.set_title(name, fontsize=9)
 page.figure(
     fig,
-    caption="The perturbations of the seven attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
-    alt="The photograph and seven perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and sC&W as coded soft patches of colour in which the eye can be made out.",
+    caption="The perturbations of the attacks, each channel scaled to its own range (the paper's Figure 4 has three images of the competition's set).",
+    alt="The photograph and the perturbations. Those of FGSM and I-FGSM are noise, those of PGD and C&W single specks on a flat ground; sPGD shows soft patches with outlines of the cat's face, sC&W as printed a fine grain, and sC&W as coded soft patches of colour in which the eye can be made out.",
 )
 page.table(
     ["attack", "roughness", "l2 distortion"],

@@ -40,7 +40,7 @@ import numpy as np
 from advbook.chapters.sparsity_attribution import learning
 from advbook.chapters.sparsity_attribution import pipeline as chapter
 from advbook.ledger import MissingRecord
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 from advutils import models
 from advutils.core import runtime
 from advutils.training import sparsity
@@ -858,10 +858,7 @@ for network in settings.judged:
 # %% tags=["hide-input"]
 def beside(*spec):
     """As judged; nothing where a seed is not recorded, on a page that measures nothing."""
-    try:
-        return judged(*spec)
-    except MissingRecord:
-        return []
+    return at_hand(lambda: judged(*spec), [])
 
 
 NORMALISED = [

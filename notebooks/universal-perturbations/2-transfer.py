@@ -36,8 +36,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from advbook.chapters.universal_perturbations import fooling as chapter
-from advbook.ledger import MissingRecord
-from advbook.page import Page, mean_sd
+from advbook.page import Page, at_hand, mean_sd
 
 page = Page(
     "universal-perturbations",
@@ -309,15 +308,16 @@ page.say(
 
 
 # %% tags=["hide-input"]
-def at_hand(passes):
-    """The record of a long run on the first network; None on a page that measures nothing and has none yet."""
-    try:
-        return made(settings.sources[0], 0, passes=passes)
-    except MissingRecord:
-        return None
+def long_run(passes):
+    """The record of a long run on the first network."""
+    return made(settings.sources[0], 0, passes=passes)
 
 
-runs = [record for passes in (settings.long, settings.rest) if passes and (record := at_hand(passes))]
+runs = [
+    record
+    for passes in (settings.long, settings.rest)
+    if passes and (record := at_hand(lambda passes=passes: long_run(passes)))
+]
 
 # %% tags=["hide-input"]
 longest = runs[-1]

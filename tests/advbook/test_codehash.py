@@ -1,35 +1,12 @@
 import ast
 import importlib
-import json
-import subprocess
 import sys
-import time
 
 import pytest
 from hashes import forget
 
 from advbook import codehash, paths
-from advbook.codehash import names, sources, tables, texts
-
-
-@pytest.fixture
-def probe(tmp_path, monkeypatch):
-    """Write modules of a package that counts as ours, and hash its function ``f``."""
-    package = tmp_path / "advutils_probe"
-    package.mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def digest(parameters=None, function="probe.f", **modules):
-        for old in package.glob("*.py"):
-            old.unlink()
-        for name, text in {"__init__": "", **modules}.items():
-            (package / f"{name}.py").write_text(text)
-        forget()
-        importlib.invalidate_caches()
-        return codehash.code_hash(f"advutils_probe.{function}", parameters)
-
-    yield digest
-    forget()
+from advbook.codehash import sources, texts
 
 
 def test_code_hash_follows_code_and_not_words(probe):
@@ -264,91 +241,6 @@ def test_definitions_that_use_each_other(old, new, same, probe):
     )
 
 
-ROWS = """
-SCHEDULES: dict = {"slow": 1, "fast": 2}
-KINDS = {"a": "slow", "b": "fast", "c": helper, "inner": 4}
-def helper(): return "fast"
-def f(kind, other="inner"):
-    if kind not in KINDS: raise ValueError(f"one of {', '.join(KINDS)}")
-    return SCHEDULES.get(KINDS[kind]), KINDS[other]
-"""
-
-
-@pytest.mark.parametrize(
-    "parameters, old, new, same",
-    [
-        ({"kind": "a"}, '"b": "fast"', '"b": "other"', True),  # a row that is not used
-        ({"kind": "a"}, '"inner": 4', '"inner": 4, "new": 5', True),
-        ({"kind": "a"}, '"fast": 2', '"fast": 3', True),
-        ({"kind": "a"}, '"a": "slow", "b": "fast"', '"b": "fast", "a": "slow"', True),
-        ({"kind": "a"}, 'return "fast"', 'return "slow"', True),
-        ({"kind": "a"}, '"a": "slow"', '"a": "fast"', False),
-        ({"kind": "a"}, '"slow": 1', '"slow": 2', False),  # a row that a row in use names
-        ({"kind": "a"}, '"inner": 4', '"inner": 5', False),  # a default argument names it
-        ({"spec": {"kinds": ["b"]}}, '"fast": 2', '"fast": 3', False),
-        ({"spec": {"b": 1}}, '"b": "fast"', '"b": "slow"', False),  # keys count as text too
-        ({"kind": "c"}, '"fast": 2', '"fast": 3', False),  # the code behind a row names it
-        ({"kind": "c"}, '"a": "slow"', '"a": "fast"', True),
-        ({"kind": "unknown"}, '"slow": 1', '"slow": 2', False),  # no row is named: all of the table
-        ({"kind": "unknown"}, '"b": "fast"', '"b": "other"', True),
-        (None, '"b": "fast"', '"b": "other"', False),
-        (None, '"inner": 4', '"inner": 4, "new": 5', False),
-    ],
-)
-def test_of_a_table_the_rows_count_that_are_used(parameters, old, new, same, probe):
-    assert old in ROWS
-    assert (probe(parameters, probe=ROWS) == probe(parameters, probe=ROWS.replace(old, new))) is same
-
-
-@pytest.mark.parametrize(
-    "use, same",
-    [
-        ("KINDS['a']", True),
-        ("KINDS.get('a')", True),
-        ("'a' in KINDS", True),
-        ("' or '.join(KINDS)", True),
-        ("list(KINDS), 'a'", False),
-        ("[k for k in KINDS], 'a'", False),
-        ("KINDS.items(), 'a'", False),
-        ("{**KINDS}, 'a'", False),
-        ("KINDS[f'a{x}'], 'a'", False),
-        ("len(KINDS), 'a'", False),
-        ("KINDS.update(a=1)", False),
-        ("table['a']", True),
-        ("[table, 'a']", False),
-        ("module.KINDS['a']", True),
-        ("[module, 'a']", False),
-    ],
-)
-def test_a_table_that_is_used_as_a_whole_counts_as_a_whole(use, same, probe):
-    user = (
-        "from advutils_probe import kinds as module\nfrom advutils_probe.kinds import KINDS\n"
-        "from advutils_probe.kinds import KINDS as table\ndef g(x):\n    return {}\ndef f(x):\n    return g(x)\n"
-    )
-    text, parameters = user.format(use), {"x": "a"}
-    assert (
-        probe(parameters, probe=text, kinds="KINDS = {'a': 1}\n")
-        == probe(parameters, probe=text, kinds="KINDS = {'a': 1, 'b': 2}\n")
-    ) is same
-
-
-def test_one_use_as_a_whole_is_enough_and_a_table_walked_through_names_rows_of_others(probe):
-    text = (
-        "KINDS = {'a': 1, 'b': 2}\nRATES = {'a': 1, 'b': 2, 'c': 3}\n"
-        "def f(kind):\n    return KINDS[kind], [RATES[each] for each in KINDS]\n"
-    )
-    base = probe({"kind": "a"}, probe=text)
-    assert probe({"kind": "a"}, probe=text.replace("'b': 2}", "'b': 3}")) != base
-    assert probe({"kind": "a"}, probe=text.replace("'b': 2, 'c'", "'b': 3, 'c'")) != base
-    assert probe({"kind": "a"}, probe=text.replace("'c': 3", "'c': 4")) == base
-
-
-def test_what_keeps_and_describes_numbers_does_not_count():
-    for name in ("advbook.ledger", "advutils.core.files", "advbook.codehash"):
-        assert names.lead(name, ["anything"]) == ("Stored(anything)", 1)
-    assert sources.source_of("advbook.ledger") is None and sources.source_of("advutils.core.norms") is not None
-
-
 def test_a_name_that_leads_nowhere_is_an_error(probe):
     with pytest.raises(LookupError, match="no g in advutils_probe.probe"):
         probe(function="probe.g", probe="def f(): pass\n")
@@ -361,48 +253,3 @@ def test_a_package_that_imports_a_room_of_its_own_leads_to_the_room(probe):
     base = probe(__init__="", room="K = 1\n", probe=use)
     assert probe(__init__="from advutils_probe import room\n", room="K = 1\n", probe=use) == base
     assert probe(__init__="from advutils_probe import room\n", room="K = 2\n", probe=use) != base
-
-
-def test_code_hash_of_a_real_measurement():
-    reached = codehash.reachable(("advbook.chapters.gradient_regularization.dense", "dense_network"))
-    assert {
-        ("advutils.core.norms", "steepest"),
-        ("advutils.attacks.gradient", "pgd"),
-        ("advutils.training.loop", "train"),
-        ("advutils.layers.maxout", "Maxout"),
-    } <= reached
-    assert not any(
-        module.startswith("advbook") and "chapters" not in module for module, _ in reached
-    )  # the arrow runs one way
-    assert not any("deepfool" in module or name == "fgsm" for module, name in reached)  # beside pgd, not used
-
-
-def test_a_new_kind_of_network_leaves_the_records_of_others_as_they_are():
-    """Of the real tables, only the rows of the kinds that a record names are chosen."""
-    root = ("advbook.chapters.representation.defences", "judged")
-    parameters = {"spec": {"data": "mnist", "kind": "GMR x 10"}, "against": {"data": "mnist", "kind": "S"}}
-    named = frozenset(tables.texts_in(parameters)) & tables.keys(root)
-    chosen = dict(tables.chosen_rows(root, named))
-    assert chosen[root[0], "KINDS"] == {"S", "GMR x 10"}
-
-
-def test_nothing_is_imported_and_all_records_take_less_than_seconds():
-    script = (
-        "import json, sys, time\nfrom pathlib import Path\nfrom advbook.codehash import code_hash\n"
-        "found = [json.loads(path.read_text()) for path in sorted(Path(sys.argv[1]).glob('*/*/*/*.json'))]\n"
-        "for _ in range(2):\n    start = time.process_time()\n"
-        "    codes = [code_hash(each['provenance']['function'], each['parameters']) for each in found]\n"
-        "assert 'torch' not in sys.modules and 'advutils.core.norms' not in sys.modules, 'imported'\n"
-        "print(json.dumps([len(found), len(set(codes)), time.process_time() - start]))"
-    )
-    started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(paths.root() / "results")],
-        check=True,
-        text=True,
-        capture_output=True,
-        cwd=paths.root(),
-    )
-    records, codes, again = json.loads(done.stdout)
-    assert records > 1000 and 50 < codes < records
-    assert again < 1 and time.monotonic() - started < 60

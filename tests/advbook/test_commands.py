@@ -32,7 +32,7 @@ HOW = {
     "advbook run gradient-regularization --profile standard --replay never": STARTED,
     "advbook run gradient-regularization -p seeds=2": CHECK,
     "advbook run sparsity-attribution -p seeds=2 -p networks=resnet-tiny": CHECK,
-    "advbook run gradient-regularization/2-mnist --profile standard --jobs 1": SLOW,
+    "advbook run gradient-regularization/4-noise-model --profile standard --jobs 1": SLOW,
     "advbook run gradient-regularization/2-mnist": SLOW,
     "advbook claims gradient-regularization": SLOW,
     "advbook power gradient-regularization": SLOW,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from advbook import claims, ledger, paths
-from advbook.page import BADGES, Page, badge, mean_sd
+from advbook.page import BADGES, Page, at_hand, badge, mean_sd
 from advbook.record_list import MIME
 
 SETTINGS = {
@@ -97,6 +97,16 @@ def test_replay_only_names_the_command():
     page = Page("c", "n", namespace(replay="only"), settings=SETTINGS)
     with pytest.raises(MissingRecord, match="papermill notebooks/c/n.ipynb"):
         page.measure(counted, seed=1)
+
+
+def test_what_is_not_recorded_is_left_out_on_a_page_that_measures_nothing(monkeypatch):
+    page = Page("c", "n", namespace(replay="only"), settings=SETTINGS)
+    assert at_hand(lambda: page.measure(counted, seed=1)) is None
+    assert at_hand(lambda: [page.measure(counted, seed=s) for s in (1, 2)], []) == []
+    page = Page("c", "n", namespace(), settings=SETTINGS)
+    assert at_hand(lambda: page.measure(counted, seed=1))["seed"] == 1
+    with pytest.raises(ZeroDivisionError):
+        at_hand(lambda: 1 / 0)
 
 
 def judged(*, images: int, spec: dict):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from prose_sentences import MOST, long_ones, sentences, sources, words
+from prose_sentences import MOST, answers, long_ones, marked, sentences, sources, words
 
 from advbook import claims, paths, power, rules, statistics, units
 from advbook.judgement import Finding
@@ -89,7 +89,7 @@ def test_an_effect_says_what_it_lacks(numbers):
 
 
 def told(kind):
-    text = "".join(path.read_text() for path in (paths.root() / "book").rglob("*.md"))
+    text = marked()
     found = getattr(prose, kind.upper()).findall(text)
     assert len(found) == text.count(f"<!-- {kind}:") > 3  # a misspelt one would be a comment that nobody sees
     return found
@@ -123,13 +123,50 @@ def test_every_finding_has_a_measured_number_and_none_is_typed():
 
 def test_a_question_of_ours_is_answered_and_a_claim_of_the_paper_is_judged():
     asked = {"scope": "ours", "verdict": "not reproduced"}
-    assert ">no</span>" in prose._badge(asked) and ">not reproduced<" in prose._badge(asked | {"scope": "paper"})
+    assert ">no</span>" in prose.verdict_badge(asked)
+    assert ">not reproduced<" in prose.verdict_badge({**asked, "scope": "paper"})
     ours = {claim["id"] for claim in claims.evaluate() if claim["scope"] == "ours"}
     for path in (paths.root() / "book").rglob("*.md"):
         text = path.read_text()
         for match in prose.VERDICT.finditer(text):
             if match[1] in ours:
                 assert text[: match.start()].rstrip(" *\n").endswith("?"), (path.name, match[1])
+
+
+# -- the answers of the boxes --------------------------------------------------------------------------------------
+
+SAYS = {  # what an answer says -> verdicts of which one must be behind it
+    r"^Yes[,:.]": {"yes", "partly", "reproduced", "reproduced in trend"},
+    r"^No[,:.]": {"no", "not reproduced"},
+    r"\bopen\b|\binconclusive\b": {"open", "inconclusive"},
+    r"\bnot measured yet\b": {"not attempted", "withdrawn"},
+    r"\b(?<!not )reproduced\b": {"reproduced", "reproduced in trend"},
+    r"\bnot reproduced\b": {"not reproduced"},
+}
+
+
+@pytest.mark.parametrize("page", answers())
+def test_a_box_answers_in_one_or_two_short_sentences_without_a_typed_number(page):
+    text = answers()[page]["answer"]
+    found = sentences(text)
+    assert 1 <= len(found) <= 2 and [each for each in found if words(each) > MOST] == []
+    told = re.sub(r"<!--.*?-->", "", text)
+    assert not re.search("[<>&]", told)  # it becomes HTML
+    assert re.findall(r"\d*\.\d+|\d+ *(?:%|points|times)", told) == []
+    assert len(re.findall(r"<!-- (?:effect|number|paper): [\w-]+: [^>]+ -->", text)) == text.count("<!--")
+
+
+def test_answers_were_written_for_todays_verdicts_and_say_what_these_say():
+    """Where a verdict has changed, its answer has to be read again."""
+    today = {claim["id"]: claim["verdict"] for claim in claims.evaluate()}
+    for page, told in answers().items():
+        written, text = told.get("written_for", {}), " ".join(told["answer"].split())
+        assert {name: today.get(name) for name in written} == written, page
+        assert set(re.findall(r"<!-- \w+: ([\w-]+):", text)) <= set(written), page
+        for word, behind in SAYS.items():
+            assert not re.search(word, text) or behind & set(written.values()), (page, word)
+        waits = {name for name, verdict in written.items() if verdict in ("not attempted", "withdrawn")}
+        assert not waits or "not measured yet" in text, page
 
 
 # -- the last page of a chapter ------------------------------------------------------------------------------------

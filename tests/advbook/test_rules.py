@@ -3,49 +3,14 @@
 import itertools
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from claim_records import CLAIM, Record, judged, records
 from click.testing import CliRunner
 
-from advbook import claim_file, claims, paths, power, settings, statistics, units
+from advbook import claims, paths, power, settings, statistics, units
 from advbook.cli import main
-
-
-class Record:
-    """What a claim reads of a record."""
-
-    def __init__(self, error, seed, name="net", arrays=None, **parameters):
-        self.name, self.parameters = name, {"kind": "plain", "seed": seed} | parameters
-        self.values, self.arrays = {"error": error, "trials": 16}, arrays or {}
-        self.provenance = {"seconds": 60.0, "machine": {"threads": 2}}
-        self.path = Path(f"{name}-{json.dumps(self.parameters, default=str)}.json")
-
-
-CLAIM = {
-    "id": "x",
-    "chapter": "c",
-    "units": 3,
-    "values": {
-        "plain": {"from": "net", "where": {"kind": "plain"}, "take": "error"},
-        "trained": {"from": "net", "where": {"kind": "trained"}, "take": "error"},
-    },
-    "rule": [{"effect": "plain - trained", "paper": 1.0, "within": 0.5}],
-}
-PLAIN = (5.0, 6.0, 7.5)  # networks of different seeds differ far more than the two of one seed
-
-
-def records(*effects, plain=PLAIN):
-    """Networks without and with training, seed by seed; ``effects``: how much lower the second are."""
-    return [Record(error, seed) for seed, error in enumerate(plain)] + [
-        Record(plain[seed] - effect, seed, kind="trained") for seed, effect in enumerate(effects)
-    ]
-
-
-def judged(found, own=None, **changes):
-    return claims.verdict_of(CLAIM | changes, found, own=own)
 
 
 @pytest.mark.parametrize(
@@ -214,15 +179,6 @@ def test_a_page_s_settings_are_read_without_running_it(tmp_path):
         settings.of_page(page)
 
 
-WAITING = {  # claims on measurements that no page has yet: not attempted until one shows them
-    "rc-baseline-256",
-    "rc-baseline-rectifiers-256",
-    "rc-between-256",
-    "rc-half-256",
-    "rc-tweaks-256",
-}
-
-
 def test_every_setting_that_a_claim_names_is_on_each_page_that_shows_it():
     known = {
         claim["id"]: claim
@@ -238,72 +194,7 @@ def test_every_setting_that_a_claim_names_is_on_each_page_that_shows_it():
                 found = settings.resolved([claim["values"], claim.get("units", 1)], own, f"{source.stem} {profile}")
                 assert isinstance(found[1], int) and found[1] >= 1
                 seen.add(name)
-    assert set(known) - seen == WAITING and len(seen) >= 150
-
-
-GOOD = {
-    "id": "a",
-    "where": "Table 1",
-    "claim": "It holds.",
-    "paper": {},
-    "metric": "error",
-    "tolerance": "none",
-    "values": CLAIM["values"],
-    "rule": CLAIM["rule"],
-}
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"metrik": "x"}, "claim a: .*metrik"),
-        ({"rule": None}, "claim a: it needs `rule`"),
-        ({"rule": []}, "claim a: it needs `rule`"),
-        ({"reproduced": "plain < 1"}, "claim a: .*not both"),
-        ({"rule": None, "reproduced": 3}, r"claim a: .*\$.reproduced"),
-        ({"rule": "plain < 1"}, r"claim a: .*\$.rule"),
-        ({"rule": [{"efect": "plain"}]}, "claim a: rule: .*one of the keys effect, ratio, value, equal, median"),
-        ({"rule": [{"effect": "plain", "whithin": 1}]}, "claim a: rule: part 'plain': .*whithin"),
-        ({"rule": [{"effect": "plain", "trend": "anny"}]}, "claim a: rule: part 'plain': .*anny"),
-        ({"rule": [{"effect": "plain -"}]}, "claim a: rule: expression 'plain -' cannot be read"),
-        ({"rule": [{"effect": "plain < 1"}]}, "claim a: rule: expression .* may use values, numbers"),
-        ({"rule": [{"effect": "other"}]}, "claim a: rule: other is no value"),
-        ({"or": [[{"effect": "other"}]]}, "claim a: or: other is no value"),
-        ({"rule": None, "reproduced": "plain < 1", "or": [[{"effect": "plain"}]]}, "claim a: or: it stands beside"),
-        ({"rule": [{"effect": "plain", "within": 1}]}, "claim a: rule: .*`within` and no `paper`"),
-        ({"rule": [{"ratio": "plain"}]}, "claim a: rule: .*no quotient"),
-        ({"premise": "plain < 1"}, "claim a: premise"),
-        ({"scope": "theirs"}, "claim a: .*theirs"),
-        ({"values": {"plain": {"from": "net", "tak": "error"}}}, r"claim a: .*values"),
-        ({"level": 0.1}, "claim a: level"),
-        ({"units": "three"}, "claim a: units"),
-    ],
-)
-def test_a_claim_file_that_is_wrong_is_refused_in_one_line(tmp_path, change, message):
-    path = tmp_path / "c" / "claims.yml"
-    path.parent.mkdir()
-    path.write_text(yaml.safe_dump([GOOD]))
-    assert claim_file.read(path)[0]["id"] == "a"
-    path.write_text(yaml.safe_dump([{name: value for name, value in (GOOD | change).items() if value is not None}]))
-    with pytest.raises(ValueError, match=f"^c/claims.yml: {message}") as error:
-        claim_file.read(path)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("", "has no claims"),
-        ("- id: [", "is no YAML"),
-        (yaml.safe_dump([GOOD, GOOD]), "claim a: id: there are two"),
-        ("- just words", "claim number 1"),
-    ],
-)
-def test_a_file_without_claims_or_with_one_twice_is_refused(tmp_path, text, message):
-    path = tmp_path / "claims.yml"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        claim_file.read(path)
+    assert set(known) == seen and len(seen) >= 150
 
 
 def test_an_open_claim_says_how_many_more_units_would_decide_it_and_what_one_costs():
@@ -339,28 +230,3 @@ def test_the_commands_tell_a_wrong_claim_in_one_line(monkeypatch, command):
     monkeypatch.setattr(claims, "evaluate", wrong)
     done = CliRunner().invoke(main, [command])
     assert done.exit_code == 1 and done.stderr == "advbook: claim x: value plain takes seed 0 of net twice\n"
-
-
-def test_both_scales_are_judged_and_an_early_record_of_one_hides_nothing(monkeypatch):
-    page = next(source for source in paths.sources() if source.stem == "1-sparsity")
-    name = next(claim["id"] for claim in claims.load("claims", page.parent.name) if "rule" in claim)
-    real = claims.ledger.survey("standard", page.parent.name)
-    monkeypatch.setattr(claims.ledger, "survey", lambda profile, chapter: evidence[profile])
-    evidence = {"standard": real, "paper": ([], [])}
-    own = settings.of_page(page)["paper"]
-    before = next(claim for claim in claims._evaluate(page.parent.name, [page]) if claim["id"] == name)
-    again = [Copy(record, epochs=own["epochs"]) for record in real[0]]
-    evidence["paper"] = ([record for record in again if record.parameters.get("seed") == 0], [])
-    early = next(claim for claim in claims._evaluate(page.parent.name, [page]) if claim["id"] == name)
-    assert early["verdict"] == before["verdict"] and early["profile"] == "standard"
-    evidence["paper"] = (again, [])
-    both = next(claim for claim in claims._evaluate(page.parent.name, [page]) if claim["id"] == name)
-    assert both["profile"] == "paper" and both["scales"]["standard"] == both["scales"]["paper"] == before["verdict"]
-
-
-class Copy:
-    """A record under other parameters."""
-
-    def __init__(self, record, **parameters):
-        self.name, self.values, self.provenance = record.name, record.values, record.provenance
-        self.parameters, self.path = record.parameters | parameters, Path("paper") / record.path.name

@@ -8,11 +8,9 @@ import re
 
 import pytest
 from browser import chromium, served
-from site_pages import AXE, PAGES, SITE, in_browser, on_site, own, visited, weight
+from site_pages import AXE, MEGABYTE, PAGES, SITE, in_browser, on_site, visited, weight
 
 from advbook import claims, paths
-
-MEGABYTE = 1e6
 
 # the luminance contrast of WCAG 2, in the page
 CONTRAST = """element => {
@@ -50,6 +48,17 @@ WIDE_TABLES = """() => [...document.querySelectorAll('article table:not(.advbook
   .map(t => (t.caption || t).textContent.slice(0, 40))"""
 SCROLLING: dict[str, list[str]] = {}  # page -> those of its tables that may: they scroll inside
 
+# formulas that are wider than the window and do not scroll inside of anything, and captions that leave it
+CUT_FORMULAS = """() => [...document.querySelectorAll('article .MathJax')].filter(e => {
+  if (e.getBoundingClientRect().right <= innerWidth) return false;
+  for (let p = e.parentElement; p; p = p.parentElement)
+    if (['auto', 'scroll'].includes(getComputedStyle(p).overflowX) && p.scrollWidth > p.clientWidth) return false;
+  return true;
+}).map(e => e.textContent.slice(0, 40))"""
+CUT_CAPTIONS = """() => [...document.querySelectorAll('article caption:not(.visually-hidden)')].filter(e =>
+    !e.closest('.advbook-playground') && e.getBoundingClientRect().right > innerWidth + 1)
+  .map(e => e.textContent.slice(0, 40))"""
+
 HEADINGS = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]
   .filter(h => !h.closest('.advbook-playground')).map(h => Number(h.tagName[1]))"""
 
@@ -79,64 +88,6 @@ def visit(browser, address):
         context.__exit__(None, None, None)
 
 
-# -- weight and links ----------------------------------------------------------------------------------------------
-
-
-@on_site
-def test_the_site_weighs_at_most_25_megabytes():
-    files = [path for path in SITE.rglob("*") if path.is_file()]
-    playground = sum(path.stat().st_size for path in (SITE / "_static" / "playground").rglob("*") if path.is_file())
-    assert sum(path.stat().st_size for path in files) - playground <= 25 * MEGABYTE
-    assert not list(SITE.rglob("*.map")) and not list(SITE.rglob("fontawesome*"))
-
-
-@on_site
-@pytest.mark.parametrize("path", PAGES)
-def test_a_pages_own_html_and_pictures_weigh_at_most_a_megabyte_and_a_half(path):
-    assert weight(own(path)) <= 1.5 * MEGABYTE
-    assert "data:image/png" not in (SITE / path).read_text()
-
-
-@on_site
-def test_the_book_has_its_pages():
-    assert len(PAGES) >= 10
-    for source in paths.notebooks():
-        assert f"notebooks/{source.parent.name}/{source.stem}.html" in PAGES
-
-
-@on_site
-@pytest.mark.parametrize("path", PAGES)
-def test_no_page_shows_a_warning_an_injected_cell_or_a_folder_of_the_machine_that_built_it(path):
-    text = (SITE / path).read_text()
-    assert "output stderr" not in text and str(paths.root()) not in text and "injected-parameters" not in text
-
-
-@on_site
-@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("notebooks")])
-def test_a_page_has_its_answer_before_its_first_heading_and_pictures_that_are_sized_and_lazy(path):
-    text = (SITE / path).read_text().partition("<article")[2].partition("</article>")[0]
-    assert 0 < text.index('<aside class="short"') < text.index("<h2")
-    for image in re.findall(r"<figure class=\"result\">.*?<img ([^>]*)>", text, re.S):
-        assert 'loading="lazy"' in image and "width=" in image and "height=" in image
-    assert text.index("How it was measured<") > text.rindex("Run it yourself<")
-
-
-@on_site
-def test_internal_links_are_not_broken():
-    for path in PAGES:
-        text = (SITE / path).read_text()
-        for link in re.findall(r'href="([^"#?:]+)(?:[#?][^"]*)?"', text):
-            assert ((SITE / path).parent / link).exists(), (path, link)
-
-
-@on_site
-def test_every_claim_has_a_row_and_a_card_under_its_old_name():
-    board = (SITE / "book" / "scoreboard.html").read_text()
-    for claim in claims.evaluate():
-        assert f'<tr id="{claim["id"]}"' in board
-        assert f'id="{claim["id"]}"' in (SITE / "book" / f"cards-{claim['chapter']}.html").read_text()
-
-
 @on_site
 def test_nothing_is_loaded_from_the_network():
     for path in SITE.rglob("*.html"):
@@ -164,9 +115,6 @@ def test_a_link_to_a_page_has_a_preview_and_its_foot_the_edition(path):
     text = (SITE / path).read_text()
     told = re.search(r'<meta property="og:description" content="([^"]+)"', text)[1]
     assert len(told) > 60 and '<meta property="og:title"' in text and "version 0." in text.rpartition("<footer")[0]
-
-
-# -- in the browser ------------------------------------------------------------------------------------------------
 
 
 def loads_offline(page):
@@ -234,6 +182,7 @@ def test_page_loads_offline_and_is_readable_in_light_dark_on_a_phone_and_on_pape
     page.set_viewport_size({"width": 390, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 391
     assert page.evaluate(HIDDEN_FIGURES) == []
+    assert page.evaluate(CUT_FORMULAS) == [] and page.evaluate(CUT_CAPTIONS) == []
     page.emulate_media(media="print")
     assert not page.locator(".bd-sidebar-primary, .bd-header-article, form.filters").first.is_visible()
 

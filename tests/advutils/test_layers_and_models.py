@@ -17,7 +17,6 @@ def test_maxout_takes_the_largest_of_adjacent_rows_and_is_linear_with_one_piece(
         torch.testing.assert_close(layer(x)[:, unit], rows[:, 5 * unit : 5 * unit + 5].max(dim=1).values)
     linear = Maxout(4, 3, 1).double()
     torch.testing.assert_close(linear(x), linear.affine(x))
-    assert torch.autograd.gradcheck(layer, x.requires_grad_())
 
 
 def test_dropout_in_pylearn2_s_form():

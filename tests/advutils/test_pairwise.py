@@ -106,7 +106,6 @@ def test_pairs_with_weights_of_their_own_start_as_pairwise_difference():
         layer = WeightedPairs(5, 3).double()
     _, x = example(5)
     torch.testing.assert_close(layer(x), ordered(layer.weight.T.view(3, 5, 5), x))
-    assert torch.autograd.gradcheck(layer, x.requires_grad_())
 
 
 def test_memory_does_not_grow_with_the_pairs():

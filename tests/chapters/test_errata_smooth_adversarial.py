@@ -68,8 +68,7 @@ def test_fifty_iterations_are_part_of_the_definition():
 
 def test_one_letter_twice_and_lambda_upside_down():
     """lambda d + l and d + l / lambda have one minimum and one path of Adam, but not one step of gradient descent."""
-    weight, start = 0.1, 0.0
-    points = np.linspace(-3, 3, 6001)
+    weight, start, points = 0.1, 0.0, np.linspace(-3, 3, 6001)
     loss = np.maximum(1 - points, 0)
     assert (weight * points**2 + loss).argmin() == (points**2 + loss / weight).argmin()
     slopes = [weight * 2 * start - 1, 2 * start - 1 / weight]

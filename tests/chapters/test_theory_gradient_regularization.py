@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from draws import random
 
-from advbook.chapters.gradient_regularization import pictures as visual
 from advbook.chapters.gradient_regularization import theory
 from advutils.core import norms
 from advutils.training import regularizers
@@ -22,10 +22,6 @@ def network():
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(12, 9), torch.nn.Sigmoid(), torch.nn.Linear(9, 4)).double()
     return model, torch.randn(6, 12, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0, 1])
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 def hessian(model, x, y):
@@ -232,57 +228,6 @@ def test_second_order_measurement_agrees_with_autograd(network, monkeypatch):
     assert values["expectation_gap"] < 1e-12
 
 
-# -- Section 5: convexity --
-
-
-def test_eq_21_certificate_is_exact():
-    """In rational numbers, sigma = 1: F(3/4, 1) = 11/32 > 6/32, the mean of F(1, 2) = 0 and F(1/2, 0) = 3/8."""
-    import sympy as sp
-
-    def objective(a, b):
-        residual = abs(1 - sp.Rational(a))
-        size = sp.sqrt(sp.Rational(a) ** 2 + sp.Rational(b) ** 2)
-        return residual**2 / 2 + residual * size
-
-    ends = objective(1, 2), objective("1/2", 0)
-    assert ends == (0, sp.Rational(3, 8)) and objective("3/4", 1) == sp.Rational(11, 32)
-    values, _ = theory.convexity(
-        sigma=1.0, segments={"squared": [[1.0, 2.0], [0.5, 0.0]], "norm": [[1.0, -0.2], [1.1, 0.2]]}, points=50, seed=0
-    )
-    assert values["violation"]["squared"] == pytest.approx(5 / 32)
-    assert values["violation"]["norm"] > 0.4
-
-
-def test_eq_21_objectives_are_what_autograd_says():
-    theta = random(40, 2) * 2
-    found = theory.linear_objectives(theta, sigma=0.6)
-    for weights, squared, norm in zip(theta, found["squared"], found["norm"], strict=True):
-        x = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
-        loss = (1 - weights @ x) ** 2 / 2
-        assert torch.allclose(loss + 0.6 * torch.autograd.grad(loss, x)[0].norm(), squared)
-        z = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-        loss = (torch.tensor([1.0, 0.0]) - weights * z).norm()
-        assert torch.allclose(loss + 0.6 * torch.autograd.grad(loss, z)[0].abs(), norm)
-
-
-def test_eq_21_exact_inner_maximum():
-    theta, sigma = random(30, 2) * 2, 0.6
-    turn = torch.linspace(0, 2 * torch.pi, 3601, dtype=torch.float64)
-    border = sigma * torch.stack([turn.cos(), turn.sin()])
-    found = theory.linear_objectives(theta, sigma=sigma)
-    residual = 1 - theta[:, :1] - theta @ border
-    assert torch.allclose((residual**2 / 2).amax(1), found["squared_exact"], rtol=1e-5)
-    ends = torch.linspace(1 - sigma, 1 + sigma, 201, dtype=torch.float64)
-    errors = torch.tensor([1.0, 0.0])[None, :, None] - theta[..., None] * ends
-    assert torch.allclose(errors.norm(dim=1).amax(1), found["norm_exact"])
-
-
-def test_eq_21_robust_objective_is_convex():
-    segments = {"squared": [[1, 2], [0, 0]], "norm": [[1, 0], [0, 1]]}
-    values, _ = theory.convexity(sigma=0.8, segments=segments, points=200, seed=1)
-    assert max(values["exact_worst"].values()) < 1e-12
-
-
 # -- Section 7: Eq. (25) --
 
 
@@ -328,26 +273,3 @@ def test_stable_losses_keep_their_precision():
     y = torch.tensor([0, 2])
     expected = [math.log1p(math.exp(-60) + math.exp(-63)), F.cross_entropy(logits[1:], y[1:]).item()]
     assert theory.stable_losses(logits, y).tolist() == pytest.approx(expected, rel=1e-12)
-
-
-# -- the measurements run --
-
-
-@pytest.fixture
-def tiny(monkeypatch, tmp_path):
-    """Fifteen epochs on the embedded digits, checkpoints in a folder of the test."""
-    monkeypatch.setenv("ADVUTILS_CACHE", str(tmp_path))
-    return {"data": "digits", "network": "sigmoid-mlp", "epochs": 15, "seed": 0}
-
-
-def test_section_3_measurements(tiny):
-    read = visual.erase_inject(images=60, sigmas=[1.0, 10.0], **tiny)
-    assert read["identity_gap"] < 1e-9 and 0 <= read["share_pair"] <= 1
-    assert read["share_pair"] >= read["cos_pair"] ** 2 - 1e-12  # a mean of squares
-    assert sum(read["band_images"]) <= 60
-    shown, arrays = visual.pictures(sigmas=[1.0, 10.0], **tiny)
-    assert [row["label"] for row in shown["digits"]] == list(range(10))
-    assert arrays["images"].dtype == np.uint8 and arrays["directions"].dtype == np.float16
-    assert len(arrays["images"]) == 10 + len(shown["morphs"])
-    carried = visual.transfer(images=60, sigmas=[0.0, 10.0], target_seed=1, **tiny)
-    assert carried["own"][0] == carried["network"][0] == carried["softmax"][0] == 0  # all classify these correctly

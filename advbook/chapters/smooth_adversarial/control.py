@@ -42,9 +42,10 @@ def paired(*, calls: dict[str, dict], rates: list[float], pairs: list[list[str]]
     Values: ``correct`` (N); by call ``success`` and ``distortion`` (mean of the successes), lists over the rates, and
     ``closest``, both of each image's closest success over the rates; by pair, under "first/second", the entries of
     :func:`advutils.evaluation.distortion.compared`, lists over the rates, in ``pairs`` and single in ``best``
-    (each image's closest success over the rates). Arrays: ``lengths`` (calls, rates, N) float16, inf for failures;
-    ``fooled``, the same as bits; ``index`` (N,), which images these are, from ``first`` on.
+    (each image's closest success over the rates). Arrays: ``lengths`` (calls in the order of their names, rates, N)
+    float16, inf for failures; ``fooled``, the same as bits; ``index`` (N,), which images these are, from ``first`` on.
     """
+    calls = dict(sorted(calls.items()))  # a record's parameters have no order of their own
     model, x, y, index = network_and_images(**where)
     lengths = torch.full((len(calls), len(rates), len(x)), torch.inf)
     for rows in torch.arange(len(x)).split(BATCH.get(where["network"], 20)):
