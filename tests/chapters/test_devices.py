@@ -108,6 +108,7 @@ CASES = {
         "first_order": [PLAIN | dict(powers=[1, 1.5, 2, "inf"], sigmas=[0.1], images=5)],
         "second_order": [PLAIN | dict(sigmas=[0.1], images=3)],
         "second_order_family": [PLAIN | dict(powers=[1, 2, "inf"], images=3)],
+        "second_order_means": [PLAIN | dict(probes=2, images=3)],
         "convexity": [dict(sigma=1.0, segments={"norm": [[1.0, -0.2], [1.1, 0.2]]}, points=10, seed=0)],
     },
     "gradient_regularization.pictures": {

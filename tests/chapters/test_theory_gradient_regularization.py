@@ -228,6 +228,18 @@ def test_second_order_measurement_agrees_with_autograd(network, monkeypatch):
     assert values["expectation_gap"] < 1e-12
 
 
+def test_means_over_many_images_are_those_of_the_exact_measurement(network, monkeypatch):
+    model, x, y = network
+    monkeypatch.setattr(theory, "judged", lambda images, **spec: (model, x, y))
+    exact, by_image = theory.second_order(images=6, sigmas=[0.1])
+    values, arrays = theory.second_order_means(images=6, probes=4000)
+    assert values["curvature"] == pytest.approx(exact["mean_curvature"])
+    assert values["squared"] == pytest.approx(exact["mean_squared_gradient"])
+    assert abs(values["trace"] - exact["mean_trace"]) < 4 * values["trace_error"] < 0.2 * exact["mean_trace"]
+    assert np.allclose(arrays["curvature"], by_image["curvature"])
+    assert values["largest"] == pytest.approx(by_image["squared"].max() / by_image["squared"].sum())
+
+
 # -- Section 7: Eq. (25) --
 
 
