@@ -107,7 +107,7 @@ def _drawn(figure) -> tuple[str, bytes, tuple[float, float]]:
     pixels = io.BytesIO()
     figure.savefig(pixels, format="png", dpi=2 * PIXELS, bbox_inches=box, pil_kwargs={"compress_level": 0})
     buffer = io.BytesIO()
-    Image.open(pixels).convert("RGB").save(buffer, "webp", quality=85, method=4)
+    Image.open(pixels).convert("RGB").save(buffer, "webp", quality=80, method=6)
     return "webp", buffer.getvalue(), box.size
 
 
