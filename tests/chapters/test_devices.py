@@ -209,7 +209,10 @@ CASES = {
         "magnified": [dict(photograph="chelsea", window=[60, 330, 48], network="resnet8", calls=CALLS, graph=SOFT)],
     },
     "sparsity_attribution.photographs": {
-        "under_budgets": [dict(photograph="chelsea", network="resnet8", budgets=[0.0, 0.1])]
+        "under_budgets": [
+            dict(photograph="chelsea", network="resnet-tiny", budgets=[0.0, 0.1])
+            | dict(data="photographs", regularizer="base", factor=0.0, epochs=1, train_size=64, seed=0)
+        ]
     },
     "sparsity_attribution.pipeline": {
         "single_layer": [dict(data="photographs", activation_l1=1e-4, weight_l1=1e-4, epochs=1, train_size=64, seed=0)],

@@ -95,7 +95,7 @@ def test_smoothing_keeps_a_change_where_the_picture_is_flat_and_the_squares_are_
 
 def test_a_budget_is_shown_as_it_was_answered(monkeypatch):
     monkeypatch.setattr(sparse, "squares", lambda names, size: torch.full((1, 3, size, size), 128 / 255))
-    monkeypatch.setattr(sparse, "natural_network", lambda name: Brightness(0.5 - 4 / 255))
+    monkeypatch.setattr(sparse, "trained", lambda network: (Brightness(0.5 - 4 / 255), None))
     budgets = [0.0, 2 / 255, 0.3]
     values, arrays = sparse.under_budgets(photograph="coffee", network="x", budgets=budgets)
     assert [name for name, _ in values["answers"]] == [photographs.NAMES[k] for k in (0, 0, 1)]

@@ -7,22 +7,27 @@ import torch
 from torch import Tensor
 
 from advbook.chapters.answers import answers, squares, stored
-from advbook.chapters.smooth_adversarial.attacks import natural_network
+from advbook.chapters.sparsity_attribution.pipeline import trained
 from advutils import attacks, models
 from advutils.core import runtime
 from advutils.models.pretrained import FILES
 
-SMALL = 48  # pixels a side, for networks that are trained here
+SMALL = 32  # pixels a side, of the crops that the chapter's own networks are trained on
 
 
-def under_budgets(*, photograph: str, network: str, budgets: list[float]) -> tuple[dict, dict]:
+def under_budgets(*, photograph: str, network: str, budgets: list[float], **spec) -> tuple[dict, dict]:
     """FGSM (Goodfellow et al. 2015) on one photograph at each of ``budgets`` (in [0, 1]); label: the network's answer.
+
+    ``network`` is a pretrained one, or one of the chapter's with the ``spec`` of its training on photographs.
 
     Values: ``answers``, ``[name, probability]`` by budget, of the picture in 8 bits that :func:`picture` shows. Array:
     ``step`` (3, S, S) int8, the sign of the gradient.
     """
-    model = natural_network(network)
-    x = squares([photograph], models.input_size(network) if network in FILES else SMALL)
+    if network in FILES:
+        model, size = models.pretrained(network).to(runtime.device()), models.input_size(network)
+    else:
+        model, size = trained(network=network, **spec)[0], SMALL
+    x = squares([photograph], size)
     with torch.no_grad():
         y = model(x).argmax(1)
     with runtime.evaluating(model):
