@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from advbook.chapters.answers import answers, squares, stored
 from advbook.chapters.sparsity_attribution.pipeline import trained
@@ -23,11 +23,9 @@ def under_budgets(*, photograph: str, network: str, budgets: list[float], **spec
     Values: ``answers``, ``[name, probability]`` by budget, of the picture in 8 bits that :func:`picture` shows. Array:
     ``step`` (3, S, S) int8, the sign of the gradient.
     """
-    if network in FILES:
-        model, size = models.pretrained(network).to(runtime.device()), models.input_size(network)
-    else:
-        model, size = trained(network=network, **spec)[0], SMALL
-    x = squares([photograph], size)
+    known = network in FILES
+    model: nn.Module = models.pretrained(network).to(runtime.device()) if known else trained(network=network, **spec)[0]
+    x = squares([photograph], models.input_size(network) if known else SMALL)
     with torch.no_grad():
         y = model(x).argmax(1)
     with runtime.evaluating(model):
