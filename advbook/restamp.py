@@ -43,6 +43,7 @@ CAPS = {
     "queries": 5,
     "rounds": 1,
     "draws": 2,
+    "probes": 2,
     "drawn": 1,
     "points": 5,
     "batch": 4,
