@@ -123,9 +123,9 @@ page.source(chapter.adversarial_loss)
 # In Eq. (18) $y$ are the logits (the paper's letter for them) and $t$ is the true class. A margin is $m \ge 0$, the
 # weight of the loss $c$, and $[\cdot]_+$ the positive part.
 #
-# $$\begin{gathered}
-# \min_z\ \lVert\hat s(z)\rVert^2 + c\,\big[y_t - \max_{i\ne t}y_i + m\big]_+,\\
-# y = f\big(\operatorname{clip}(x + \hat s(z))\big) \end{gathered}\tag{18}$$
+# $$\min_z\ \lVert\hat s(z)\rVert^2 + c\,\big[y_t - \max_{i\ne t}y_i + m\big]_+ \tag{18}$$
+#
+# with $y = f\big(\operatorname{clip}(x + \hat s(z))\big)$.
 
 # %% tags=["hide-cell"]
 page.source(attacks.smooth_carlini_wagner)
