@@ -518,8 +518,9 @@ if all(means.values()):
     carried = [100 * r["largest"] for r in means["plain"]]
     page.say(
         f"**A mean over {few} misleads.** Of {all_of_them} the hundredth with the largest gradients carries "
-        f"{ratio(carried)} % of the plain network's mean squared gradient: these are images that it gets wrong, and "
-        f"few of them are among the first {settings.hessians}. Over all {settings.images:,} the curvature along the "
+        f"{ratio(carried)} % of the plain network's mean squared gradient. That mean is "
+        f"{ratio([r['squared'] for r in means['plain']])}; over the first {settings.hessians} alone it is "
+        f"{ratio([r['mean_squared_gradient'] for r in curvature])}. Over all {settings.images:,} the curvature along the "
         f"gradient is {ratio([r['curvature'] / r['squared'] for r in means['plain']])} times the paper's term on the "
         f"plain network and {ratio([r['curvature'] / r['squared'] for r in means['trained with p = 2']])} times on the "
         "one trained with $p = 2$. By the first fact above the two are equal where probabilities are right in the "
