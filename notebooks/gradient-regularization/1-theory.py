@@ -520,12 +520,12 @@ if all(means.values()):
         f"**A mean over {few} misleads.** Of {all_of_them} the hundredth with the largest gradients carries "
         f"{ratio(carried)} % of the plain network's mean squared gradient. That mean is "
         f"{ratio([r['squared'] for r in means['plain']])}; over the first {settings.hessians} alone it is "
-        f"{ratio([r['mean_squared_gradient'] for r in curvature])}. Over all {settings.images:,} the curvature along the "
-        f"gradient is {ratio([r['curvature'] / r['squared'] for r in means['plain']])} times the paper's term on the "
-        f"plain network and {ratio([r['curvature'] / r['squared'] for r in means['trained with p = 2']])} times on the "
-        "one trained with $p = 2$. By the first fact above the two are equal where probabilities are right in the "
-        "mean. A network that is surer than it is right makes the squared gradient the larger of the two. The trace "
-        f"is estimated from {settings.probes} random probes, with a standard error of at most "
+        f"{ratio([r['mean_squared_gradient'] for r in curvature])}. Over all {settings.images:,} the curvature along "
+        f"the gradient is {ratio([r['curvature'] / r['squared'] for r in means['plain']])} times the paper's term on "
+        f"the plain network and {ratio([r['curvature'] / r['squared'] for r in means['trained with p = 2']])} times "
+        "on the one trained with $p = 2$. By the first fact above the two are equal where probabilities are right in "
+        "the mean. A network that is surer than it is right makes the squared gradient the larger of the two. The "
+        f"trace is estimated from {settings.probes} random probes, with a standard error of at most "
         f"{max(100 * r['trace_error'] / r['trace'] for r in sum(means.values(), [])):.0f} %."
     )
 else:
