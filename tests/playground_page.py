@@ -15,6 +15,17 @@ from advbook.chapters.playground.networks import NETWORKS
 FOLDER = paths.root() / "book" / "_static" / "playground"
 NAMES = list(NETWORKS)
 PANEL = '[data-side="{}"]'
+# a Worker that computes on the page's own thread, as soon as it is asked
+OWN_THREAD = """window.Worker = class {
+  constructor(address) {
+    const asked = new XMLHttpRequest();
+    asked.open('GET', address, false);
+    asked.send();
+    this.self = { postMessage: data => this.onmessage({ data }) };
+    new Function('self', asked.responseText)(this.self);
+  }
+  postMessage(data) { this.self.onmessage({ data }) }
+}"""
 
 
 def in_browser(test):
@@ -42,10 +53,12 @@ def network(name: str) -> torch.nn.Module:
     return web_export.read(FOLDER / "networks" / f"{name}.js")[0].double()
 
 
-def opened(browser, address: str, *, within: str | None = None, **context):
-    """A page with everything outside ``within`` (default: its folder) blocked, once both networks have answered;
-    ``page.trouble`` has complaints and ``page.asked`` what it loaded."""
+def opened(browser, address: str, *, within: str | None = None, first: str = "", **context):
+    """A page with everything outside ``within`` (default: its folder) blocked, once both networks have answered; the
+    script ``first`` runs before its own. ``page.trouble`` has complaints and ``page.asked`` what it loaded."""
     page = browser.new_context(**{"viewport": {"width": 1200, "height": 900}} | context).new_page()
+    if first:
+        page.add_init_script(first)
     page.trouble, page.asked = [], []
 
     def route(request):
@@ -66,7 +79,8 @@ def opened(browser, address: str, *, within: str | None = None, **context):
 
 
 def settled(page) -> None:
-    """Wait until both networks have answered what the page asks now."""
+    """Wait until both networks have answered what the page asks now. What a reader does marks the panels as busy before
+    it returns, so there is no moment to wait for in between."""
     page.wait_for_function("""() => [...document.querySelectorAll('.pg-panel')].every(
         p => !p.hasAttribute('aria-busy') && p.querySelector('tbody tr'))""")
 
@@ -132,13 +146,12 @@ def change(page, selector: str, value: str) -> None:
         control.dispatchEvent(new Event('input', {bubbles: true})) }""",
         value,
     )
-    page.wait_for_timeout(100)
     settled(page)
 
 
 def state(page) -> dict:
-    """What the address says; it is written a moment after the last change."""
-    page.wait_for_timeout(400)
+    """What the address says; it is written 200 ms after the last change, so before this later timer of the page."""
+    page.evaluate("new Promise(done => setTimeout(done, 250))")
     return dict(part.split("=", 1) for part in page.evaluate("location.hash.slice(1)").split("&") if part)
 
 

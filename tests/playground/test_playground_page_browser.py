@@ -6,6 +6,7 @@ import torch
 from playground_page import (
     FOLDER,
     NAMES,
+    OWN_THREAD,
     PANEL,
     ask,
     change,
@@ -52,15 +53,31 @@ def test_a_network_that_cannot_be_loaded_is_said_and_the_page_goes_on(playground
 @in_browser
 @pytest.mark.parametrize("name", NAMES)
 def test_a_pass_fits_into_a_frame_and_forty_steps_into_half_a_second(name, playground):
-    page = playground()
+    """By the processor's time, which other programs on the machine do not lengthen: on the page's own thread, whose
+    time the browser tells."""
+    page = playground(first=OWN_THREAD)
     load(page, name)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
     x, y = digits()
     image = dict(id=name, image=x[0].flatten().tolist(), label=int(y[0]))
-    (forward,) = ask(page, "forward", [image])
+
+    def seconds(task, request, times):
+        started = spent(session)
+        ask(page, task, [request] * times)
+        return (spent(session) - started) / times
+
     settings = dict(attack="pgdinf", budget=0.1, p=2, clip=True, smooth=False)
-    found = min(one["seconds"] for one in ask(page, "run", [image | {"settings": settings}] * 3))
+    seconds("look", image, 5)  # the first rounds run code that is not optimised yet
+    forward, found = seconds("look", image, 20), seconds("run", image | {"settings": settings}, 3)
     print(f"{name}: a pass {1000 * forward:.2f} ms, 40 steps of PGD {found / forward:.0f} passes")
-    assert forward < 0.016 and found < 0.5
+    assert 0 < forward < 0.016 and forward < found < 0.5
+
+
+def spent(session) -> float:
+    """Seconds of a processor that the page's thread has taken."""
+    told = session.send("Performance.getMetrics")["metrics"]
+    return next(one["value"] for one in told if one["name"] == "ThreadTime")
 
 
 # -- what the reader does ------------------------------------------------------------------------------------------
@@ -187,7 +204,6 @@ def test_motion_is_reduced_for_those_who_ask(motion, playground):
     page.click('[data-do="morph"]')
     page.wait_for_function("document.querySelector('[data-for=budget] .pg-value').textContent.startsWith('10 ')")
     settled(page)
-    page.wait_for_timeout(200)
     assert page.evaluate("shown") == 1 if motion == "reduce" else page.evaluate("shown") > 10
 
 

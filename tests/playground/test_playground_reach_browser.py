@@ -5,11 +5,18 @@ from playground_page import PANEL, change, in_browser, settled, state, verdict
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
+# ten frames of the page in which it did not scroll
+AT_REST = """() => new Promise(done => { let [at, still] = [scrollY, 0];
+  const look = () => { still = scrollY === at ? still + 1 : 0; at = scrollY;
+    still < 10 ? requestAnimationFrame(look) : done() };
+  requestAnimationFrame(look) })"""
+
+
 def swipe(page, selector: str, across: int, down: int) -> float:
     """A finger goes down in the middle of a part of the page and moves in ten steps, as the browser sees it; returns
     how far the page scrolled."""
     page.locator(selector).evaluate("part => part.scrollIntoView({block: 'center'})")
-    page.wait_for_timeout(200)
+    page.evaluate(AT_REST)
     start = page.evaluate("scrollY")
     box = page.locator(selector).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -17,13 +24,13 @@ def swipe(page, selector: str, across: int, down: int) -> float:
 
     def touch(kind, *points):
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]})
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(20)  # the pace of a finger
 
     touch("touchStart", (x, y))
     for k in range(1, 11):
         touch("touchMove", (x + across * k / 10, y + down * k / 10))
     touch("touchEnd")
-    page.wait_for_timeout(500)
+    page.evaluate(AT_REST)
     settled(page)
     return page.evaluate("scrollY") - start
 
@@ -112,7 +119,7 @@ def test_answers_stay_in_view_on_a_phone_and_a_clipped_way_is_told(playground):
     note = f"{PANEL.format('right')} .pg-note"
     assert page.inner_text(note) == "Budget 10, way 5.93: pixels end at 0 and 1."
     page.tap('[data-state="clip"]')
-    page.wait_for_timeout(100)
+    page.wait_for_function("""!document.querySelector('[data-state="clip"]').checked""")
     settled(page)
     assert page.inner_text(note) == "" and "turns into" in verdict(page, "right")
 

@@ -15,7 +15,6 @@ BOX = '.pg-tour [data-do="box"]'
 
 def tick(page, name: str) -> None:
     page.click(f'[data-state="{name}"]')
-    page.wait_for_timeout(100)
     settled(page)
 
 
@@ -28,7 +27,6 @@ def test_the_tour_shows_what_it_says(playground):
     page = playground()
     page.click('[data-do="tour"]')
     for step in range(1, 7):
-        page.wait_for_timeout(100)
         settled(page)
         assert page.inner_text(".pg-tour h3").startswith(f"{step} of 6") and page.locator(".pg-claims a").count() >= 1
         text = page.inner_text(".pg-text")
